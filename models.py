@@ -1,0 +1,144 @@
+"""The nine tables, one frozen struct each: field order is column order, annotations are the column types.
+
+`msgspec.Struct` rather than `dataclass`: the same frozen value, built ten times faster, and a first load builds
+one for every row. `created_at` and `updated_at` are the database's own business and are not here.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NewType
+
+import msgspec
+
+RowId = NewType("RowId", str)
+"""A row's uuid in PostgreSQL's text form."""
+
+FilesJson = NewType("FilesJson", str)
+"""A `jsonb` list of `{"url", "name", "asset_id"}` as text, or None for no files."""
+
+
+class Project(msgspec.Struct, frozen=True):
+    id: RowId
+    monday_item_id: int | None = None
+    item_name: str | None = None
+    name: str | None = None
+    description: str | None = None
+    current_stage: str | None = None
+    status: str | None = None
+    link: str | None = None
+    company_cam_link: str | None = None
+    estimated_value: Decimal | None = None
+    total_payment: Decimal | None = None
+    claim_number: str | None = None
+    adjuster_phone: str | None = None
+    adjuster_email: str | None = None
+    customer_id: RowId | None = None
+    property_id: RowId | None = None
+    sales_team_id: RowId | None = None
+    partner_id: RowId | None = None
+    project_manager_id: RowId | None = None
+    estimator_id: RowId | None = None
+    superintendent_id: RowId | None = None
+    sales_representative_id: RowId | None = None
+    pa_law_id: RowId | None = None
+    policy_id: RowId | None = None
+    insurance_id: RowId | None = None
+    storm_id: RowId | None = None
+    archived_at: datetime | None = None
+
+
+class Customer(msgspec.Struct, frozen=True):
+    id: RowId
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    notes: str | None = None
+
+
+class Property(msgspec.Struct, frozen=True):
+    """A building; `address` is the cell as typed, the four parts are parsed from it."""
+
+    id: RowId
+    customer_id: RowId | None = None
+    address: str | None = None
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    measurements: FilesJson | None = None
+    one_click_codes: FilesJson | None = None
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person: a staff member, or somebody who holds a role on a project. `roles` is sorted and distinct."""
+
+    id: RowId
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    rm_email: str | None = None
+    phone: str | None = None
+    roles: list[str] | None = None
+    sales_team_id: RowId | None = None
+    monday_team: str | None = None
+    shirt_size: str | None = None
+    address: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    identification_files: FilesJson | None = None
+    onboarding_files: FilesJson | None = None
+    monday_item_id: int | None = None
+    archived_at: datetime | None = None
+
+
+class SalesTeam(msgspec.Struct, frozen=True):
+    id: RowId
+    name: str | None = None
+
+
+class PaLaw(msgspec.Struct, frozen=True):
+    """A public adjuster or a law firm."""
+
+    id: RowId
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+class Policy(msgspec.Struct, frozen=True):
+    id: RowId
+    policy_number: str | None = None
+    customer_id: RowId | None = None
+    insurance_id: RowId | None = None
+
+
+class Insurance(msgspec.Struct, frozen=True):
+    id: RowId
+    company_name: str | None = None
+    company_phone: str | None = None
+    company_email: str | None = None
+
+
+class Storm(msgspec.Struct, frozen=True):
+    id: RowId
+    date_of_loss: date | None = None
+
+
+Row = Project | Customer | Property | User | SalesTeam | PaLaw | Policy | Insurance | Storm
+
+TABLES: dict[str, type[Row]] = {
+    "insurances": Insurance,
+    "sales_teams": SalesTeam,
+    "storms": Storm,
+    "pa_law": PaLaw,
+    "users": User,
+    "customers": Customer,
+    "properties": Property,
+    "policies": Policy,
+    "projects": Project,
+}
+"""Table → model, parents before children: the order of locks, inserts and resolution."""

@@ -1,0 +1,313 @@
+"""Columns and codecs: how one cell of monday.com becomes one value, and how a value becomes a cell again.
+
+Law, for every codec: `decode(encode(v)) == v` for each canonical value `v`. Empty is None, outer blanks are trimmed,
+the rest is kept as typed. What cannot be decoded or stored raises CellError, so the cell is skipped, never emptied.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any, Literal
+
+from msgspec import UnsetType
+
+from reconcile.errors import CellError
+from reconcile.wire import Cell, FileRef
+
+Value = str | Decimal | date | None
+Direction = Literal["two-way", "read-only", "create-only"]
+Policy = Literal["monday", "pg", "manual"]
+
+_CENT = Decimal("0.01")
+_MONEY_LIMIT = Decimal(10) ** 12  # numeric(14,2)
+_NOT_DIGITS = re.compile(r"\D+")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One monday column type: its GraphQL fragment, and both ways between a cell and a value.
+
+    `canon` is what two values are compared by; `load` restores a value that was kept as JSON.
+    """
+
+    monday_type: str
+    fragment: str
+    decode: Callable[[Cell], Value]
+    encode: Callable[[Value, Cell | None], Any]
+    canon: Callable[[Value], Any]
+    examples: tuple[tuple[dict[str, Any], Value], ...]
+    load: Callable[[Any], Value] = field(default=lambda raw: raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One mapped column of a board: the single declaration that reading, writing, checking and documents share.
+
+    `target` is "table.column", or "" for a column that is only written when an item is created. `role` says which
+    person of the item the column speaks of. `policy` settles a conflict.
+    """
+
+    title: str
+    codec: Codec
+    target: str
+    role: str | None = None
+    direction: Direction = "two-way"
+    policy: Policy = "monday"
+
+    @property
+    def table(self) -> str:
+        return self.target.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        return self.target.partition(".")[2]
+
+
+ColumnMap = dict[str, Column]
+"""Column id → Column, in the order of the board."""
+
+
+def _text(raw: str | UnsetType | None) -> str | None:
+    """Trim; "" and null are one and the same empty.
+
+    Raises CellError for a field that the answer lacks (the column has another type now), or a NUL.
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, UnsetType):
+        raise CellError("the answer lacks the field of this column type: was the column retyped?")
+    if "\0" in raw:
+        raise CellError("holds a NUL or a lone surrogate, which PostgreSQL cannot store: retype the cell")
+    return raw.strip() or None
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
+def decode_text(cell: Cell) -> Value:
+    return _text(cell.text)
+
+
+def encode_text(value: Value, _was: Cell | None = None) -> Any:
+    return value
+
+
+def decode_money(cell: Cell) -> Value:
+    """Dollars and cents from a numbers cell, half a cent rounded up; None when empty.
+
+    Raises CellError on anything that is not a finite number that fits numeric(14,2): skipped, never zeroed.
+    """
+    raw = _text(cell.text)
+    if raw is None:
+        return None
+    try:
+        amount = Decimal(raw)
+    except InvalidOperation:
+        raise CellError("is not a number: type digits and at most one decimal point") from None
+    if not amount.is_finite() or abs(amount) >= _MONEY_LIMIT:
+        raise CellError("is not an amount below 1,000,000,000,000: correct the number")
+    return amount.quantize(_CENT, ROUND_HALF_UP)
+
+
+def encode_money(value: Value, _was: Cell | None = None) -> Any:
+    return None if value is None else str(value)
+
+
+def load_money(raw: Any) -> Value:
+    return None if raw is None else Decimal(raw)
+
+
+def decode_email(cell: Cell) -> Value:
+    return _text(cell.email)
+
+
+def encode_email(value: Value, was: Cell | None = None) -> Any:
+    """Both keys, as monday demands; a label that a person typed survives a change of the address."""
+    if value is None:
+        return None
+    label = was.label if was is not None and isinstance(was.label, str) and was.label != was.email else None
+    return {"email": value, "text": label or value}
+
+
+def canon_email(value: Value) -> Any:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def decode_phone(cell: Cell) -> Value:
+    return _text(cell.phone)
+
+
+def encode_phone(value: Value, was: Cell | None = None) -> Any:
+    if value is None:
+        return None
+    country = was.country_short_name if was is not None and isinstance(was.country_short_name, str) else "US"
+    return {"phone": value, "countryShortName": country or "US"}
+
+
+def canon_phone(value: Value) -> Any:
+    """Digits only, a US number with its country code, so that "+1 (202) 555-0172" equals "2025550172"."""
+    if not isinstance(value, str):
+        return value
+    digits = _NOT_DIGITS.sub("", value)
+    return "1" + digits if len(digits) == 10 else digits or value
+
+
+def decode_link(cell: Cell) -> Value:
+    return _text(cell.url)
+
+
+def encode_link(value: Value, was: Cell | None = None) -> Any:
+    if value is None:
+        return None
+    return {"url": value, "text": was.url_text if was is not None and isinstance(was.url_text, str) else ""}
+
+
+def decode_status(cell: Cell) -> Value:
+    return _text(cell.label)
+
+
+def encode_status(value: Value, _was: Cell | None = None) -> Any:
+    return None if value is None else {"label": value}
+
+
+def decode_date(cell: Cell) -> Value:
+    """The calendar day. With a time set, `date` is in the zone of the token's user and shifts with it, so the day is
+    taken from `value`, which is UTC; a plain date has no zone and is the same in both.
+
+    Raises CellError when it is no date.
+    """
+    raw = _text(cell.date)
+    if raw is None:
+        return None
+    try:
+        if cell.time and isinstance(cell.value, str):
+            raw = json.loads(cell.value)["date"]
+        return date.fromisoformat(raw)
+    except (ValueError, TypeError, KeyError):
+        raise CellError("is not a date: pick one from the calendar") from None
+
+
+def encode_date(value: Value, _was: Cell | None = None) -> Any:
+    return None if value is None else {"date": str(value)}
+
+
+def load_date(raw: Any) -> Value:
+    return None if raw is None else date.fromisoformat(raw)
+
+
+def decode_files(cell: Cell) -> Value:
+    """`[{"url","name","asset_id"}]` as PostgreSQL prints the jsonb, or None for no files.
+
+    The stable `url`, never `public_url`, which is signed and dies within the hour.
+    """
+    if isinstance(cell.files, UnsetType):
+        raise CellError("the answer lacks the list of files: was the column retyped?")
+    if not cell.files:
+        return None
+    return _text(json.dumps([_file(ref) for ref in cell.files], ensure_ascii=False))
+
+
+def _file(ref: FileRef) -> dict[str, str | None]:
+    name = ref.name if ref.name is not None else ref.invalid_name
+    return {
+        "url": _text(ref.asset.url if ref.asset else ref.url),
+        "name": _text(name),
+        "asset_id": ref.asset_id or ref.file_id,
+    }
+
+
+def encode_files(_value: Value, _was: Cell | None = None) -> Any:
+    raise CellError("files cannot be written through column values")
+
+
+TEXT = Codec(
+    "text",
+    "... on TextValue { text }",
+    decode_text,
+    encode_text,
+    _same,
+    (({"text": "Roof inspection"}, "Roof inspection"), ({"text": ""}, None), ({"text": "  07001 "}, "07001")),
+)
+MONEY = Codec(
+    "numbers",
+    "... on NumbersValue { text }",
+    decode_money,
+    encode_money,
+    _same,
+    (({"text": "18250.5"}, Decimal("18250.50")), ({"text": ""}, None), ({"text": "-0.005"}, Decimal("-0.01"))),
+    load_money,
+)
+EMAIL = Codec(
+    "email",
+    "... on EmailValue { email label }",
+    decode_email,
+    encode_email,
+    canon_email,
+    (({"email": "Ann@x.co", "label": "Ann"}, "Ann@x.co"), ({"email": None, "label": None}, None)),
+)
+PHONE = Codec(
+    "phone",
+    "... on PhoneValue { phone country_short_name }",
+    decode_phone,
+    encode_phone,
+    canon_phone,
+    (({"phone": "+12025550172", "country_short_name": "US"}, "+12025550172"), ({"phone": ""}, None)),
+)
+LINK = Codec(
+    "link",
+    "... on LinkValue { url url_text }",
+    decode_link,
+    encode_link,
+    _same,
+    (({"url": "https://x.co/1", "url_text": "Job"}, "https://x.co/1"), ({"url": None, "url_text": None}, None)),
+)
+STATUS = Codec(
+    "status",
+    "... on StatusValue { label index }",
+    decode_status,
+    encode_status,
+    _same,
+    (({"label": "Storm Team", "index": 3}, "Storm Team"), ({"label": None, "index": 5}, None)),
+)
+DATE = Codec(
+    "date",
+    "... on DateValue { date time value }",
+    decode_date,
+    encode_date,
+    _same,
+    (
+        ({"date": "2026-04-30", "time": "", "value": '{"date":"2026-04-30"}'}, date(2026, 4, 30)),
+        (
+            {"date": "2026-04-30", "time": "20:00:00", "value": '{"date":"2026-05-01","time":"01:00:00"}'},
+            date(2026, 5, 1),
+        ),
+        ({"date": "", "time": "", "value": None}, None),
+    ),
+    load_date,
+)
+FILES = Codec(
+    "file",
+    "... on FileValue { files { ... on FileAssetValue { asset_id name asset { url } } "
+    "... on FileLinkValue { file_id name url } ... on FileDocValue { file_id url } "
+    "... on FileAssetInvalidValue { asset_id invalid_name: name } } }",
+    decode_files,
+    encode_files,
+    _same,
+    (
+        (
+            {"files": [{"asset_id": "7", "name": "roof.pdf", "asset": {"url": "https://f.co/7"}}]},
+            '[{"url": "https://f.co/7", "name": "roof.pdf", "asset_id": "7"}]',
+        ),
+        ({"files": []}, None),
+    ),
+)
+NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples)
+"""The item's own name: not a column value, but read and written like one."""
+
+CODECS = (TEXT, MONEY, EMAIL, PHONE, LINK, STATUS, DATE, FILES)
