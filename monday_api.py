@@ -6,7 +6,21 @@ database column; it drives the query, decoding, SQL, the drift check and `monday
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
 from reconcile.columns import DATE, EMAIL, FILES, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Column, ColumnMap
+from reconcile.errors import SyncError
+
+if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and replays from the cache never go online
+    from monday.boards import BoardSchema
+    from monday.outcome import ById, Known, Read
+    from monday.pace import Stats
+    from monday.transport import Listener, Transport
 
 # fmt: off
 MASTER_PROJECT_COLUMN_MAP: ColumnMap = {
@@ -62,9 +76,7 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
     "email__1": Column("WRA Email", EMAIL, "users.email", role="Sales Staff"),
     "email7": Column("RM Email", EMAIL, "users.rm_email", role="Sales Staff"),
     "status_13": Column("TEAM NAME", STATUS, "users.monday_team", role="Sales Staff"),
-    "files3": Column(
-        "IDENTIFICATION FILES", FILES, "users.identification_files", role="Sales Staff", direction="read-only"
-    ),
+    "files3": Column("IDENTIFICATION FILES", FILES, "users.identification_files", role="Sales Staff", direction="read-only"),
     "files_1": Column("ONBOARDING FILES", FILES, "users.onboarding_files", role="Sales Staff", direction="read-only"),
     "text6": Column("SHIRT SIZE", TEXT, "users.shirt_size", role="Sales Staff"),
     "phone": Column("PHONE", PHONE, "users.phone", role="Sales Staff"),
@@ -78,3 +90,160 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
 
 BOARDS: dict[str, ColumnMap] = {"master": MASTER_PROJECT_COLUMN_MAP, "staff": SALES_STAFF_COLUMN_MAP}
 """Board name, as `--board` takes it → its columns."""
+
+STAGE_STATUS: dict[str, str] = {
+    "new lead": "pending",
+    "lead": "pending",
+    "inspection scheduled": "pending",
+    "inspected": "pending",
+    "estimate sent": "pending",
+    "claim filed": "active",
+    "adjuster meeting": "active",
+    "approved": "active",
+    "contract signed": "active",
+    "materials ordered": "active",
+    "in production": "active",
+    "final inspection": "active",
+    "scheduled": "active",
+    "supplement": "active",
+    "invoiced": "active",
+    "completed": "completed",
+    "paid in full": "completed",
+    "closed": "completed",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "denied": "cancelled",
+    "lost": "cancelled",
+}
+"""`projects.current_stage`, casefolded → `projects.status`. Another stage gives `pending` and is reported."""
+
+
+class MondayClient:
+    """Both boards as the rest of the program sees them; a `with` block closes its connections.
+
+    `boards` names the boards to read, board name → board id. A read-only client cannot send a mutation. `sleep` and
+    `clock` (monotonic seconds) are for tests.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        boards: Mapping[str, int],
+        *,
+        url: str | None = None,
+        version: str | None = None,
+        read_only: bool = True,
+        at_once: int | None = None,
+        mappings: Mapping[str, ColumnMap] = BOARDS,
+        on_event: Listener | None = None,
+        sleep: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises ConfigError for a token that cannot be one."""
+        from monday.reading import Reader
+        from monday.transport import API_URL, API_VERSION, MOST_AT_ONCE, Transport, deaf
+
+        self.boards = dict(boards)
+        self.transport: Transport = Transport(
+            token,
+            url=url or API_URL,
+            version=version or API_VERSION,
+            mutations=not read_only,
+            at_once=at_once or MOST_AT_ONCE,
+            on_event=on_event or deaf,
+            sleep=sleep,
+            clock=clock,
+        )
+        self._reader = Reader(
+            self.transport, boards, mappings, width=at_once or MOST_AT_ONCE, on_event=on_event or deaf
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    @property
+    def stats(self) -> Stats:
+        """Requests, mutations, complexity, retries and waiting so far."""
+        return self.transport.stats
+
+    @property
+    def answered_version(self) -> str | None:
+        """The API version that the last answer was made by; None before the first."""
+        return self.transport.answered_version
+
+    def preflight(self) -> dict[str, BoardSchema]:
+        """The boards with columns, groups and counts, in one request. Raises DriftError for an absent board."""
+        return self._reader.preflight()
+
+    def full(self, schemas: dict[str, BoardSchema], known: Known | None = None) -> Read:
+        """Every item; `known` are the ids that were active before: those that do not come are asked for by id."""
+        return self._reader.full(schemas, known or {})
+
+    def changed(self, watermarks: Mapping[str, datetime], known: Known, extra_ids: Known | None = None) -> Read:
+        """What changed since the watermarks, and `extra_ids` in any case; one request when nothing did."""
+        return self._reader.changed(watermarks, known, extra_ids or {})
+
+    def limited(self, schemas: dict[str, BoardSchema], limit: int) -> Read:
+        """At most `limit` items of each board."""
+        return self._reader.limited(schemas, limit)
+
+    def items_by_id(self, board: str, ids: Collection[int]) -> Iterator[ById]:
+        """The named items of one board, 500 a request, and what became of those that are not there."""
+        return self._reader.items_by_id(board, ids)
+
+    def daily_limit(self) -> int | None:
+        """Calls a day of the account; None where monday does not tell."""
+        return self._reader.daily_limit()
+
+
+def main() -> int:
+    """Try the connection alone: account, version, both boards and the budget. Returns the exit code."""
+    import click
+
+    from cli.settings import load_settings
+
+    try:
+        settings = load_settings(need_database=False)
+        boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
+        with MondayClient(
+            settings.monday_api_key or "",
+            boards,
+            url=settings.monday_api_url,
+            version=settings.monday_api_version,
+        ) as client:
+            for line in connection_report(client):
+                click.echo(line)
+    except SyncError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    return 0
+
+
+def connection_report(client: MondayClient) -> Iterator[str]:
+    """What the connection shows, line by line. Raises SyncError when it does not work."""
+    schemas = client.preflight()
+    daily = client.daily_limit()
+    account = next(iter(schemas.values()))
+    yield f"account   {account.account_name} ({account.account_id})"
+    yield f"version   {client.answered_version or 'not told'}, asked for {client.transport.version}"
+    for name, schema in schemas.items():
+        drift = schema.drift(BOARDS[name])
+        fatal = sum(column.fatal for column in drift)
+        state = f"{fatal} mapped columns missing or retyped" if fatal else "all mapped columns there"
+        yield f"{name:<9} {schema.title} ({schema.id}): {schema.items_count:,} items, {state}"
+    points = client.stats.points_left
+    yield f"budget    {'unknown' if daily is None else f'{daily:,}'} calls a day; " + (
+        "points of this minute not told" if points is None else f"{points:,} points left of this minute"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

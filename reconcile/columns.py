@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from json.encoder import encode_basestring
 from typing import Any, Literal
 
 from msgspec import UnsetType
@@ -32,6 +33,8 @@ _NOT_DIGITS = re.compile(r"\D+")
 class Codec:
     """One monday column type: its GraphQL fragment, and both ways between a cell and a value.
 
+    The fragment asks for what `decode` needs, since monday prices every field. What `encode` keeps of the old
+    cell (a label, a country) is the writer's to read, and is dropped where it did not.
     `canon` is what two values are compared by; `load` restores a value that was kept as JSON.
     """
 
@@ -42,6 +45,10 @@ class Codec:
     canon: Callable[[Value], Any]
     examples: tuple[tuple[dict[str, Any], Value], ...]
     load: Callable[[Any], Value] = field(default=lambda raw: raw)
+    plain: str | None = None
+    """The cell's field, where decoding is trimming and `parse`: see `Layout.plain`."""
+    parse: Callable[[str], Value] | None = None
+    """What a trimmed text that is not empty means; None where it is the value itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +106,16 @@ def encode_text(value: Value, _was: Cell | None = None) -> Any:
 
 
 def decode_money(cell: Cell) -> Value:
-    """Dollars and cents from a numbers cell, half a cent rounded up; None when empty.
+    """Dollars and cents from a numbers cell; None when empty. See `parse_money`."""
+    raw = _text(cell.text)
+    return None if raw is None else parse_money(raw)
+
+
+def parse_money(raw: str) -> Value:
+    """Half a cent is rounded up.
 
     Raises CellError on anything that is not a finite number that fits numeric(14,2): skipped, never zeroed.
     """
-    raw = _text(cell.text)
-    if raw is None:
-        return None
     try:
         amount = Decimal(raw)
     except InvalidOperation:
@@ -210,16 +220,18 @@ def decode_files(cell: Cell) -> Value:
         raise CellError("the answer lacks the list of files: was the column retyped?")
     if not cell.files:
         return None
-    return _text(json.dumps([_file(ref) for ref in cell.files], ensure_ascii=False))
+    return _text("[" + ", ".join([_file(ref) for ref in cell.files]) + "]")
 
 
-def _file(ref: FileRef) -> dict[str, str | None]:
+def _file(ref: FileRef) -> str:
+    url, asset_id = ref.asset.url if ref.asset else ref.url, ref.asset_id or ref.file_id
     name = ref.name if ref.name is not None else ref.invalid_name
-    return {
-        "url": _text(ref.asset.url if ref.asset else ref.url),
-        "name": _text(name),
-        "asset_id": ref.asset_id or ref.file_id,
-    }
+    return f'{{"url": {_json(url)}, "name": {_json(name)}, "asset_id": {_json(asset_id)}}}'
+
+
+def _json(text: str | None) -> str:
+    text = _text(text)
+    return "null" if text is None else encode_basestring(text)
 
 
 def encode_files(_value: Value, _was: Cell | None = None) -> Any:
@@ -233,6 +245,7 @@ TEXT = Codec(
     encode_text,
     _same,
     (({"text": "Roof inspection"}, "Roof inspection"), ({"text": ""}, None), ({"text": "  07001 "}, "07001")),
+    plain="text",
 )
 MONEY = Codec(
     "numbers",
@@ -242,38 +255,44 @@ MONEY = Codec(
     _same,
     (({"text": "18250.5"}, Decimal("18250.50")), ({"text": ""}, None), ({"text": "-0.005"}, Decimal("-0.01"))),
     load_money,
+    plain="text",
+    parse=parse_money,
 )
 EMAIL = Codec(
     "email",
-    "... on EmailValue { email label }",
+    "... on EmailValue { email }",
     decode_email,
     encode_email,
     canon_email,
     (({"email": "Ann@x.co", "label": "Ann"}, "Ann@x.co"), ({"email": None, "label": None}, None)),
+    plain="email",
 )
 PHONE = Codec(
     "phone",
-    "... on PhoneValue { phone country_short_name }",
+    "... on PhoneValue { phone }",
     decode_phone,
     encode_phone,
     canon_phone,
     (({"phone": "+12025550172", "country_short_name": "US"}, "+12025550172"), ({"phone": ""}, None)),
+    plain="phone",
 )
 LINK = Codec(
     "link",
-    "... on LinkValue { url url_text }",
+    "... on LinkValue { url }",
     decode_link,
     encode_link,
     _same,
     (({"url": "https://x.co/1", "url_text": "Job"}, "https://x.co/1"), ({"url": None, "url_text": None}, None)),
+    plain="url",
 )
 STATUS = Codec(
     "status",
-    "... on StatusValue { label index }",
+    "... on StatusValue { label }",
     decode_status,
     encode_status,
     _same,
     (({"label": "Storm Team", "index": 3}, "Storm Team"), ({"label": None, "index": 5}, None)),
+    plain="label",
 )
 DATE = Codec(
     "date",
@@ -307,7 +326,7 @@ FILES = Codec(
         ({"files": []}, None),
     ),
 )
-NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples)
+NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, plain="text")
 """The item's own name: not a column value, but read and written like one."""
 
 CODECS = (TEXT, MONEY, EMAIL, PHONE, LINK, STATUS, DATE, FILES)

@@ -1,0 +1,85 @@
+"""The base snapshot: for every field of an item, the pair (what monday showed, what the row held) when they last met.
+
+A pair rather than one agreed value: a lossy round trip must not echo, two values that differed at first contact have no
+agreed value, and a value that lost must be able to say "seen, but the row's value is still to be delivered" (FORCE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET
+
+from models import RowId
+from reconcile.rows import FieldValue, Layout
+
+
+class Force(Enum):
+    """A base value that equals nothing."""
+
+    FORCE = "force"
+
+
+FORCE: Final = Force.FORCE
+BaseValue = FieldValue | Literal[Force.FORCE]
+
+
+class Stored(msgspec.Struct):
+    """What the database remembers of one item. A field that was never read is UNSET on both sides."""
+
+    board: str
+    id: int
+    updated_at: datetime
+    links: list[RowId | None]
+    m: list[FieldValue]
+    p: list[BaseValue]
+    state: str = "active"
+    missing_count: int = 0
+    m_hash: str | None = None
+    tolerated: int = 0
+
+
+class _Json(msgspec.Struct, omit_defaults=True):
+    m: Sequence[Any]
+    p: dict[int, Any] = {}
+    force: list[int] = []
+    unset: list[int] = []
+
+
+_decoder = msgspec.json.Decoder(_Json)
+_encoder = msgspec.json.Encoder()
+
+
+def dump_base(m: Sequence[FieldValue], p: Mapping[int, BaseValue]) -> bytes:
+    """JSON of a base: a value per field, and by number what the row holds where that differs."""
+    if UNSET not in m:
+        raw = _Json(m)
+    else:
+        unset = [number for number, value in enumerate(m) if value is UNSET]
+        raw = _Json([None if value is UNSET else value for value in m], unset=unset)
+    if p:
+        raw.p = {number: held for number, held in p.items() if held is not FORCE}
+        raw.force = [number for number, held in p.items() if held is FORCE]
+    return _encoder.encode(raw)
+
+
+def load_base(raw: bytes | str, field_ids: list[str], layout: Layout) -> tuple[list[FieldValue], list[BaseValue]]:
+    """A stored base in the order of today's layout; a field that was mapped since is UNSET."""
+    stored = _decoder.decode(raw)
+    places = {field_id: number for number, field_id in enumerate(field_ids)}
+    m: list[FieldValue] = []
+    p: list[BaseValue] = []
+    for field in layout.fields:
+        place = places.get(field.id)
+        if place is None or place in stored.unset:
+            m.append(UNSET)
+            p.append(UNSET)
+            continue
+        said = field.load(stored.m[place])
+        m.append(said)
+        p.append(FORCE if place in stored.force else field.load(stored.p[place]) if place in stored.p else said)
+    return m, p

@@ -1,0 +1,404 @@
+"""Which row each slot of each item belongs to: one pure pass over the whole set, so order and paging cannot matter.
+
+A link, once made, is kept while the slot says the same keys. A slot that says another key renames its row where the
+rules allow it, and is re-pointed to the key's owner, or to one new row for that key, where they do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from msgspec import UNSET
+
+from models import TABLES, Project, RowId
+from reconcile.base import Stored
+from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
+from reconcile.rows import OWNED, STAFF_ROLE, FieldValue, Layout, Slot, View
+from reconcile.world import ItemKey, World
+
+NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
+_NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+SHARED_EMAIL_ITEMS = 10
+SHARED_EMAIL_NAMES = 3
+_STRENGTH = {"slot": 0, "name": 1, "email": 2}
+
+Links = list[RowId | None]
+
+
+@dataclass(slots=True)
+class Said:
+    """One slot that was linked before, or that is a person's home: the keys it says now and the row it had.
+
+    `kept`: it says what it said at its base. `same_thing`: another identifying field is as it was. `adopted`: linked by
+    a foreign key that was there before the first sync.
+    """
+
+    view: View
+    slot: int
+    keys: tuple[str, ...]
+    old: RowId | None
+    kept: bool = False
+    same_thing: bool = False
+    home: bool = False
+    adopted: bool = False
+    row: RowId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WouldMerge:
+    """Two rows that one slot says are the same. They are never merged: a person decides."""
+
+    item: ItemKey
+    role: str
+    table: str
+    row: RowId
+    other: RowId
+
+
+@dataclass(slots=True)
+class Resolution:
+    """`links`: a row per slot of each item. `new_rows`: id → (table, key). `claimed`, `released`: changes of keys."""
+
+    links: dict[ItemKey, Links]
+    new_rows: dict[RowId, tuple[str, str]] = field(default_factory=dict)
+    renamed: set[RowId] = field(default_factory=set)
+    claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    released: dict[str, set[str]] = field(default_factory=dict)
+    placeholders: set[str] = field(default_factory=set)
+    would_merge: list[WouldMerge] = field(default_factory=list)
+
+
+def row_id(table: str, key: str, n: int = 0) -> RowId:
+    """uuid5 of the namespace and `table|key|n`: two runs that race choose the same id.
+
+    Written out, since `uuid.uuid5` costs three times as much and a first load makes one for each row.
+    """
+    digest = _NAMED.copy()
+    digest.update(f"{table}|{key}|{n}".encode())
+    said = digest.hexdigest()
+    return RowId(f"{said[:8]}-{said[8:12]}-5{said[13:16]}-{_VARIANT[said[16]]}{said[17:20]}-{said[20:32]}")
+
+
+def resolve(views: Iterable[View], layouts: Mapping[str, Layout], world: World) -> Resolution:
+    """Link every slot of every view, parents first. A field that was never read counts as empty."""
+    by_place = sorted(views, key=lambda view: (view.board, view.id))
+    resolution = Resolution({(view.board, view.id): [None] * len(layouts[view.board].slots) for view in by_place})
+    linked = world.stored.keys() | world.adopted.keys()
+    met = [view for view in by_place if (view.board, view.id) in linked]
+    fresh = [view for view in by_place if (view.board, view.id) not in linked]
+    shared = _shared_emails(by_place, layouts) - world.placeholders
+    customers = world.placeholders | world.staff_emails
+    for table in TABLES:
+        nobody_before = customers if table == "customers" else frozenset[str]()
+        nobody = nobody_before | shared if table == "customers" else nobody_before
+        _Table(table, layouts, world, resolution, nobody_before, nobody).resolve(met, fresh)
+    resolution.placeholders = shared
+    return resolution
+
+
+def said_keys(
+    slot: Slot, values: Sequence[FieldValue], item: ItemKey, parent: RowId | None, nobody: Container[str]
+) -> tuple[str, ...]:
+    """The keys a slot says, strongest first; its provisional key when it names nothing; () when all cells are empty."""
+    rule = KEY_RULES.get(slot.table)
+    if rule is None:
+        return (item_key(*item),)
+    said = slot.key_said(values)
+    keys = rule.keys(parent, *said) if rule.parent else rule.keys(*said)
+    if keys and keys[0] not in nobody:
+        return keys
+    if any(value is not None and value is not UNSET for value in values[slot.first : slot.last]):
+        return (slot_key(*item, slot.role),)
+    return ()
+
+
+def _shared_emails(views: Sequence[View], layouts: Mapping[str, Layout]) -> set[str]:
+    """The fan-in guard: one customer e-mail on many items under many names is nobody's."""
+    customer = {board: slot for board, layout in layouts.items() for slot in layout.slots if slot.table == "customers"}
+    said = [
+        (key, view, slot)
+        for view in views
+        if (slot := customer.get(view.board))
+        and isinstance(email := view.values[slot.at["email"]], str)
+        and (key := email_key(email))
+    ]
+    often = {key for key, n in Counter(key for key, _view, _slot in said).items() if n > SHARED_EMAIL_ITEMS}
+    names: dict[str, set[str]] = defaultdict(set)
+    for key, view, slot in said:
+        if key in often and isinstance(name := view.values[slot.at["name"]], str):
+            names[key].add(normal(name))
+    return {key for key in often if len(names[key]) > SHARED_EMAIL_NAMES}
+
+
+class _Table:
+    """The slots of one table: who is linked where. Keys are claimed and released here and nowhere else."""
+
+    def __init__(
+        self,
+        table: str,
+        layouts: Mapping[str, Layout],
+        world: World,
+        resolution: Resolution,
+        nobody_before: frozenset[str],
+        nobody: frozenset[str],
+    ) -> None:
+        self.table, self.world, self.resolution = table, world, resolution
+        self.layouts = layouts
+        self.nobody_before, self.nobody = nobody_before, nobody
+        self.rows = world.rows[table]
+        self.owner = dict(world.keys[table])
+        self.keys_of: dict[RowId, set[str]] = defaultdict(set)
+        for key, row in self.owner.items():
+            self.keys_of[row].add(key)
+        self.places = {board: _places(table, layout) for board, layout in layouts.items()}
+
+    def resolve(self, met: Sequence[View], fresh: Sequence[View]) -> None:
+        """`met` are views of items that were linked before, `fresh` the others."""
+        for key in [key for key in self.owner if key in self.nobody]:
+            self._release(key)
+        said = [*self._said(met), *self._homes(fresh)]
+        self._rename(said)
+        self._link(said)
+        self._link_fresh(fresh)
+        before = self.world.keys[self.table]
+        self.resolution.claimed[self.table] = {k: row for k, row in self.owner.items() if before.get(k) != row}
+        self.resolution.released[self.table] = {key for key in before if key not in self.owner}
+
+    def _said(self, met: Sequence[View]) -> Iterator[Said]:
+        for view in met:
+            stored = self.world.stored.get((view.board, view.id))
+            for number, slot, parent in self.places[view.board]:
+                keys = self._keys(view, slot, parent)
+                if stored is not None:
+                    yield self._standing(view, number, slot, keys, stored, parent)
+                    continue
+                old = self.world.adopted[view.board, view.id][number]
+                known = bool(keys) and old in self.rows
+                home = slot.role == STAFF_ROLE
+                yield Said(view, number, keys, old if known else None, kept=known, home=home, adopted=known)
+
+    def _homes(self, fresh: Sequence[View]) -> Iterator[Said]:
+        homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.role == STAFF_ROLE}
+        for view in (view for view in fresh if view.board in homes):
+            for number, slot, parent in self.places[view.board]:
+                if slot.role == STAFF_ROLE:
+                    yield Said(view, number, self._keys(view, slot, parent), None, home=True)
+
+    # What a slot says
+
+    def _keys(self, view: View, slot: Slot, parent: int | None) -> tuple[str, ...]:
+        item = (view.board, view.id)
+        row = None if parent is None else self.resolution.links[item][parent]
+        return said_keys(slot, view.values, item, row, self.nobody)
+
+    def _standing(
+        self, view: View, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
+    ) -> Said:
+        old = stored.links[number]
+        said = Said(view, number, keys, old, home=slot.role == STAFF_ROLE)
+        if old is None:
+            return said
+        item = (view.board, view.id)
+        was_parent = None if parent is None else stored.links[parent]
+        before = said_keys(slot, stored.m, item, was_parent, self.nobody_before)
+        layout = self.layouts[view.board]
+        if old not in self.rows:  # a person deleted the row: it stays deleted until the item says something new
+            said.old = None
+            if not _edited(layout, slot, view.values, stored.m):
+                said.row = old
+            return said
+        said.kept = bool(keys) and keys == before
+        now_parent = None if parent is None else self.resolution.links[item][parent]
+        said.same_thing = (
+            before[:1] == ()
+            or before[0].startswith("slot:")
+            or (now_parent is not None and now_parent == was_parent)
+            or any(_unchanged(layout, slot, view.values, stored.m, column) for column in _CONTINUITY[self.table])
+        )
+        return said
+
+    # Links
+
+    def _link(self, said: Sequence[Said]) -> None:
+        for entry in said:
+            if entry.kept:
+                entry.row = entry.old
+        for entry in said:  # homes take their keys before anybody else asks for one
+            if entry.home and entry.keys and (entry.row is None or entry.row in self.rows):
+                entry.row = entry.row or self._owner_or_new(entry.keys)
+                self._claim_free(entry)
+        for entry in said:
+            if entry.row is None and entry.keys:
+                entry.row = self._owner_or_new(entry.keys)
+            elif entry.adopted:
+                self._claim_free(entry)
+            self.resolution.links[entry.view.board, entry.view.id][entry.slot] = entry.row
+
+    def _link_fresh(self, fresh: Sequence[View]) -> None:
+        """Items that were never linked. References that say the very same thing are looked up once."""
+        for board in self.layouts:
+            views = [(view, self.resolution.links[board, view.id]) for view in fresh if view.board == board]
+            for number, slot, parent in self.places[board]:
+                if slot.role == STAFF_ROLE:
+                    continue
+                known: dict[tuple[object, ...], RowId] = {}
+                repeats = self.table not in OWNED
+                nothing = (None,) * len(slot.fields)
+                for view, links in views:
+                    parent_row = None if parent is None else links[parent]
+                    said = slot.key_said(view.values) if repeats else ()
+                    row = known.get(said) if repeats else None
+                    if row is None:
+                        if view.values[slot.first : slot.last] == nothing and self.table != "projects":
+                            continue
+                        keys = said_keys(slot, view.values, (board, view.id), parent_row, self.nobody)
+                        if not keys:
+                            continue
+                        row = self._owner_or_new(keys)
+                        if repeats and not keys[0].startswith("slot:"):
+                            known[said] = row
+                    links[number] = row
+
+    def _owner_or_new(self, keys: tuple[str, ...]) -> RowId:
+        for key in keys:
+            if key in self.owner:
+                return self.owner[key]
+        n = 0
+        while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows:
+            n += 1
+        self.resolution.new_rows[new] = (self.table, keys[0])
+        self.owner[keys[0]] = new
+        return new
+
+    def _claim_free(self, entry: Said) -> None:
+        """A slot's keys go to its row where they are free; two rows for one slot are reported, never merged."""
+        for key in entry.keys:
+            holder = self.owner.get(key)
+            if entry.row is None or key in self.nobody or holder == entry.row:
+                continue
+            if holder is None:
+                self._claim(key, entry.row)
+            else:
+                item = (entry.view.board, entry.view.id)
+                role = self.layouts[entry.view.board].slots[entry.slot].role
+                self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder))
+
+    # Renames
+
+    def _rename(self, said: list[Said]) -> None:
+        """In-place renames: the greatest set whose targets are free, or vacated by a row that is itself renamed.
+
+        Without the fixpoint a chain (a→b, b→c) would attach one item's project to another item's customer.
+        """
+        of_row: dict[RowId, list[Said]] = defaultdict(list)
+        for entry in said:
+            if entry.old is not None:
+                of_row[entry.old].append(entry)
+        target = {row: key for row, entries in of_row.items() if (key := self._new_key(row, entries)) is not None}
+        while struck := self._struck(target):
+            for row in struck:
+                del target[row]
+        for row in target:
+            for key in list(self.keys_of[row]):
+                self._release(key)
+        for row, key in target.items():
+            self._claim(key, row)
+            self.resolution.renamed.add(row)
+            for entry in of_row[row]:
+                if entry.keys[:1] == (key,):
+                    entry.row = row
+
+    def _struck(self, target: dict[RowId, str]) -> list[RowId]:
+        first: dict[str, RowId] = {}
+        for row, key in target.items():
+            first[key] = min(first.get(key, row), row)
+        return [
+            row
+            for row, key in target.items()
+            if first[key] != row or (key in self.owner and self.owner[key] != row and self.owner[key] not in target)
+        ]
+
+    def _new_key(self, row: RowId, entries: list[Said]) -> str | None:
+        """The key that a row may be renamed to, or None: every slot linked to it must say it and still mean the thing.
+
+        The staff board is a person's home: what it says decides, whatever the projects' cells still say.
+        """
+        homes = [entry for entry in entries if entry.home]
+        voices = homes or entries
+        said = {entry.keys[:1] for entry in voices}
+        key = next(iter(next(iter(said))), None)
+        if len(said) != 1 or key is None or key in self.keys_of[row] or any(entry.kept for entry in voices):
+            return None
+        if any(other in self.keys_of[row] for entry in homes for other in entry.keys):
+            return None  # one of a person's addresses is as it was: the row is found by it, and gains the other
+        if homes:
+            return key
+        if self.world.elsewhere.get(row) or not all(entry.same_thing for entry in voices):
+            return None
+        return key if self.table in OWNED or self._is_upgrade(row, key) else None
+
+    def _is_upgrade(self, row: RowId, key: str) -> bool:
+        """A provisional row that gains a name, or a name that gains an e-mail: the same row with a better key."""
+        kinds = {owned.partition(":")[0] for owned in self.keys_of[row]}
+        new = _STRENGTH.get(key.partition(":")[0], -1)
+        return all(_STRENGTH.get(kind, 9) < new for kind in kinds) or (kinds == {"slot"} and new < 0)
+
+    def _claim(self, key: str, row: RowId) -> None:
+        self.owner[key] = row
+        self.keys_of[row].add(key)
+
+    def _release(self, key: str) -> None:
+        self.keys_of[self.owner.pop(key)].discard(key)
+
+
+def _places(table: str, layout: Layout) -> list[tuple[int, Slot, int | None]]:
+    """(number, slot, number of the parent's slot) of a board's slots that speak of a table."""
+    rule = KEY_RULES.get(table)
+    role = rule.parent[0] if rule and rule.parent else None
+    parent = next((number for number, slot in enumerate(layout.slots) if slot.role == role), None)
+    return [(number, slot, parent) for number, slot in enumerate(layout.slots) if slot.table == table]
+
+
+_CONTINUITY = dict.fromkeys(TABLES, ("name", "phone")) | {
+    "properties": ("address",),
+    "policies": ("policy_number",),
+}
+"""The identifying fields of which one must be as it was for a slot to still mean the same thing."""
+
+
+def _unchanged(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence[FieldValue], column: str) -> bool:
+    number = slot.at.get(column)
+    if number is None or now[number] in (None, UNSET) or was[number] in (None, UNSET):
+        return False
+    said = layout.fields[number].said
+    return bool(said(now[number]) == said(was[number]))
+
+
+def _edited(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence[FieldValue]) -> bool:
+    """Did any field of the slot change on monday since its base?"""
+    return any(
+        now[number] is not UNSET and layout.fields[number].said(now[number]) != layout.fields[number].said(was[number])
+        for number in slot.fields
+    )
+
+
+def adopted_links(
+    view: View, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
+) -> Links:
+    """The links of an item whose row was there before the sync: what its foreign keys already say."""
+    columns = Project.__struct_fields__
+    values = rows["projects"].get(row, ())
+    links: Links = []
+    for slot in layout.slots:
+        if slot.table == "projects" or slot.role == STAFF_ROLE:
+            links.append(row)
+        elif slot.link in columns and values:
+            links.append(values[columns.index(slot.link)])  # type: ignore[arg-type]  # a foreign key column holds a RowId
+        else:
+            links.append(None)
+    return links

@@ -1,0 +1,83 @@
+"""Takes pages as they come and keeps only what a plan needs: items whose content differs from what was remembered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from reconcile.columns import ColumnMap
+from reconcile.rows import Layout, View
+from reconcile.wire import RawItem, decode_item
+
+FORMAT = "1"
+"""Raised when decoding changes so that unchanged items must be looked at again."""
+
+HASH_DIGITS = 32
+"""Of sha256, which processors have instructions for: half of it tells two versions of an item apart."""
+
+
+class Remembered(Protocol):
+    """What is known of an item before it is read: see `postgres.state.Known`."""
+
+    @property
+    def m_hash(self) -> str | None: ...
+    @property
+    def updated_at(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Intake:
+    """One board's share of a read. `views` are new or changed items; an item older than what is known is no view.
+
+    An item that had left the board is looked at although it says what it said; `everything` keeps all.
+    """
+
+    layout: Layout
+    hash_key: bytes
+    known: Mapping[int, Remembered]
+    everything: bool = False
+    views: dict[int, View] = field(default_factory=dict)
+    seen: int = 0
+    unchanged: int = 0
+    outdated: int = 0
+    newest: datetime | None = None
+
+    def take(self, items: Iterable[RawItem]) -> None:
+        """Take one page.
+
+        Raises msgspec.DecodeError when an item is not one: the reader has checked them before.
+        """
+        seeded = hashlib.sha256(self.hash_key)
+        for raw in items:
+            self.seen += 1
+            digest = seeded.copy()
+            digest.update(raw.raw)
+            m_hash = digest.hexdigest()[:HASH_DIGITS]
+            was = self.known.get(raw.id)
+            same = was is not None and was.m_hash == m_hash and was.state == "active"
+            if same and not self.everything:
+                self.unchanged += 1
+                continue
+            view = self.layout.decode(decode_item(raw.raw), m_hash)
+            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:
+                self.outdated += 1
+                continue
+            if self.newest is None or view.updated_at > self.newest:
+                self.newest = view.updated_at
+            before = self.views.get(view.id)
+            if before is None or before.updated_at <= view.updated_at:
+                self.views[view.id] = view
+
+
+def hash_key(columns: ColumnMap, limits: object = None) -> bytes:
+    """A key that moves with the mapping and with what the tables take, so that then every item is worth a look."""
+    shape = [(column_id, column.target, column.codec.monday_type, column.role) for column_id, column in columns.items()]
+    text = msgspec.json.encode([FORMAT, shape, repr(limits)])
+    return hashlib.blake2b(text, digest_size=32).digest()

@@ -1,0 +1,314 @@
+"""Three-way merge of fields, inbound half: which row fields take a value from monday, and what each base becomes.
+
+PostgreSQL is the hub, every slot a spoke. A slot speaks only when it changed since its own base; a standing old value
+is no opinion. Several that changed to different values have one winner, the greatest (updated_at, board, item); the
+others are kept in the conflict log.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Literal
+
+from msgspec import UNSET
+
+from models import RowId
+from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.columns import Policy
+from reconcile.hub import POSITION, ItemRows
+from reconcile.identity import Links
+from reconcile.rows import STAFF_ROLE, Field, FieldValue, Layout, Slot, View
+from reconcile.world import ItemKey, World
+
+_STAFF_ITEM = POSITION["users"]["monday_item_id"]
+
+
+Adopt = Literal["monday", "pg"]
+
+
+class Verdict(Enum):
+    """What one field of one spoke asks for."""
+
+    SAME = auto()
+    TOLERATED = auto()
+    INBOUND = auto()
+    OUTBOUND = auto()
+    CONFLICT = auto()
+
+
+def verdict(field: Field, m: FieldValue, p: FieldValue, bm: FieldValue, bp: BaseValue) -> Verdict:
+    """Decide one field. (bm, bp) is the base: what monday showed and what the row held when they last met."""
+    if field.canon(m) == field.canon(p):
+        return Verdict.SAME
+    on_monday = field.said(m) != field.said(bm)
+    in_postgres = bp is FORCE or field.canon(p) != field.canon(bp)
+    return {
+        (False, False): Verdict.TOLERATED,
+        (True, False): Verdict.INBOUND,
+        (False, True): Verdict.OUTBOUND,
+        (True, True): Verdict.CONFLICT,
+    }[on_monday, in_postgres]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two edits of one field. `open` while a person, or the other direction, has to decide."""
+
+    item: ItemKey
+    role: str
+    field: str
+    table: str
+    row: RowId
+    kept_from: str
+    kept: Any
+    lost_from: str
+    lost: Any
+    open: bool = False
+
+
+@dataclass(slots=True)
+class Merged:
+    """`forced` and `held` are (item, field number): a spoke that lost, and one whose edit waits."""
+
+    adopt: Adopt | None = None
+    conflicts: list[Conflict] = field(default_factory=list)
+    forced: set[tuple[ItemKey, int]] = field(default_factory=set)
+    held: set[tuple[ItemKey, int]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Voice:
+    view: View
+    slot: Slot
+    row: list[Any]
+    field: Field
+    number: int
+    says: FieldValue
+    base: BaseValue
+
+
+def newest_first(views: Sequence[View], layouts: Mapping[str, Layout]) -> list[View]:
+    """Greatest (updated_at, board, item) first: who wins where several speak."""
+    return sorted(views, key=lambda view: (view.updated_at, layouts[view.board].board_id, view.id), reverse=True)
+
+
+def merge_fields(
+    views: Sequence[View],
+    layouts: Mapping[str, Layout],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+    policy: Policy | None,
+    adopt: Adopt | None,
+) -> Merged:
+    """Write what monday says into the rows. `views` stand newest first; `policy` overrides the mapping's.
+
+    `adopt` turns tolerated differences into edits of that side.
+    """
+    merged = Merged(adopt=adopt)
+    voices = _voices(views, layouts, world, links, rows)
+    if adopt == "monday":
+        _add_tolerated(voices, views, layouts, world, links, rows)
+    spoken: set[tuple[RowId, int]] = set()
+    for (row_id, at), told in voices.items():
+        _settle(row_id, told, policy, merged)
+        spoken.add((row_id, at))
+    for view in (*(v for v in views if v.board == "staff"), *(v for v in views if v.board != "staff")):
+        _fill(view, layouts[view.board], world, links, rows, spoken)
+    return merged
+
+
+def selects_only(slot: Slot, row: Sequence[Any]) -> bool:
+    """References select, they do not edit: a role cell never changes the record of somebody on the staff board."""
+    return slot.table == "users" and slot.role != STAFF_ROLE and row[_STAFF_ITEM] is not None
+
+
+def _voices(
+    views: Sequence[View],
+    layouts: Mapping[str, Layout],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+) -> dict[tuple[RowId, int], list[_Voice]]:
+    """Fields that changed on monday since the base of a slot that is still linked to the same row."""
+    voices: dict[tuple[RowId, int], list[_Voice]] = defaultdict(list)
+    for view in views:
+        item = (view.board, view.id)
+        stored = world.stored.get(item)
+        if stored is None:
+            continue
+        layout = layouts[view.board]
+        for slot, row, row_id, old in zip(layout.slots, rows[item], links[item], stored.links, strict=True):
+            if row is None or row_id is None or row_id != old or selects_only(slot, row):
+                continue
+            for number in slot.fields:
+                field, said, was = layout.fields[number], view.values[number], stored.m[number]
+                if was is not UNSET and field.said(said) != field.said(was):
+                    voice = _Voice(view, slot, row, field, number, said, stored.p[number])
+                    voices[row_id, field.at].append(voice)
+    return voices
+
+
+def _add_tolerated(
+    voices: dict[tuple[RowId, int], list[_Voice]],
+    views: Sequence[View],
+    layouts: Mapping[str, Layout],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+) -> None:
+    """Differences that nobody made since they were first seen speak for monday too; an empty cell never does."""
+    for view in views:
+        item, layout = (view.board, view.id), layouts[view.board]
+        stored = world.stored.get(item)
+        for place, (slot, row) in enumerate(zip(layout.slots, rows[item], strict=True)):
+            if row is None or row[0] not in world.rows[slot.table] or selects_only(slot, row):
+                continue
+            met = stored if stored is not None and stored.links[place] == links[item][place] else None
+            for number, at in zip(slot.fields, slot.row_at, strict=True):
+                field, says, holds = layout.fields[number], view.values[number], row[at]
+                if says in (None, UNSET) or holds is None or field.canon(says) == field.canon(holds):
+                    continue
+                if met is None or verdict(field, says, holds, met.m[number], met.p[number]) is Verdict.TOLERATED:
+                    voices[row[0], at].append(_Voice(view, slot, row, field, number, says, holds))
+
+
+def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Merged) -> None:
+    """One field of one row, and every slot that says something new about it."""
+    row = told[0].row
+    held = row[told[0].field.at]
+    voters: list[_Voice] = []
+    for voice in told:
+        found = verdict(voice.field, voice.says, held, UNSET, voice.base)
+        if found is Verdict.CONFLICT and (policy or voice.field.policy) != "monday":
+            merged.held.add((_item(voice), voice.number))
+            if (policy or voice.field.policy) == "manual":
+                merged.conflicts.append(_conflict(voice, row_id, "nobody", None, "monday", voice.says, waits=True))
+            continue
+        voters.append(voice)
+    if all(_equal(voice, held) for voice in voters):
+        return
+    winner = voters[0]
+    if verdict(winner.field, winner.says, held, UNSET, winner.base) is Verdict.CONFLICT:
+        merged.conflicts.append(_conflict(winner, row_id, "monday", winner.says, "postgres", held))
+    row[winner.field.at] = winner.says
+    for voice in voters[1:]:
+        if not _equal(voice, winner.says):
+            lost = f"item {voice.view.id}"
+            merged.conflicts.append(_conflict(voice, row_id, f"item {winner.view.id}", winner.says, lost, voice.says))
+            merged.forced.add((_item(voice), voice.number))
+
+
+def _fill(
+    view: View,
+    layout: Layout,
+    world: World,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+    spoken: set[tuple[RowId, int]],
+) -> None:
+    """First contact: an empty field of the row takes what the item says; a filled one is left, and tolerated."""
+    item = (view.board, view.id)
+    stored = world.stored.get(item)
+    for place, row in enumerate(rows[item]):
+        if row is None:
+            continue
+        slot = layout.slots[place]
+        if slot.held(row) == view.values[slot.first : slot.last]:
+            continue
+        row_id = links[item][place]
+        met = stored if stored is not None and stored.links[place] == row_id and not selects_only(slot, row) else None
+        for number, at, says in zip(slot.fields, slot.row_at, view.values[slot.first : slot.last], strict=True):
+            if says is None or says is UNSET or row[at] is not None:
+                continue
+            if (met is None or met.m[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
+                row[at] = says
+
+
+@dataclass(slots=True)
+class NextBase:
+    """The base after the plan: what monday shows, and by number what a row holds where that differs.
+
+    `outbound` are rows that hold something which this item does not show yet.
+    """
+
+    m: Sequence[FieldValue]
+    p: dict[int, BaseValue] = field(default_factory=dict)
+    tolerated: int = 0
+    outbound: list[RowId] = field(default_factory=list)
+
+
+def next_base(
+    view: View, layout: Layout, stored: Stored | None, links: Links, rows: ItemRows, merged: Merged
+) -> NextBase:
+    """What monday shows and what the rows will hold, field by field."""
+    base = NextBase(view.values)
+    for place, row in enumerate(rows):
+        if row is None:
+            continue
+        slot = layout.slots[place]
+        if slot.held(row) == view.values[slot.first : slot.last]:
+            continue
+        met = stored if stored is not None and stored.links[place] == links[place] else None
+        for number, at in zip(slot.fields, slot.row_at, strict=True):
+            if view.values[number] != row[at]:
+                _next_field(base, number, layout.fields[number], view, row, met, merged)
+    return base
+
+
+def _next_field(
+    base: NextBase, number: int, field: Field, view: View, row: list[Any], met: Stored | None, merged: Merged
+) -> None:
+    """A field in which the item and its row differ."""
+    says, holds, item = view.values[number], row[field.at], (view.board, view.id)
+    if says is UNSET:
+        return
+    agree = field.canon(says) == field.canon(holds)
+    was = met.m[number] if met is not None else UNSET
+    if (item, number) in merged.forced:
+        held: BaseValue = FORCE
+    elif met is not None and (item, number) in merged.held:
+        _as_before(base, number, met)
+        return
+    elif met is not None and was is not UNSET and not agree and field.said(says) == field.said(was):
+        held = _as_before(base, number, met)
+    else:
+        held = base.p[number] = holds
+    if held is FORCE:
+        base.p[number] = FORCE
+    if held is FORCE or field.canon(held) != field.canon(holds):
+        if field.two_way:
+            base.outbound.append(row[0])
+    elif not agree and merged.adopt == "pg" and field.two_way:
+        base.p[number] = FORCE
+        base.outbound.append(row[0])
+    elif not agree:
+        base.tolerated += 1
+
+
+def _as_before(base: NextBase, number: int, met: Stored) -> BaseValue:
+    """Nothing was settled: the base of this field stays what it was."""
+    if base.m[number] != met.m[number]:
+        base.m = [*base.m[:number], met.m[number], *base.m[number + 1 :]]
+    if met.p[number] != met.m[number]:
+        base.p[number] = met.p[number]
+    return met.p[number]
+
+
+def _equal(voice: _Voice, value: FieldValue) -> bool:
+    return bool(voice.field.canon(voice.says) == voice.field.canon(value))
+
+
+def _item(voice: _Voice) -> ItemKey:
+    return voice.view.board, voice.view.id
+
+
+def _conflict(
+    voice: _Voice, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, *, waits: bool = False
+) -> Conflict:
+    return Conflict(
+        _item(voice), voice.slot.role, voice.field.id, voice.slot.table, row, kept_from, kept, lost_from, lost, waits
+    )

@@ -1,0 +1,323 @@
+"""The plan: everything that one run would write, as a value. The same one is printed by a dry run and carried out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET
+
+from models import TABLES, RowId
+from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.columns import Policy
+from reconcile.hub import POSITION, Hub, ItemRows
+from reconcile.identity import Links, Resolution, WouldMerge
+from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.pointers import anchor_items, gather_roles, heir, moved_by_hand, own_policies, point
+from reconcile.rows import FieldValue, Layout, View, folded_row
+from reconcile.world import ItemKey, RowValues, World
+
+NOW = "now"
+"""PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
+
+ItemState = Literal["active", "archived", "deleted", "moved", "missing"]
+Gone = Literal["archived", "deleted", "moved", "silent"]
+DEFAULT_STATUS = "pending"
+SILENT_READS = 2
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One row that changes: column → (before, after)."""
+
+    id: RowId
+    changes: dict[str, tuple[Any, Any]]
+
+
+class ItemBase(msgspec.Struct):
+    """What will be remembered of one item. `m_hash` is None while something of it is open."""
+
+    board: str
+    id: int
+    m_hash: str | None
+    updated_at: datetime
+    tolerated: int
+    m: Sequence[FieldValue]
+    p: dict[int, BaseValue]
+    links: Links
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """One cell that could not be decoded or stored: it keeps its last good value."""
+
+    board: str
+    item_id: int
+    column_id: str
+    reason: str
+
+
+class Departed(msgspec.Struct, frozen=True):
+    """An item that is no longer active on its board. `archive` when its row is marked in this run."""
+
+    board: str
+    item_id: int
+    state: Gone
+    archive: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """All changes of one run, sorted.
+
+    `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
+    to tell any more; `tolerated` is how each board's number of tolerated cells moves.
+    """
+
+    inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    updates: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    items: list[ItemBase] = field(default_factory=list)
+    departed: list[Departed] = field(default_factory=list)
+    claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    released: dict[str, set[str]] = field(default_factory=dict)
+    placeholders: set[str] = field(default_factory=set)
+    dirty: set[RowId] = field(default_factory=set)
+    in_step: set[RowId] = field(default_factory=set)
+    conflicts: list[Conflict] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    would_merge: list[WouldMerge] = field(default_factory=list)
+    unknown_stages: Counter[str] = field(default_factory=Counter)
+    unparsed_addresses: int = 0
+    edited_items: int = 0
+    adopted_fields: int = 0
+    adopted_differences: int = 0
+    tolerated: Counter[str] = field(default_factory=Counter)
+    known_rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> int:
+        """Rows of the nine tables that would be inserted or updated."""
+        return sum(map(len, self.inserts.values())) + sum(map(len, self.updates.values()))
+
+    @property
+    def empty(self) -> bool:
+        return not (self.items or self.departed or self.writes)
+
+    def digest(self) -> str:
+        """A short hash of what the plan does to the nine tables: equal plans have equal digests."""
+        encode = msgspec.json.Encoder(order="deterministic").encode
+        digest = hashlib.sha256()
+        for table in TABLES:
+            for row in self.inserts[table]:
+                digest.update(encode(row))
+            for update in self.updates[table]:
+                digest.update(encode(update))
+        return digest.hexdigest()[:12]
+
+
+def make_plan(
+    views: Sequence[View],
+    layouts: Mapping[str, Layout],
+    world: World,
+    resolution: Resolution,
+    *,
+    gone: Mapping[ItemKey, Gone],
+    stage_status: Mapping[str, str],
+    policy: Policy | None = None,
+    adopt: Adopt | None = None,
+) -> Plan:
+    """Decide everything: pure, over sets, whatever order the views stand in.
+
+    `resolution` is `identity.resolve` of the same views, which hold their last good values (`last_good`). `gone` are
+    known items that are not active any more; `stage_status` maps a casefolded stage to a status; `policy` overrides the
+    mapping's for this run, `adopt` settles tolerated differences.
+    """
+    _start_anew(world, resolution)
+    links, hub = resolution.links, Hub(world, resolution.new_rows)
+    rows = {item: hub.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
+    ranked = newest_first(views, layouts)
+    merged = merge_fields(ranked, layouts, world, links, rows, policy, adopt)
+    merged.conflicts += point(ranked, layouts, world, links, rows)
+    own_policies(ranked, layouts, world, links, hub)
+    gather_roles(ranked, layouts, world, links, hub)
+    anchor_items(ranked, layouts, world, links, hub)
+    plan = Plan(
+        claimed=resolution.claimed,
+        released=resolution.released,
+        placeholders=resolution.placeholders,
+        conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
+        would_merge=resolution.would_merge,
+        known_rows=dict(world.counts),
+    )
+    if world.unknown:
+        _count_adopted(views, layouts, world, links, plan)
+    _derive_status(hub, world, stage_status, plan)
+    _depart(gone, layouts, world, links, hub, plan)
+    _collect_items(sorted(views, key=lambda view: (view.board, view.id)), layouts, world, links, rows, merged, plan)
+    if world.pending:
+        held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.held}
+        waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
+        plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
+    rows.clear()  # the hub lets its rows go as they are collected
+    _collect_rows(hub, plan)
+    plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if world.elsewhere.get(row_id)}
+    return plan
+
+
+def _start_anew(world: World, resolution: Resolution) -> None:
+    """A row that a person deleted and an edit brings back is met for the first time: it takes all that its items say,
+    not the edited cells alone.
+    """
+    if not resolution.new_rows:
+        return
+    for item, stored in world.stored.items():
+        back = resolution.new_rows.keys() & resolution.links.get(item, ()) & set(stored.links)
+        if back:
+            severed = [None if row in back else row for row in stored.links]
+            world.stored[item] = msgspec.structs.replace(stored, links=severed)
+
+
+def last_good(views: Sequence[View], world: World) -> None:
+    """A quarantined cell, and a column that was not answered, say what they last said: views are completed in place."""
+    for view in views:
+        stored = world.stored.get((view.board, view.id))
+        if stored is not None and UNSET in view.values:
+            view.values = tuple(was if now is UNSET else now for now, was in zip(view.values, stored.m, strict=True))
+
+
+def _derive_status(hub: Hub, world: World, stage_status: Mapping[str, str], plan: Plan) -> None:
+    """`projects.status` follows `current_stage`; an unknown stage gives `pending` and is reported once."""
+    stage_at, status_at = POSITION["projects"]["current_stage"], POSITION["projects"]["status"]
+    for row in hub.touched("projects"):
+        before, stage = world.rows["projects"].get(row[0]), row[stage_at]
+        if before is not None and before[stage_at] == stage:
+            continue
+        status = stage_status.get(stage.casefold()) if stage else DEFAULT_STATUS
+        if status is None:
+            plan.unknown_stages[stage] += 1
+        row[status_at] = status or DEFAULT_STATUS
+
+
+def _depart(
+    gone: Mapping[ItemKey, Gone],
+    layouts: Mapping[str, Layout],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    hub: Hub,
+    plan: Plan,
+) -> None:
+    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row."""
+    for (board, item_id), state in sorted(gone.items()):
+        stored = world.stored[board, item_id]
+        silent_long_enough = state == "silent" and stored.missing_count + 1 >= SILENT_READS
+        archive = state in ("archived", "deleted") or silent_long_enough
+        plan.departed.append(Departed(board, item_id, state, archive))
+        if not archive:
+            continue
+        record = layouts[board].record
+        slot = layouts[board].slots[record]
+        row = hub.row(slot.table, stored.links[record])
+        positions = POSITION[slot.table]
+        if row is None or row[positions["monday_item_id"]] != item_id:
+            continue
+        if other := heir(board, layouts[board], row[0], world, links):
+            row[positions["monday_item_id"]] = other
+        elif row[positions["archived_at"]] is None:
+            row[positions["archived_at"]] = NOW
+
+
+def _count_adopted(
+    views: Sequence[View], layouts: Mapping[str, Layout], world: World, links: Mapping[ItemKey, Links], plan: Plan
+) -> None:
+    """Rows that were there before the sync: how many fields are filled on both sides, and how many of them differ."""
+    for view in views:
+        layout = layouts[view.board]
+        for slot, row_id in zip(layout.slots, links[view.board, view.id], strict=True):
+            if row_id not in world.unknown or row_id not in world.rows[slot.table]:
+                continue
+            row = folded_row(slot.table, world.rows[slot.table][row_id])
+            for number, at in zip(slot.fields, slot.row_at, strict=True):
+                field, says, holds = layout.fields[number], view.values[number], row[at]
+                if says not in (None, UNSET) and holds is not None:
+                    plan.adopted_fields += 1
+                    plan.adopted_differences += field.canon(says) != field.canon(holds)
+
+
+def _collect_rows(hub: Hub, plan: Plan) -> None:
+    for table, model in TABLES.items():
+        columns = model.__struct_fields__
+        for row_id, before, after in hub.changed(table):
+            if before is None:
+                plan.inserts[table].append(after)
+                continue
+            changes = {
+                column: (was, now) for column, was, now in zip(columns, before, after, strict=True) if was != now
+            }
+            plan.updates[table].append(Update(row_id, changes))
+
+
+def _collect_items(
+    views: Sequence[View],
+    layouts: Mapping[str, Layout],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+    merged: Merged,
+    plan: Plan,
+) -> None:
+    waits = {item for item, _number in merged.held}
+    for view in views:
+        item = (view.board, view.id)
+        layout, stored = layouts[view.board], world.stored.get(item)
+        base = next_base(view, layout, stored, links[item], rows[item], merged)
+        plan.dirty.update(base.outbound)
+        if not view.seen and stored is not None and _as_it_was(stored, base, links[item]):
+            continue
+        plan.edited_items += view.seen and _edited(view, layout, stored)
+        m_hash = None if item in waits else view.m_hash
+        tolerated, linked = base.tolerated, links[item]
+        plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)
+        plan.items.append(ItemBase(view.board, view.id, m_hash, view.updated_at, tolerated, base.m, base.p, linked))
+        plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]
+        _count_unparsed(view, layout, plan)
+
+
+def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
+    """Rows that change in something which monday shows."""
+    shown = {
+        (layout.slots[field.slot].table, column)
+        for layout in layouts.values()
+        for field in layout.fields
+        if field.two_way
+        for column in field.columns
+    }
+    return {
+        update.id
+        for table, updates in plan.updates.items()
+        for update in updates
+        if any((table, column) in shown for column in update.changes)
+    }
+
+
+def _edited(view: View, layout: Layout, stored: Stored | None) -> bool:
+    return stored is not None and any(
+        field.said(now) != field.said(was)
+        for field, now, was in zip(layout.fields, view.values, stored.m, strict=True)
+        if was is not UNSET
+    )
+
+
+def _as_it_was(stored: Stored, base: NextBase, links: Links) -> bool:
+    held = {number: p for number, (m, p) in enumerate(zip(stored.m, stored.p, strict=True)) if p is FORCE or p != m}
+    return stored.m == list(base.m) and held == base.p and stored.links == links
+
+
+def _count_unparsed(view: View, layout: Layout, plan: Plan) -> None:
+    for slot in layout.slots:
+        if slot.table == "properties":
+            address = view.values[slot.at["address"]]
+            if isinstance(address, tuple) and not any(address[1:]):
+                plan.unparsed_addresses += 1

@@ -1,0 +1,48 @@
+"""What the database says, as far as one plan needs it: the input of identity and merge beside the items themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models import TABLES, RowId
+from reconcile.base import Stored
+
+RowValues = tuple[Any, ...]
+"""A row in its model's column order."""
+
+ItemKey = tuple[str, int]
+"""(board, item id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Slots of items outside this plan that are linked to a row, by role: how many, and the smallest item id."""
+
+    count: int
+    first_item: int
+
+
+def _per_table() -> dict[str, dict[Any, Any]]:
+    return {table: {} for table in TABLES}
+
+
+@dataclass(slots=True)
+class World:
+    """Rows, keys, links and base of every item in the plan and of every item that shares an owned row with one.
+
+    `pending` are rows that people changed or added since the last sync, `unknown` those that were never synced; `taken`
+    are ids that new rows may not use; `adopted` the links of items whose rows were there before the first sync.
+    """
+
+    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
+    keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
+    placeholders: frozenset[str] = frozenset()
+    stored: dict[ItemKey, Stored] = field(default_factory=dict)
+    elsewhere: dict[RowId, dict[str, Elsewhere]] = field(default_factory=dict)
+    pending: set[RowId] = field(default_factory=set)
+    unknown: set[RowId] = field(default_factory=set)
+    taken: set[RowId] = field(default_factory=set)
+    adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
+    staff_emails: frozenset[str] = frozenset()
+    counts: dict[str, int] = field(default_factory=dict)

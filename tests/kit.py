@@ -1,0 +1,188 @@
+"""What tests build their worlds from: items as monday.com would send them, and sync state kept in dictionaries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models import TABLES, RowId
+from monday_api import BOARDS
+from reconcile.base import Stored, dump_base, load_base
+from reconcile.columns import Policy
+from reconcile.identity import resolve
+from reconcile.keys import email_key
+from reconcile.plan import Gone, Plan, last_good, make_plan
+from reconcile.rows import STAFF_ROLE, Layout, View, compile_layout
+from reconcile.wire import decode_item
+from reconcile.world import Elsewhere, ItemKey, World
+
+BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
+LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
+EARLY = "2026-05-01T08:00:00Z"
+
+_FILLED: dict[str, Any] = {
+    "text": lambda value: {"text": value},
+    "numbers": lambda value: {"text": value},
+    "email": lambda value: {"email": value or None, "label": value or None},
+    "phone": lambda value: {"phone": value, "country_short_name": "US"},
+    "link": lambda value: {"url": value or None, "url_text": ""},
+    "status": lambda value: {"label": value or None, "index": 1},
+    "date": lambda value: {"date": value, "time": "", "value": None},
+    "file": lambda value: {"files": value or []},
+}
+
+
+def column_of(board: str, target: str) -> str:
+    """Column id of "customers.email" or "users.name/Estimator"."""
+    name, _, role = target.partition("/")
+    return next(
+        column_id
+        for column_id, column in BOARDS[board].items()
+        if column.target == name and (not role or column.role == role)
+    )
+
+
+def raw_json(
+    board: str, item_id: int, cells: Mapping[str, Any] | None = None, *, name: str = "Job", at: str = EARLY
+) -> bytes:
+    """One item of the wire; `cells` maps "table.column" or "users.column/Role" to the value that a person typed."""
+    said = {column_of(board, target): value for target, value in (cells or {}).items()}
+    values = [
+        {"id": column_id, "type": column.codec.monday_type} | _FILLED[column.codec.monday_type](said.get(column_id, ""))
+        for column_id, column in BOARDS[board].items()
+        if column_id != "name"
+    ]
+    item = {"id": str(item_id), "name": name, "updated_at": at, "column_values": values}
+    return json.dumps(item).encode()
+
+
+def view(
+    board: str, item_id: int, cells: Mapping[str, Any] | None = None, *, name: str = "Job", at: str = EARLY
+) -> View:
+    return LAYOUTS[board].decode(decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
+
+
+@dataclass(slots=True)
+class Memory:
+    """Both sides of the sync's state in dictionaries: rows, keys, and what is remembered of each item."""
+
+    rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    stored: dict[ItemKey, Stored] = field(default_factory=dict)
+    placeholders: frozenset[str] = frozenset()
+
+    def world(self, present: Iterable[ItemKey]) -> World:
+        """Everything that is known; items that are not present are counted as elsewhere."""
+        here = set(present)
+        elsewhere: dict[RowId, dict[str, Elsewhere]] = {}
+        for (board, item_id), stored in self.stored.items():
+            if (board, item_id) in here:
+                continue
+            for slot, row in zip(LAYOUTS[board].slots, stored.links, strict=True):
+                if row is not None:
+                    was = elsewhere.setdefault(row, {}).get(slot.role, Elsewhere(0, item_id))
+                    elsewhere[row][slot.role] = Elsewhere(was.count + 1, min(was.first_item, item_id))
+        emails = {
+            key
+            for stored in self.stored.values()
+            for slot in LAYOUTS[stored.board].slots
+            if slot.role == STAFF_ROLE
+            for column in ("email", "rm_email")
+            if isinstance(value := stored.m[slot.at[column]], str) and (key := email_key(value))
+        }
+        return World(
+            rows={table: dict(rows) for table, rows in self.rows.items()},
+            keys={
+                table: {key: row for key, row in keys.items() if row in self.rows[table]}
+                for table, keys in self.keys.items()
+            },
+            placeholders=self.placeholders,
+            stored=dict(self.stored),
+            elsewhere=elsewhere,
+            staff_emails=frozenset(emails),
+            counts={table: len(rows) for table, rows in self.rows.items()},
+        )
+
+    def plan(
+        self,
+        views: Sequence[View],
+        *,
+        gone: Mapping[ItemKey, Gone] | None = None,
+        policy: Policy | None = None,
+        pending: Collection[RowId] = (),
+        silent_present: bool = True,
+    ) -> Plan:
+        """Plan as a run does. Items that were not read speak through their base when `silent_present`."""
+        everyone = list(views)
+        read = {(entry.board, entry.id) for entry in views} | set(gone or {})
+        if silent_present:
+            everyone += [
+                View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
+                for key, stored in self.stored.items()
+                if key not in read and stored.state == "active"
+            ]
+        world = self.world({(entry.board, entry.id) for entry in everyone} | set(gone or {}))
+        world.staff_emails |= frozenset(
+            key
+            for entry in views
+            if entry.board == "staff"
+            for number in (LAYOUTS["staff"].slots[0].at[column] for column in ("email", "rm_email"))
+            if isinstance(value := entry.values[number], str) and (key := email_key(value))
+        )
+        world.pending = set(pending)
+        last_good(everyone, world)
+        resolution = resolve(everyone, LAYOUTS, world)
+        return make_plan(everyone, LAYOUTS, world, resolution, gone=gone or {}, stage_status={}, policy=policy)
+
+    def apply(self, plan: Plan) -> None:
+        """Carry a plan out, the base through its JSON as the database does."""
+        for table, model in TABLES.items():
+            columns = model.__struct_fields__
+            for row in plan.inserts[table]:
+                self.rows[table][row[0]] = row
+            for update in plan.updates[table]:
+                before = list(self.rows[table][update.id])
+                for column, (was, now) in update.changes.items():
+                    place = columns.index(column)
+                    assert before[place] == was, f"{table}.{column}: the plan's before is not what the row holds"
+                    before[place] = now
+                self.rows[table][update.id] = tuple(before)
+            for key in plan.released[table]:
+                self.keys[table].pop(key, None)
+            self.keys[table].update(plan.claimed[table])
+        self.placeholders |= plan.placeholders
+        for item in plan.items:
+            layout = LAYOUTS[item.board]
+            m, p = load_base(dump_base(item.m, item.p), list(layout.field_ids), layout)
+            self.stored[item.board, item.id] = Stored(
+                item.board, item.id, item.updated_at, list(item.links), m, p, m_hash=item.m_hash
+            )
+        for departed in plan.departed:
+            self.stored[departed.board, departed.item_id].state = departed.state
+
+    def sync(self, views: Sequence[View], **options: Any) -> Plan:
+        plan = self.plan(views, **options)
+        self.apply(plan)
+        return plan
+
+    def edit(self, table: str, row: RowId, **values: Any) -> None:
+        """A person changes a row in SQL."""
+        columns = TABLES[table].__struct_fields__
+        held = list(self.rows[table][row])
+        for column, value in values.items():
+            held[columns.index(column)] = value
+        self.rows[table][row] = tuple(held)
+
+    def table(self, table: str) -> list[dict[str, Any]]:
+        """Rows as dictionaries, by id."""
+        columns = TABLES[table].__struct_fields__
+        return [dict(zip(columns, self.rows[table][row], strict=True)) for row in sorted(self.rows[table])]
+
+    def linked(self, board: str, item_id: int, role: str) -> dict[str, Any] | None:
+        """The row that a slot is linked to."""
+        for slot, row in zip(LAYOUTS[board].slots, self.stored[board, item_id].links, strict=True):
+            if slot.role == role and row is not None:
+                return dict(zip(TABLES[slot.table].__struct_fields__, self.rows[slot.table][row], strict=True))
+        return None
