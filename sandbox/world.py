@@ -1,0 +1,342 @@
+"""The account that the sandbox plays: boards, items, people, and what happened to them. Kept in memory.
+
+Every change goes through `World`, which moves the item's `updated_at`, logs the activity and gives the item a new
+revision, the mark by which rendered answers are known to be stale. Callers hold `World.lock`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from sandbox.cells import TYPES, Cell, Column, Label, retyped, value_of
+from sandbox.clock import Clock
+from sandbox.errors import ApiError
+
+State = Literal["active", "archived", "deleted"]
+
+API_USER = 41000001
+"""The user whose token the client uses."""
+HUMAN = 41000002
+"""The user whose edits come through the control interface: somebody at the board."""
+
+
+class Item(msgspec.Struct, gc=False):
+    """One item; `cells` is aligned with its board's columns, `previous` is the item before its last change."""
+
+    id: int
+    board_id: int
+    group_id: str
+    name: str
+    created_at: int
+    updated_at: int
+    cells: list[Cell | None]
+    state: State = "active"
+    creator_id: int = HUMAN
+    revision: int = 0
+    previous: Item | None = None
+
+
+class Group(msgspec.Struct):
+    id: str
+    title: str
+    color: str = "#579bfc"
+    archived: bool = False
+    deleted: bool = False
+
+
+class Board(msgspec.Struct):
+    """`order` holds the ids of active items as the board lists them; `shown_count` overrides items_count when set."""
+
+    id: int
+    name: str
+    columns: list[Column]
+    groups: list[Group]
+    order: list[int] = []
+    state: State = "active"
+    visible: bool = True
+    hierarchy: Literal["classic", "multi_level"] = "classic"
+    items_limit: int = 200_000
+    updated_at: int = 0
+    shown_count: int | None = None
+    version: int = 0
+
+    @property
+    def live_columns(self) -> list[Column]:
+        return [column for column in self.columns if not column.removed and not column.archived]
+
+    def slot(self, column_id: str) -> int:
+        """Where the column's cell stands in `Item.cells`.
+
+        Raises ApiError for a column that the board does not have.
+        """
+        for slot, column in enumerate(self.columns):
+            if column.id == column_id and not column.removed and not column.archived:
+                return slot
+        raise ApiError("InvalidColumnIdException", f"This column ID doesn't exist for the board: {column_id}")
+
+    def column(self, column_id: str) -> Column:
+        return self.columns[self.slot(column_id)]
+
+    def group(self, group_id: str) -> Group:
+        """Raises ApiError for a group that the board does not have, or that was archived."""
+        for group in self.groups:
+            if group.id == group_id and not group.archived and not group.deleted:
+                return group
+        raise ApiError("InvalidGroupIdException", "Group not found on this board")
+
+    @property
+    def first_group(self) -> Group:
+        """Raises ApiError when every group was archived."""
+        for group in self.groups:
+            if not group.archived and not group.deleted:
+                return group
+        raise ApiError("InvalidGroupIdException", "The board has no group")
+
+
+class LogEntry(msgspec.Struct):
+    """One line of a board's activity log; `at` in units of 100 ns since 1970."""
+
+    id: int
+    board_id: int
+    event: str
+    at: int
+    user_id: int
+    item_id: int | None
+    column_id: str | None
+    group_id: str | None
+    data: dict[str, Any]
+
+
+class Account(msgspec.Struct):
+    id: int = 7654321
+    name: str = "Summit Roofing"
+    slug: str = "roofing"
+    tier: str = "pro"
+    zone: str = "America/Denver"
+    people: dict[int, str] = msgspec.field(default_factory=lambda: {API_USER: "Sync Service", HUMAN: "Dana Office"})
+
+
+class World:
+    """All boards and items of one account."""
+
+    def __init__(self, account: Account | None = None, clock: Clock | None = None) -> None:
+        self.account = account or Account()
+        self.clock = clock or Clock()
+        self.lock = threading.RLock()
+        self.boards: dict[int, Board] = {}
+        self.items: dict[int, Item] = {}
+        self.log: list[LogEntry] = []
+        self.structure = 0
+        """Moves with anything but items that an answer may show: a title, a label, a group, a column."""
+        self._revision = itertools.count(1)
+        self.next_item_id = 9_000_000_000
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.account.zone)
+
+    def board(self, board_id: int | str) -> Board:
+        """Raises ApiError when the token may not see the board, or when there is none."""
+        board = self.boards.get(_number(board_id))
+        if board is None or board.state == "deleted":
+            raise ApiError("InvalidBoardIdException", "This board ID doesn't exist")
+        if not board.visible:
+            raise ApiError("UserUnauthorizedException", "User unauthorized to perform action", 403)
+        return board
+
+    def item(self, item_id: int | str) -> Item:
+        """An active or archived item.
+
+        Raises ApiError when it was deleted, never existed, or lies on a board that the token may not see.
+        """
+        item = self.items.get(_number(item_id))
+        if item is None or item.state == "deleted" or not self.boards[item.board_id].visible:
+            raise ApiError("ResourceNotFoundException", f"Item not found: {item_id}", 404)
+        return item
+
+    def newest(self) -> int:
+        """The greatest `updated_at` of the world, 0 when it is empty."""
+        return max((item.updated_at for item in self.items.values()), default=0)
+
+    def adopt(self, item: Item) -> None:
+        """Take in an item that exists already (seed, saved state): no log, no new time."""
+        item.revision = next(self._revision)
+        self.items[item.id] = item
+        self.next_item_id = max(self.next_item_id, item.id + 1)
+        if item.state == "active":
+            self.boards[item.board_id].order.append(item.id)
+
+    def create_item(
+        self, board: Board, group: Group, name: str, cells: dict[int, Cell | None], user: int = HUMAN
+    ) -> Item:
+        if len(board.order) >= board.items_limit:
+            raise ApiError("ItemsLimitationException", "The board has reached its limit of items")
+        now = self.clock.seconds()
+        row: list[Cell | None] = [None] * len(board.columns)
+        for slot, cell in cells.items():
+            row[slot] = cell
+        item = Item(self.next_item_id, board.id, group.id, name, now, now, row, creator_id=user)
+        self.next_item_id += 1
+        item.revision = next(self._revision)
+        self.items[item.id] = item
+        board.order.append(item.id)
+        self._log("create_pulse", item, user, group_id=group.id, group_name=group.title)
+        self._moved(board)
+        return item
+
+    def write(self, item: Item, cells: dict[int, Cell | None], name: str | None = None, user: int = HUMAN) -> None:
+        """Set cells by slot, None clears. An identical rewrite moves `updated_at` too."""
+        board = self.boards[item.board_id]
+        before = self._change(item)
+        row = list(item.cells)
+        for slot, cell in cells.items():
+            column = board.columns[slot]
+            row[slot] = cell
+            self._log(
+                "update_column_value",
+                item,
+                user,
+                column_id=column.id,
+                column_type=column.type,
+                column_title=column.title,
+                value=None if cell is None else value_of(cell),
+                previous_value=None if (old := before.cells[slot]) is None else value_of(old),
+            )
+        item.cells = row
+        if name is not None:
+            item.name = name
+            self._log("update_name", item, user, value={"name": name}, previous_value={"name": before.name})
+
+    def set_state(self, item: Item, state: State, user: int = HUMAN) -> None:
+        """Archive, delete or restore; the same state again changes nothing."""
+        if item.state == state:
+            return
+        board = self.boards[item.board_id]
+        self._change(item)
+        if item.state == "active":
+            board.order.remove(item.id)
+        item.state = state
+        if state == "active":
+            board.order.append(item.id)
+        event = {"active": "restore_pulse", "archived": "archive_pulse", "deleted": "delete_pulse"}[state]
+        self._log(event, item, user)
+
+    def move_to_group(self, item: Item, group: Group, user: int = HUMAN) -> None:
+        self._change(item)
+        self._log("move_pulse_from_group", item, user, group_id=item.group_id)
+        item.group_id = group.id
+        self._log("move_pulse_into_group", item, user, group_id=group.id)
+
+    def move_to_board(
+        self, item: Item, board: Board, group: Group, mapping: dict[str, str | None] | None = None, user: int = HUMAN
+    ) -> None:
+        """The id stays. Cells follow `mapping` (column id there → here, None drops), else equal column ids."""
+        source = self.boards[item.board_id]
+        self._change(item)
+        self._log("move_pulse_from_board", item, user)
+        row: list[Cell | None] = [None] * len(board.columns)
+        for slot, column in enumerate(source.columns):
+            target = mapping.get(column.id) if mapping is not None else column.id
+            place = next((i for i, c in enumerate(board.columns) if c.id == target and c.type == column.type), None)
+            if place is not None:
+                row[place] = item.cells[slot]
+        if item.state == "active":
+            source.order.remove(item.id)
+            board.order.append(item.id)
+        item.board_id, item.group_id, item.cells = board.id, group.id, row
+        self._log("move_pulse_into_board", item, user)
+        self._moved(board)
+
+    def add_column(self, board: Board, column: Column, user: int = HUMAN) -> None:
+        if column.type not in TYPES:
+            raise ApiError("InvalidArgumentException", f"The sandbox has no column of type {column.type}")
+        if any(other.id == column.id and not other.removed for other in board.columns):
+            raise ApiError("InvalidColumnIdException", f"A column with this ID exists: {column.id}")
+        board.columns.append(column)
+        for item in self.items.values():
+            if item.board_id == board.id:
+                item.cells = [*item.cells, None]
+                if item.previous is not None and item.previous.board_id == board.id:
+                    item.previous.cells = [*item.previous.cells, None]
+        self._log_board(board, "create_column", user, column_id=column.id, column_title=column.title)
+
+    def remove_column(self, board: Board, column_id: str, user: int = HUMAN) -> None:
+        column = board.column(column_id)
+        column.removed = True
+        self._log_board(board, "delete_column", user, column_id=column.id, column_title=column.title)
+
+    def retype_column(self, board: Board, column_id: str, new_type: str) -> None:
+        """Change the type in place; what cells cannot keep is lost."""
+        slot = board.slot(column_id)
+        old = board.columns[slot]
+        board.columns[slot] = Column(old.id, old.title, new_type, revision=old.revision + 1)
+        for item in self.items.values():
+            if item.board_id == board.id:
+                row = list(item.cells)
+                row[slot] = retyped(row[slot], old, new_type, self.zone, self.account.people)
+                item.cells, item.revision = row, next(self._revision)
+        self.restructured(board)
+
+    def add_label(self, board: Board, column: Column, label: str) -> Label:
+        taken = {5, *(other.id for other in column.labels)}
+        created = Label(next(number for number in itertools.count() if number not in taken), label)
+        column.labels.append(created)
+        column.revision += 1
+        self.restructured(board)
+        return created
+
+    def shuffle(self, board: Board, seed: int) -> None:
+        """Change the order in which a walk without `order_by` meets the items, which monday does not promise."""
+        random.Random(seed).shuffle(board.order)
+        self._moved(board)
+
+    def restructured(self, board: Board) -> None:
+        self.structure += 1
+        self._moved(board)
+
+    def active(self, board: Board) -> Iterable[Item]:
+        return map(self.items.__getitem__, board.order)
+
+    def _change(self, item: Item) -> Item:
+        """Mark a change; returns the item as it was."""
+        before = msgspec.structs.replace(item, previous=None)
+        item.previous = before
+        item.updated_at = max(item.updated_at, self.clock.seconds())
+        item.revision = next(self._revision)
+        self._moved(self.boards[item.board_id])
+        return before
+
+    def _moved(self, board: Board) -> None:
+        board.version += 1
+        board.updated_at = self.clock.seconds()
+
+    def _log(self, event: str, item: Item, user: int, **data: Any) -> None:
+        full = {"board_id": item.board_id, "pulse_id": item.id, "pulse_name": item.name, **data}
+        self._append(item.board_id, event, user, item.id, full)
+
+    def _log_board(self, board: Board, event: str, user: int, **data: Any) -> None:
+        self.restructured(board)
+        self._append(board.id, event, user, None, {"board_id": board.id, **data})
+
+    def _append(self, board_id: int, event: str, user: int, item_id: int | None, data: dict[str, Any]) -> None:
+        at = int(self.clock.now() * 10_000_000)
+        column_id, group_id = data.get("column_id"), data.get("group_id")
+        self.log.append(LogEntry(len(self.log) + 1, board_id, event, at, user, item_id, column_id, group_id, data))
+
+
+def log_data(entry: LogEntry) -> str:
+    return json.dumps(entry.data, separators=(",", ":"))
+
+
+def _number(raw: int | str) -> int:
+    """An id as an int; -1, which nothing has, for what is no number."""
+    return int(raw) if str(raw).isascii() and str(raw).isdigit() else -1
