@@ -1,0 +1,357 @@
+"""What monday.com's errors mean and what the client does about each: one table, read by the transport.
+
+Rows follow monday's error documentation and what its own clients were seen to meet. A row is chosen by
+`extensions.code`, then by HTTP status, then by the message.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
+
+LONGEST_WAIT_S = 120.0
+"""A single wait is cut here; only the daily limit asks for more, and that one ends the run."""
+
+
+class Action(Enum):
+    """What the client does about an error, the gravest last: it decides when one answer holds several."""
+
+    RETRY = 1
+    """The same request again, after a wait of this worker alone."""
+    WAIT_RETRY = 2
+    """The same request again, after a pause of all workers."""
+    LOWER_RETRY = 3
+    """As WAIT_RETRY, with half as many requests at once from now on."""
+    HALVE_PAGE = 4
+    """Never again as it is: ask for fewer items at once."""
+    RESTART_CURSOR = 5
+    """The cursor is dead: begin that walk again at its first page."""
+    ITEM_GONE = 6
+    """The item is not there any more; the others are not concerned."""
+    VALUE_REFUSED = 7
+    """One value or name is not acceptable; the others are not concerned."""
+    BOARD_FULL = 8
+    """No further item fits on the board."""
+    FATAL_DRIFT = 9
+    """A board, column or group of the mapping does not exist."""
+    FATAL_ACCESS = 10
+    """The token's user has no right on that board or column."""
+    UNKNOWN = 11
+    FATAL_BUG = 12
+    """monday does not understand the request."""
+    FATAL_ADDRESS = 13
+    """The address does not belong to monday's API."""
+    FATAL_AUTH = 14
+    """The token is refused."""
+    STOP_DAY = 15
+    """The day's calls are spent: stop cleanly."""
+
+
+RETRIED = frozenset({Action.RETRY, Action.WAIT_RETRY, Action.LOWER_RETRY})
+SHARED = frozenset({Action.WAIT_RETRY, Action.LOWER_RETRY})
+
+BROKEN_BODY = "x-broken-body"
+CONNECTION = "x-connection"
+TOO_LARGE = "x-too-large"
+NOT_TRUSTED = "x-not-trusted"
+BAD_ADDRESS = "x-bad-address"
+"""Codes of our own for what happened below GraphQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table. `codes` are compared without case; `also` narrows codes and statuses by the message;
+    `message` alone decides when neither code nor status did.
+
+    `attempts` counts the first one. `page_attempts`: after so many a page is asked for smaller (None: never).
+    `wait_s` is used when the server names no wait (None: exponential backoff).
+    """
+
+    action: Action
+    says: str
+    codes: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+    also: str = ""
+    message: str = ""
+    attempts: int = 5
+    page_attempts: int | None = None
+    wait_s: float | None = None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        Action.HALVE_PAGE,
+        "finds the request too complex",
+        codes=("complexityexception", "complexity_budget_exhausted", "complexitybudgetexhausted"),
+        statuses=(400,),
+        also="exceeds max(imum)? complexity",
+        message="exceeds max(imum)? complexity",
+        page_attempts=1,
+    ),
+    Rule(
+        Action.WAIT_RETRY,
+        "has no complexity budget left for this minute",
+        codes=("complexity_budget_exhausted", "complexityexception", "complexitybudgetexhausted"),
+        message="complexity budget exhausted",
+    ),
+    Rule(
+        Action.STOP_DAY,
+        "has no daily calls left",
+        codes=("daily_limit_exceeded",),
+        message="daily limit",
+    ),
+    Rule(
+        Action.LOWER_RETRY,
+        "allows fewer requests at once",
+        codes=("max_concurrency_exceeded", "maxconcurrencyexceeded", "concurrency_limit_exceeded"),
+        message="concurrency",
+        wait_s=15,
+    ),
+    Rule(
+        Action.WAIT_RETRY,
+        "allows fewer requests from this address",
+        codes=("ip_rate_limit_exceeded",),
+        wait_s=10,
+    ),
+    Rule(
+        Action.WAIT_RETRY,
+        "spares a field of the query",
+        codes=("field_minute_rate_limit_exceeded", "field_limit_exceeded"),
+        page_attempts=1,
+        wait_s=15,
+    ),
+    Rule(
+        Action.WAIT_RETRY,
+        "allows fewer requests a minute",
+        codes=(
+            "minute_rate_limit_exceeded",
+            "rate_limit_exceeded",
+            "ratelimitedexception",
+            "ratelimitexceeded",
+            "mutationcallsexceeded",
+        ),
+        statuses=(429,),
+        message="rate limit exceeded|minute limit rate exceeded",
+        wait_s=58,
+    ),
+    Rule(
+        Action.RETRY,
+        "protects one of its services",
+        codes=("toomanyrequests",),
+        page_attempts=3,
+    ),
+    Rule(
+        Action.RETRY,
+        "is still carrying out the same request",
+        codes=("idempotency_conflict",),
+        statuses=(409,),
+        wait_s=5,
+    ),
+    Rule(
+        Action.RETRY,
+        "has the board locked for another writer",
+        codes=("resource_locked",),
+        statuses=(423,),
+        message="currently locked",
+        wait_s=5,
+    ),
+    Rule(
+        Action.RETRY,
+        "is blocked by an incident of its own",
+        codes=("api_temporarily_blocked",),
+        attempts=4,
+        wait_s=60,
+    ),
+    Rule(
+        Action.RETRY,
+        "took longer than it allows itself",
+        codes=("timeout_exceeded",),
+        statuses=(408, 502, 503, 504, 520, 521, 522, 523, 524),
+        page_attempts=1,
+    ),
+    Rule(
+        Action.RESTART_CURSOR,
+        "no longer knows the cursor",
+        codes=("cursorexception", "cursorexpirederror", "cursor_expired"),
+        message=r"cursor\s?(exception|expired|is (expired|invalid))|cursor.{0,40}(has expired|not valid)",
+    ),
+    Rule(Action.RESTART_CURSOR, "no longer knows the cursor", codes=("invalidargumentexception",), also="cursor"),
+    Rule(
+        Action.FATAL_ACCESS,
+        "gives this token's user no right on what was asked for",
+        codes=("userunauthorizedexception", "user_access_denied", "missingrequiredpermissions", "forbidden"),
+        statuses=(403,),
+    ),
+    Rule(
+        Action.FATAL_AUTH,
+        "refused the token",
+        codes=("not_authenticated", "unauthenticated", "unauthorized"),
+        statuses=(401,),
+        message="not authenticated|unauthorized|your ip is restricted",
+    ),
+    Rule(
+        Action.FATAL_DRIFT,
+        "does not know a board, column, group or user that was named",
+        codes=(
+            "invalidboardidexception",
+            "invalidcolumnidexception",
+            "invalidgroupidexception",
+            "invaliduseridexception",
+        ),
+    ),
+    Rule(
+        Action.ITEM_GONE,
+        "no longer has the item",
+        codes=("resourcenotfoundexception", "invaliditemidexception", "invaliditemid"),
+    ),
+    Rule(
+        Action.VALUE_REFUSED,
+        "refused a value",
+        codes=(
+            "columnvalueexception",
+            "correctedvalueexception",
+            "data_validations_error",
+            "itemnametoolongexception",
+            "recordinvalidexception",
+        ),
+        statuses=(422,),
+    ),
+    Rule(Action.BOARD_FULL, "takes no further item on the board", codes=("itemslimitationexception",)),
+    Rule(
+        Action.FATAL_BUG,
+        "does not understand the request",
+        codes=(
+            "invalidargumentexception",
+            "invalidversionexception",
+            "jsonparseexception",
+            "graphql_validation_failed",
+            "graphql_parse_failed",
+            "bad_user_input",
+            "undefinedfield",
+            "x-invalid-variable",
+        ),
+        statuses=(400,),
+        message="parse error on|bad request|doesn't exist on type|cannot query field|provided invalid value",
+    ),
+    Rule(
+        Action.RETRY,
+        "failed inside",
+        codes=("internal_server_error",),
+        statuses=(500,),
+        message="internal server error",
+        attempts=5,
+        page_attempts=3,
+    ),
+    Rule(
+        Action.RETRY,
+        "answered with something that is not its API's JSON",
+        codes=(BROKEN_BODY,),
+        page_attempts=3,
+    ),
+    Rule(Action.RETRY, "could not be reached or hung up", codes=(CONNECTION,), page_attempts=3),
+    Rule(Action.HALVE_PAGE, "answered with more than 64 MB", codes=(TOO_LARGE,), page_attempts=1),
+    Rule(
+        Action.FATAL_ADDRESS,
+        "does not answer at that address",
+        codes=(BAD_ADDRESS,),
+        statuses=(301, 302, 303, 307, 308, 404, 405, 410),
+    ),
+    Rule(Action.FATAL_ADDRESS, "shows a certificate that this computer does not trust", codes=(NOT_TRUSTED,)),
+)
+
+UNKNOWN_RULE = Rule(Action.UNKNOWN, "refused the request for a reason this program does not know")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One error of one answer. `message` is monday's own text and may quote a value: it is matched, not shown."""
+
+    status: int
+    code: str = ""
+    message: str = ""
+    path: tuple[str | int, ...] = ()
+    request_id: str = ""
+    told_wait_s: float | None = None
+    details: Any = None
+
+    @property
+    def rule(self) -> Rule:
+        return rule_for(self)
+
+
+class Refusal(Exception):
+    """An error that the caller of the transport asked to settle itself; never reaches the user."""
+
+    def __init__(self, action: Action, fault: Fault) -> None:
+        super().__init__(action.name, fault.code, fault.status)
+        self.action = action
+        self.fault = fault
+
+
+def rule_for(fault: Fault) -> Rule:
+    """The row that decides: by code, then HTTP status, then message; UNKNOWN_RULE when none fits."""
+    code = fault.code.casefold()
+    for rule in RULES:
+        if code in rule.codes and _narrowed(rule, fault):
+            return rule
+    for rule in RULES:
+        if fault.status in rule.statuses and _narrowed(rule, fault):
+            return rule
+    for rule in RULES:
+        if rule.message and re.search(rule.message, fault.message, re.IGNORECASE):
+            return rule
+    return UNKNOWN_RULE
+
+
+def _narrowed(rule: Rule, fault: Fault) -> bool:
+    return not rule.also or re.search(rule.also, fault.message, re.IGNORECASE) is not None
+
+
+def gravest(faults: list[Fault]) -> Fault:
+    """The fault that decides about an answer with several; the list is not empty."""
+    return max(faults, key=lambda fault: fault.rule.action.value)
+
+
+def sentence(fault: Fault, now: datetime) -> SyncError:
+    """The error that the user sees, of the class that says what to do about it. Never holds monday's own text."""
+    rule = fault.rule
+    where = f"monday.com {rule.says}"
+    facts = ", ".join(
+        part
+        for part in (
+            f"HTTP {fault.status}" if fault.status else "",
+            f"code {fault.code}" if fault.code and not fault.code.startswith("x-") else "",
+            f"request {fault.request_id}" if fault.request_id else "",
+        )
+        if part
+    )
+    facts = f" ({facts})" if facts else ""
+    match rule.action:
+        case Action.STOP_DAY:
+            return Unavailable(f"{where} until {_midnight(now)}: state is kept, run it again after that{facts}")
+        case Action.FATAL_AUTH:
+            return ConfigError(f"{where}: check MONDAY_API_KEY, and the account's list of allowed addresses{facts}")
+        case Action.FATAL_ADDRESS:
+            return ConfigError(f"{where}: check MONDAY_API_URL{facts}")
+        case Action.FATAL_ACCESS:
+            return DriftError(f"{where}: give that user access to the board and its columns{facts}")
+        case Action.FATAL_DRIFT | Action.ITEM_GONE:
+            return DriftError(f"{where}: compare the board ids and the mapping with the board{facts}")
+        case Action.RETRY | Action.WAIT_RETRY | Action.LOWER_RETRY | Action.RESTART_CURSOR:
+            return Unavailable(f"{where}, {rule.attempts} times in a row: state is kept, run it again later{facts}")
+        case Action.HALVE_PAGE:
+            return Unavailable(f"{where} however few items are asked for: run it again later{facts}")
+        case _:
+            return SyncError(f"{where}: please report it with the log of this run{facts}")
+
+
+def _midnight(now: datetime) -> str:
+    """The next reset of the daily calls, which is at midnight UTC whatever the answer's own wait says (monday docs)."""
+    reset = (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    minutes = int((reset - now).total_seconds() // 60)
+    return f"{reset:%Y-%m-%d %H:%M} UTC, in {minutes // 60} h {minutes % 60:02d} min"
