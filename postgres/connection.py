@@ -1,0 +1,74 @@
+"""Opening a connection: patient with a server that wakes up, immediate with one that refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+import psycopg2
+from psycopg2 import extensions
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from postgres.faults import refused_connection, server_name, unreachable
+from postgres.url import Keywords
+from reconcile.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+OLDEST_SERVER = 130000
+"""PostgreSQL 13: the first with pg_current_xact_id() and a built-in gen_random_uuid()."""
+
+CONNECT_TRIES = 10
+CONNECT_BUDGET_S = 45
+
+Sleep = Callable[[float], None]
+
+# https://www.postgresql.org/docs/current/catalog-pg-type.html: json, jsonb and uuid[] by their fixed type ids.
+_JSON_TEXT = extensions.new_type((114, 3802), "JSON_TEXT", lambda value, _cursor: value)
+_UUID_ARRAY = extensions.new_array_type((2951,), "UUID_ARRAY", extensions.UNICODE)
+
+
+def connect(keywords: Keywords, *, sleep: Sleep) -> extensions.connection:
+    """Connect, waiting up to 45 s for a server that is starting or full.
+
+    Raises ConfigError when the server refuses for good, Unavailable when it cannot be reached.
+    """
+    attempts = Retrying(
+        stop=stop_after_attempt(CONNECT_TRIES) | stop_after_delay(CONNECT_BUDGET_S),
+        wait=wait_random_exponential(multiplier=0.2, max=10),
+        retry=retry_if_exception(partial(_may_come_up, keywords)),
+        before_sleep=partial(_log_wait, keywords),
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        connection = attempts(_open, keywords)
+    except psycopg2.OperationalError as error:
+        raise refused_connection(error, keywords) or unreachable(error, keywords) from None
+    _prepare(connection)
+    return connection
+
+
+def _open(keywords: Keywords) -> extensions.connection:
+    return psycopg2.connect(**keywords)  # type: ignore[call-overload,no-any-return]  # the stubs want a DSN
+
+
+def _prepare(connection: extensions.connection) -> None:
+    """Set what psycopg2 keeps on its own side; nothing here reaches a session that a pooler shares."""
+    if connection.server_version < OLDEST_SERVER:
+        version = connection.server_version // 10000
+        connection.close()
+        raise ConfigError(f"The database is PostgreSQL {version}: version {OLDEST_SERVER // 10000} or newer is needed.")
+    connection.autocommit = True  # `Transaction` sends its own BEGIN; nothing is ever executed outside of one
+    extensions.register_type(_JSON_TEXT, connection)
+    extensions.register_type(_UUID_ARRAY, connection)
+
+
+def _may_come_up(keywords: Keywords, error: BaseException) -> bool:
+    return isinstance(error, psycopg2.OperationalError) and refused_connection(error, keywords) is None
+
+
+def _log_wait(keywords: Keywords, state: RetryCallState) -> None:
+    logger.info("database connect retry server=%s try=%d", server_name(keywords), state.attempt_number)

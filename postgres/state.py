@@ -1,0 +1,196 @@
+"""What the database remembers at the start of a run, and what stays open at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from psycopg2 import sql
+
+from models import TABLES
+from postgres.transaction import Transaction
+
+_JSON = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
+_MONEY = frozenset({"estimated_value", "total_payment"})
+_DERIVED = frozenset({"id", "status", "roles", "monday_item_id", "archived_at"}) | _JSON
+"""Columns that people's edits are not looked for in: ours to derive, or read-only on monday."""
+
+
+Present = Mapping[str, Collection[str]]
+"""The tables that are there, with their columns: a dry run may find fewer than the models have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of one item before it is read: enough to skip it when nothing changed."""
+
+    m_hash: str | None
+    updated_at: int
+    state: str
+
+
+class BoardState(msgspec.Struct, frozen=True):
+    """What was proved about a board at its last read."""
+
+    board: str
+    account_id: str | None
+    columns: list[str]
+    mapping_hash: str
+    watermark: datetime | None
+    last_full_at: datetime | None
+
+
+@dataclass(slots=True)
+class Opening:
+    """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
+    table's row hashes were made of."""
+
+    boards: dict[int, BoardState] = field(default_factory=dict)
+    known: dict[str, dict[int, Known]] = field(default_factory=dict)
+    hashed: dict[str, list[str]] = field(default_factory=dict)
+    now: datetime | None = None
+
+
+class _Facts(msgspec.Struct):
+    now: datetime
+    boards: dict[int, BoardState]
+    hashed: dict[str, list[str]]
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """One thing that waits for a person: `place` is a column id, a role, or a row; `run_id` the run that found it."""
+
+    kind: str
+    board_id: int
+    item_id: int
+    place: str
+    reason: str
+    run_id: str
+
+
+LISTED = 100
+"""Dead letters that a run lists, the newest first; the counts are always whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
+    rows of each table the sync knows."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+    would_merge: int = 0
+    conflicts: int = 0
+    tolerated: int = 0
+    outbound: int = 0
+    dead: tuple[DeadLetter, ...] = ()
+
+
+_OPENING = """
+SELECT NULL, NULL, json_build_object(
+    'now', now(),
+    'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{}'),
+    'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{}')
+)::text, NULL, NULL
+UNION ALL
+SELECT board_id, item_id, m_hash, extract(epoch FROM updated_at)::bigint, state
+FROM monday_sync.sync_item WHERE board_id = ANY(%s)
+"""
+
+
+def read_opening(tx: Transaction, boards: Mapping[int, str]) -> Opening:
+    """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards."""
+    opening = Opening(known={name: {} for name in boards.values()})
+    if not tx.has_state:
+        return opening
+    for board_id, item_id, text, updated_at, state in tx.rows(_OPENING, (list(boards),)):
+        if board_id is None:
+            facts = msgspec.json.decode(text, type=_Facts)
+            opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
+        else:
+            opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
+    return opening
+
+
+def read_standing(tx: Transaction, present: Present) -> Standing:
+    """Counts of what is open, and of rows that have something to tell monday."""
+    if not tx.has_state:
+        return Standing()
+    counts = sql.SQL(" UNION ALL ").join(
+        sql.SQL(
+            "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
+            " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
+        ).format(table=tx.table(table), name=sql.Literal(table), hash=row_hash(table, present[table]))
+        for table in TABLES
+        if table in present
+    )
+    others = sql.SQL(
+        "SELECT kind, count(*), NULL FROM monday_sync.sync_dead GROUP BY kind"
+        " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
+        " FROM monday_sync.sync_dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
+        " UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict WHERE state = 'open'"
+        " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
+        " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
+        " UNION ALL "
+    ).format(listed=sql.Literal(LISTED))
+    total: dict[str, int] = {}
+    dead: list[DeadLetter] = []
+    for kind, count, letter in tx.rows(others + counts):
+        total[kind] = total.get(kind, 0) + int(count)
+        if letter is not None:
+            dead.append(msgspec.json.decode(letter, type=DeadLetter))
+    return Standing(
+        rows={table: total.get(f"rows {table}", 0) for table in TABLES},
+        quarantined=total.get("cell", 0) + total.get("row", 0),
+        would_merge=total.get("would-merge", 0),
+        conflicts=total.get("conflicts", 0),
+        tolerated=total.get("tolerated", 0),
+        outbound=total.get("outbound", 0),
+        dead=tuple(dead),
+    )
+
+
+def keep_hashes(tx: Transaction, recorded: Mapping[str, list[str]]) -> None:
+    """When the mapping has grown, carry the rows' hashes over to the new columns, but not those of edited rows."""
+    for table in TABLES:
+        now = tracked_columns(table)
+        if recorded.get(table) == list(now):
+            continue
+        if table in recorded:
+            statement = sql.SQL(
+                "UPDATE monday_sync.sync_row s SET p_hash = {new} FROM {table} t"
+                " WHERE s.table_name = {name} AND s.row_id = t.id AND s.p_hash = {old}"
+            )
+            parts = {"new": row_hash(table, now), "old": row_hash(table, recorded[table]), "table": tx.table(table)}
+            tx.execute(statement.format(**parts, name=sql.Literal(table)))
+        tx.execute(
+            "INSERT INTO monday_sync.sync_hash VALUES (%s, %s) ON CONFLICT (table_name)"
+            " DO UPDATE SET columns = EXCLUDED.columns",
+            (table, list(now)),
+        )
+
+
+def tracked_columns(table: str) -> tuple[str, ...]:
+    """The columns in which a person's edit is looked for."""
+    return tuple(column for column in TABLES[table].__struct_fields__ if column not in _DERIVED)
+
+
+def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t") -> sql.Composable:
+    """SQL of a row's content hash: how an edit in PostgreSQL is found without a trigger.
+
+    Over the tracked columns, or those of them that are among `columns`.
+    """
+    wanted = [column for column in tracked_columns(table) if columns is None or column in columns]
+    return sql.SQL("md5(jsonb_build_array({})::text)").format(
+        sql.SQL(", ").join(read_column(alias, column) for column in wanted)
+    )
+
+
+def read_column(alias: str, column: str) -> sql.Composable:
+    """SQL of a column as models declare it, whatever an older table's type is."""
+    name = sql.Identifier(alias, column)
+    if column in _MONEY:
+        return sql.SQL("{}::numeric(14,2)").format(name)
+    return sql.SQL("{}::text").format(name) if column in _JSON or column == "status" else name

@@ -1,0 +1,146 @@
+"""A database URL as connection keywords, parsed here and never by libpq, whose errors show the password.
+
+psycopg2 puts the whole URL into its message when one bracket or percent code is wrong, so only keywords reach it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import unquote
+
+from reconcile.errors import ConfigError
+
+Keywords = dict[str, str]
+"""libpq connection keywords: host, port, user, password, dbname, sslmode and the rest of `ALLOWED`."""
+
+# fmt: off
+ALLOWED = frozenset((
+    "host", "hostaddr", "port", "user", "password", "dbname", "passfile", "application_name", "target_session_attrs",
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation", "ssl_min_protocol_version",
+    "channel_binding", "gssencmode",
+))
+# fmt: on
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+ENCRYPTED = frozenset(("require", "verify-ca", "verify-full"))
+
+DEFAULTS = {
+    "application_name": "monday_sync",
+    "client_encoding": "UTF8",
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+_SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+_HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d*))?")
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def parse_database_url(url: str) -> Keywords:
+    """Take `postgresql://user:password@host:port/database?sslmode=…` apart; absent parts are absent keys.
+
+    Raises ConfigError, in words that hold no part of the URL but a parameter's name.
+
+    >>> parse_database_url("postgres://ann:p%40ss@[::1]:5433/wra?sslmode=require")["password"]
+    'p@ss'
+    """
+    text = url.strip()
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        raise ConfigError("DATABASE_URL must start with postgresql:// (or be the word embedded).")
+    location, _, query = text[scheme.end() :].partition("?")
+    authority, _, dbname = location.partition("/")
+    credentials, _, address = authority.rpartition("@")
+    user, _, password = credentials.partition(":")
+    parts = {"user": user, "password": password, "dbname": dbname}
+    keywords = {name: _decoded(name, part) for name, part in parts.items() if part}
+    return keywords | _address(address) | _parameters(query)
+
+
+def connection_keywords(keywords: Mapping[str, str]) -> Keywords:
+    """Complete given keywords: time-outs, keepalives, and TLS wherever the server is not this machine.
+
+    Raises ConfigError for a keyword that is not allowed, and for a remote host without TLS.
+    """
+    for name in keywords:
+        _check_name(name)
+    local = is_local(keywords)
+    strictest = "verify-full" if keywords.get("sslrootcert") else "require"
+    sslmode = keywords.get("sslmode") or ("prefer" if local else strictest)
+    if sslmode not in SSLMODES:
+        raise ConfigError(f"The database setting sslmode must be one of {', '.join(SSLMODES)}.")
+    if not local and sslmode not in ENCRYPTED:
+        raise ConfigError(
+            f"The database setting sslmode={sslmode} would send personal data to {keywords.get('host')} unencrypted: "
+            "use sslmode=require or verify-full."
+        )
+    return DEFAULTS | dict(keywords) | {"sslmode": sslmode}
+
+
+def is_local(keywords: Mapping[str, str]) -> bool:
+    """Say whether the server is on this machine: a loopback address, a Unix socket, or no host at all."""
+    hosts = [host for host in (keywords.get("hostaddr"), keywords.get("host")) if host]
+    return all(host.startswith(("/", "@")) or host == "localhost" or _is_loopback(host) for host in hosts)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, whatever it starts with
+        return False
+
+
+def _address(address: str) -> Keywords:
+    if "," in address:
+        raise ConfigError("DATABASE_URL names several hosts: name one.")
+    match = _HOST_PORT.fullmatch(address)
+    if match is None:
+        raise ConfigError(
+            "DATABASE_URL has no readable host and port: percent-encode special characters in the password "
+            "(/ is %2F, @ is %40, ? is %3F) and put an IPv6 address in brackets."
+        )
+    host, port = match["ipv6"] or _decoded("host", match["host"] or ""), match["port"]
+    if port and not 0 < int(port) < 65536:
+        raise ConfigError("DATABASE_URL has a port outside 1 to 65535.")
+    return {name: value for name, value in (("host", host), ("port", port)) if value}
+
+
+def _parameters(query: str) -> Keywords:
+    keywords: Keywords = {}
+    for pair in filter(None, query.split("&")):
+        name, equals, value = pair.partition("=")
+        _check_name(name)
+        if not equals:
+            raise ConfigError(f"DATABASE_URL has the parameter {name} without a value.")
+        keywords[name] = _decoded(name, value)
+    return keywords
+
+
+def _check_name(name: str) -> None:
+    if name == "options":
+        raise ConfigError(
+            "The database setting options is refused, as a connection pooler refuses it: set it on the role instead "
+            "(ALTER ROLE … SET …)."
+        )
+    if name not in ALLOWED and name not in DEFAULTS:
+        shown = name if re.fullmatch(r"[a-z_]{1,40}", name) else "(unreadable)"
+        raise ConfigError(f"The database setting {shown} is not one this program passes on: remove it.")
+
+
+def _decoded(name: str, text: str) -> str:
+    if _BAD_PERCENT.search(text):
+        raise ConfigError(f"DATABASE_URL has a broken percent code in its {name}: a percent sign is written %25.")
+    try:
+        value = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ConfigError(f"DATABASE_URL has a percent code in its {name} that is not UTF-8.") from None
+    if _CONTROL.search(value):
+        raise ConfigError(f"DATABASE_URL has a control character or line break in its {name}.")
+    return value

@@ -1,0 +1,335 @@
+"""Loads the `World` of a plan: the rows, keys, links and bases around the items that changed, and no more than that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from psycopg2 import sql
+
+from models import REFERENCES, TABLES, RowId
+from postgres.state import Present, read_column, row_hash
+from postgres.transaction import Transaction
+from reconcile.base import Stored, load_base
+from reconcile.identity import Resolution, adopted_links, resolve
+from reconcile.keys import KEY_RULES, email_key, item_key
+from reconcile.plan import last_good
+from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
+from reconcile.world import Elsewhere, ItemKey, RowValues, World
+
+_SHARED = OWNED - {"projects"}
+"""Owned tables whose rows several items may show: each of those items has a say in a rename."""
+
+
+def row_keys(table: str, row: RowValues) -> tuple[str, ...]:
+    """The keys that a row's present content owns; () for projects, whose key is the item."""
+    rule = KEY_RULES.get(table)
+    if rule is None:
+        return ()
+    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
+    said = [values.get(column) for column in rule.columns]
+    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)
+
+
+class WorldLoader:
+    """Asks the database, resolves, and asks again while identity turns up keys that it had not asked for."""
+
+    def __init__(
+        self, tx: Transaction, layouts: Mapping[str, Layout], present: Present, *, forget: bool = False
+    ) -> None:
+        """`forget` loads the rows as if they had never been synced: everything is adopted afresh."""
+        self._tx = tx
+        self._layouts = layouts
+        self._present = present
+        self._has_state = tx.has_state and not forget
+        self._board_of = {layout.board_id: board for board, layout in layouts.items()}
+        self._first_contact = True
+        self._asked_keys: set[tuple[str, str]] = set()
+        self._asked_ids: set[RowId] = set()
+        self._asked_siblings: set[RowId] = set()
+        self.world = World()
+
+    def load(self, views: Sequence[View], gone: Collection[ItemKey] = ()) -> tuple[World, Resolution, list[View]]:
+        """The world, who is who in it, and the views together with those that speak through their base."""
+        everyone = list(views)
+        self.world.staff_emails = self._emails_of(views)
+        self.world.counts = self._count_rows()
+        if not any(self.world.counts.values()):  # a first load has nothing to ask
+            return self.world, resolve(everyone, self._layouts, self.world), everyone
+        self._read_reference_facts()
+        self._read_pending()
+        self._read_stored([*((view.board, view.id) for view in views), *gone])
+        self._read_adopted(views)
+        while True:
+            everyone += self._siblings(everyone)
+            self._read_rows(self._linked())
+            last_good(everyone, self.world)
+            resolution = resolve(everyone, self._layouts, self.world)
+            if not self._answer(resolution):
+                break
+        self._read_elsewhere(everyone)
+        return self.world, resolve(everyone, self._layouts, self.world), everyone
+
+    # Facts about the whole database
+
+    def _emails_of(self, views: Iterable[View]) -> frozenset[str]:
+        """The company's own addresses: a customer cell that holds one names nobody."""
+        values = (
+            view.values[slot.at[column]]
+            for view in views
+            for slot in self._layouts[view.board].slots
+            if slot.role == STAFF_ROLE
+            for column in ("email", "rm_email")
+        )
+        return frozenset(key for value in values if isinstance(value, str) and (key := email_key(value)))
+
+    def _count_rows(self) -> dict[str, int]:
+        if not self._present:
+            return dict.fromkeys(TABLES, 0)
+        counted: list[sql.Composable] = [
+            sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(table), self._tx.table(table))
+            for table in self._present
+        ]
+        if self._has_state:
+            counted.append(sql.SQL("SELECT NULL, count(*) FROM (SELECT FROM monday_sync.sync_row LIMIT 1) AS known"))
+        counts = {table: int(count) for table, count in self._tx.rows(sql.SQL(" UNION ALL ").join(counted))}
+        self._first_contact = not counts.pop(None, 0)
+        return dict.fromkeys(TABLES, 0) | counts
+
+    def _read_reference_facts(self) -> None:
+        if {"email", "rm_email", "monday_item_id"} <= set(self._present.get("users", ())):
+            statement = sql.SQL("SELECT email, rm_email FROM {} WHERE monday_item_id IS NOT NULL")
+            rows = self._tx.rows(statement.format(self._tx.table("users")))
+            self.world.staff_emails |= {key for row in rows for value in row if (key := email_key(value))}
+        if self._has_state:
+            placeholders = self._tx.rows("SELECT key FROM monday_sync.sync_key WHERE placeholder")
+            self.world.placeholders = frozenset(key for (key,) in placeholders)
+
+    def _read_pending(self) -> None:
+        """Rows that people changed or added: their present content owns its keys, unless an older row does."""
+        said: set[tuple[str, str]] = set()
+        for table in (table for table in TABLES if table in self._present):
+            for known, *values in self._tx.rows(self._pending_query(table)):
+                row = tuple(values)
+                self.world.rows[table][row[0]] = row
+                self.world.pending.add(row[0])
+                if not known:
+                    self.world.unknown.add(row[0])
+                for key in row_keys(table, row):
+                    self.world.keys[table].setdefault(key, row[0])
+                    said.add((table, key))
+        self._read_keys(said)
+
+    def _pending_query(self, table: str) -> sql.Composable:
+        """Rows in step are left out; with no state every row is news. Of two rows with one key the first owns it: at
+        first contact the most referenced, then the oldest."""
+        age = "t.created_at, t.id" if "created_at" in self._present[table] else "t.id"
+        parts = {
+            "table": self._tx.table(table),
+            "columns": self._columns(table),
+            "name": sql.Literal(table),
+            "age": sql.SQL(age),
+        }
+        if self._first_contact:
+            statement = (
+                "SELECT false, {columns} FROM {table} t"
+                " LEFT JOIN (SELECT id, count(*) AS n FROM ({references}) AS r (id) GROUP BY id) AS r ON r.id = t.id"
+                " ORDER BY coalesce(r.n, 0) DESC, {age}"
+            )
+            return sql.SQL(statement).format(**parts, references=self._references(table))
+        statement = (
+            "SELECT s.row_id IS NOT NULL, {columns} FROM {table} t"
+            " LEFT JOIN monday_sync.sync_row s ON s.table_name = {name} AND s.row_id = t.id"
+            " WHERE s.p_hash IS DISTINCT FROM {hash} ORDER BY 1 DESC, {age}"
+        )
+        return sql.SQL(statement).format(**parts, hash=row_hash(table, self._present[table]))
+
+    def _references(self, table: str) -> sql.Composable:
+        """SQL of the ids of this table's rows that foreign keys hold, once for each."""
+        pointing = [
+            sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), self._tx.table(other))
+            for other, columns in self._present.items()
+            for column, target in REFERENCES.items()
+            if target == table and column in columns
+        ]
+        return sql.SQL(" UNION ALL ").join(pointing or [sql.SQL("SELECT NULL::uuid")])
+
+    def _columns(self, table: str) -> sql.Composable:
+        """The model's columns; one that is not there yet reads as empty."""
+        present = self._present[table]
+        return sql.SQL(", ").join(
+            read_column("t", column) if column in present else sql.NULL for column in TABLES[table].__struct_fields__
+        )
+
+    # Items
+
+    _STORED = (
+        "SELECT i.board_id, i.item_id, i.updated_at, i.links::text[], i.base::text, l.fields, l.slots, i.state,"
+        " i.missing_count, i.m_hash, i.tolerated"
+        " FROM monday_sync.sync_item i JOIN monday_sync.sync_layout l USING (layout)"
+    )
+
+    def _read_stored(self, items: Collection[ItemKey]) -> None:
+        if not items or not self._has_state:
+            return
+        rows = self._tx.rows(
+            self._STORED
+            + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+            self._places(items),
+        )
+        for row in rows:
+            self._remember(row)
+
+    def _places(self, items: Iterable[ItemKey]) -> tuple[list[int], list[int]]:
+        ordered = sorted(items)
+        return [self._layouts[board].board_id for board, _ in ordered], [item_id for _, item_id in ordered]
+
+    def _remember(self, row: tuple[Any, ...]) -> Stored:
+        board_id, item_id, updated_at, links, base, fields, slots, state, *rest = row
+        layout = self._layouts[self._board_of[board_id]]
+        m, p = load_base(base, fields, layout)
+        by_role = dict(zip(slots, links, strict=True))
+        now_links = [by_role.get(slot.role) for slot in layout.slots]
+        stored = Stored(layout.board, item_id, updated_at, now_links, m, p, state, *rest)
+        self.world.stored[layout.board, item_id] = stored
+        return stored
+
+    def _read_adopted(self, views: Sequence[View]) -> None:
+        """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
+        for layout in self._layouts.values():
+            new = [v for v in views if v.board == layout.board and (v.board, v.id) not in self.world.stored]
+            table = layout.slots[layout.record].table
+            if not new or "monday_item_id" not in self._present.get(table, ()):
+                continue
+            statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
+            query = statement.format(self._columns(table), self._tx.table(table))
+            place = TABLES[table].__struct_fields__.index("monday_item_id")
+            found: dict[int, RowId] = {}
+            for row in self._tx.rows(query, ([view.id for view in new],)):
+                self.world.rows[table][row[0]] = row
+                found.setdefault(row[place], row[0])
+            for view in new:
+                if view.id in found:
+                    self.world.keys[table][item_key(view.board, view.id)] = found[view.id]
+                    links = adopted_links(view, layout, self.world.rows, found[view.id])
+                    self.world.adopted[view.board, view.id] = links
+
+    def _siblings(self, everyone: Sequence[View]) -> list[View]:
+        """Items that share an owned row with these, and with those in turn, until there are no more."""
+        present = {(view.board, view.id) for view in everyone}
+        found: list[View] = []
+        while shared := self._shared_rows() - self._asked_siblings:
+            self._asked_siblings |= shared
+            if not self._has_state:
+                break
+            query = self._STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[]"
+            for row in self._tx.rows(query, (sorted(shared),)):
+                if (self._board_of[row[0]], row[1]) in present:
+                    continue
+                stored = self._remember(row)
+                present.add((stored.board, stored.id))
+                view = View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
+                found.append(view)
+        return found
+
+    def _shared_rows(self) -> set[RowId]:
+        linked = {row for slot, row in self._links() if slot.table in _SHARED}
+        asked = ((table, key) for table, key in self._asked_keys if table in _SHARED)
+        by_key = {row for table, key in asked if (row := self.world.keys[table].get(key))}
+        return linked | by_key
+
+    def _links(self) -> Iterator[tuple[Slot, RowId]]:
+        for item, stored in self.world.stored.items():
+            yield from self._pairs(item, stored.links)
+        for item, links in self.world.adopted.items():
+            yield from self._pairs(item, links)
+
+    def _pairs(self, item: ItemKey, links: Sequence[RowId | None]) -> Iterator[tuple[Slot, RowId]]:
+        for slot, row in zip(self._layouts[item[0]].slots, links, strict=True):
+            if row is not None:
+                yield slot, row
+
+    # Rows and keys
+
+    def _linked(self) -> dict[str, set[RowId]]:
+        wanted: dict[str, set[RowId]] = defaultdict(set)
+        for slot, row in self._links():
+            wanted[slot.table].add(row)
+        return wanted
+
+    def _read_rows(self, wanted: Mapping[str, set[RowId]]) -> None:
+        """Rows by id, with all their keys; an id that is not answered was deleted by a person."""
+        fresh: set[RowId] = set()
+        for table, ids in ((table, ids) for table, ids in wanted.items() if table in self._present):
+            missing = ids - self.world.rows[table].keys() - self._asked_ids
+            if not missing:
+                continue
+            query = sql.SQL("SELECT {} FROM {} t WHERE t.id = ANY(%s::uuid[])")
+            for row in self._tx.rows(query.format(self._columns(table), self._tx.table(table)), (sorted(missing),)):
+                self.world.rows[table][row[0]] = row
+            fresh |= ids - self._asked_ids
+        self._asked_ids |= fresh
+        if fresh and self._has_state:
+            keys = "SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id = ANY(%s::uuid[])"
+            self._own(self._tx.rows(keys, (sorted(fresh),)))
+
+    def _read_keys(self, said: Collection[tuple[str, str]]) -> bool:
+        """Owners of keys, and their rows; true when one was found."""
+        asked = sorted(set(said) - self._asked_keys)
+        self._asked_keys |= set(asked)
+        if not asked or not self._has_state:
+            return False
+        rows = self._tx.rows(
+            "SELECT k.table_name, k.key, k.row_id FROM unnest(%s::text[], %s::text[]) AS w (table_name, key)"
+            " JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
+            ([table for table, _ in asked], [key for _, key in asked]),
+        )
+        wanted: dict[str, set[RowId]] = defaultdict(set)
+        for table, _key, row in rows:
+            wanted[table].add(row)
+        self._read_rows(wanted)
+        return self._own(rows)
+
+    def _own(self, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Register keys of rows that are there; the key of a deleted row is free again."""
+        found = False
+        for table, key, row in rows:
+            if row in self.world.rows[table]:
+                self.world.keys[table][key] = row
+                found = True
+        return found
+
+    def _answer(self, resolution: Resolution) -> bool:
+        """Was any row that identity would create there already, by key or by id?"""
+        by_table: dict[str, list[RowId]] = defaultdict(list)
+        for row, (table, _key) in resolution.new_rows.items():
+            if table in self._present:
+                by_table[table].append(row)
+        found = self._read_keys([entry for entry in resolution.new_rows.values() if entry[0] != "projects"])
+        if not by_table:
+            return found
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT id FROM {} WHERE id = ANY(%s::uuid[])").format(self._tx.table(table)) for table in by_table
+        )
+        taken = {row for (row,) in self._tx.rows(query, list(by_table.values()))}
+        self.world.taken |= taken
+        return found or bool(taken)
+
+    def _read_elsewhere(self, everyone: Sequence[View]) -> None:
+        """How many other items show each row, by role: for the roles of a person and for what monday must be told."""
+        ids = sorted({row for rows in self.world.rows.values() for row in rows})
+        if not ids or not self._has_state:
+            return
+        rows = self._tx.rows(
+            "WITH here AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS h (board_id, item_id))"
+            " SELECT n.row_id, l.slots[n.position], count(*), min(i.item_id)"
+            " FROM monday_sync.sync_item i JOIN monday_sync.sync_layout l USING (layout)"
+            " CROSS JOIN LATERAL unnest(i.links) WITH ORDINALITY AS n (row_id, position)"
+            " WHERE n.row_id = ANY(%s::uuid[]) AND i.state = 'active'"
+            " AND NOT EXISTS (SELECT FROM here h WHERE h.board_id = i.board_id AND h.item_id = i.item_id)"
+            " GROUP BY 1, 2",
+            (*self._places({(view.board, view.id) for view in everyone} | set(self.world.stored)), ids),
+        )
+        for row, role, count, first_item in rows:
+            self.world.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
