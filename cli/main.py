@@ -1,0 +1,116 @@
+"""How a command ends: an error of ours as one sentence, signals as 130, a bug with its traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NoReturn
+
+from reconcile.errors import Exit, SyncError
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A first SIGINT or SIGTERM, raised where stopping leaves a state that the next run takes up."""
+
+
+class StopSignal:
+    """What a signal asked for. The first one stops the run, or waits for the end of `finishing`; a second aborts.
+
+    A thread other than the main one never sees the exception: it looks at `requested` between two batches.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._finishing = 0
+
+    def check(self) -> None:
+        """Stop here if a signal came in the meantime. Raises Interrupted."""
+        if self.requested:
+            raise Interrupted
+
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Let what is inside (a batch in flight, its record) come to its end before a first signal stops the run."""
+        self.check()
+        self._finishing += 1
+        try:
+            yield
+        finally:
+            self._finishing -= 1
+        if not self._finishing:
+            self.check()
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Answer SIGINT and SIGTERM while inside; only in the main thread."""
+        before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+        first = not self.requested
+        self.requested = True
+        if not first or not self._finishing:
+            raise Interrupted
+
+
+def run_command(main: Callable[[StopSignal], Exit]) -> NoReturn:
+    """Run a command's body and leave the process with its exit code.
+
+    A SyncError is printed on stderr as its one sentence. Any other exception is a bug and goes on to Python's own
+    handling (exit 1), which `logs.configure` has made safe to show.
+    """
+    stop, code = StopSignal(), Exit.BUG
+    with stop.installed():
+        try:
+            code = main(stop)
+            sys.stdout.flush()
+        except SyncError as error:
+            _say(f"error: {error}", error=True)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            _say("interrupted: what was finished is kept, run it again to go on")
+            code = Exit.INTERRUPTED
+        except BrokenPipeError:
+            if not _reader_is_gone():
+                raise
+    sys.exit(int(code))
+
+
+def _say(sentence: str, *, error: bool = False) -> None:
+    """Tell the person on stderr, in red for an error on a terminal, and the log files."""
+    import logging
+
+    import click
+
+    from cli.logs import current_redactor, log_shown, printable
+    from cli.settings import color_refused
+
+    sentence = printable(current_redactor().text(sentence))
+    if logging.getLogger().handlers:  # else Python's last resort would print it a second time
+        log_shown(sentence, logging.ERROR if error else logging.WARNING)
+    plain = color_refused() or not error
+    click.echo(sentence if plain else click.style(sentence, fg="red"), err=True)
+
+
+def _reader_is_gone() -> bool:
+    """Whether stdout's reader has closed it (`| head`); then nothing more is written, at interpreter exit neither.
+
+    Only a write tells: what failed to be written is not kept for a flush.
+    """
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

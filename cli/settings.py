@@ -1,0 +1,273 @@
+"""The environment and `.env`, read once into a frozen `Settings`; every problem is listed in one ConfigError.
+
+The environment wins over `.env`, and `.env` never changes the environment. This is the only module that looks at
+`os.environ`. No message shows the value of a secret, and neither does `repr`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from postgres.url import connection_keywords, parse_database_url
+from reconcile.errors import ConfigError
+
+PROGRAM_DIR: Final = Path(__file__).resolve().parent.parent
+DEFAULT_API_URL: Final = "https://api.monday.com/v2"
+DEFAULT_API_VERSION: Final = "2026-10"
+DEFAULT_BOARD_ID_USERS: Final = "5764059860"
+DEFAULT_BOARD_ID_DATA: Final = "6727219152"
+
+_PG_KEYWORDS: Final = {
+    "PGHOST": "host",
+    "PGPORT": "port",
+    "PGDATABASE": "dbname",
+    "PGUSER": "user",
+    "PGPASSWORD": "password",
+    "PGSSLMODE": "sslmode",
+}
+_PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DatabaseTarget:
+    """Where the database is, as libpq keywords: never a URL, which the driver prints whole in its errors."""
+
+    keywords: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        shown = {key: "***" if key == "password" else value for key, value in self.keywords.items()}
+        return f"DatabaseTarget({shown!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run needs from outside. `monday_api_key` and `database` are None only where they were not needed."""
+
+    monday_api_key: str | None = field(repr=False)
+    monday_api_url: str
+    monday_api_version: str
+    board_id_users: int
+    board_id_data: int
+    database: Literal["embedded"] | DatabaseTarget | None
+    cache_dir: Path
+    log_dir: Path
+    pg_bin: Path | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every string that must not appear in any output."""
+        password = self.database.keywords.get("password") if isinstance(self.database, DatabaseTarget) else None
+        return tuple(secret for secret in (self.monday_api_key, password) if secret)
+
+
+def color_refused() -> bool:
+    """Whether the person asked for plain output (https://no-color.org: any value that is not empty)."""
+    return bool(os.environ.get("NO_COLOR"))  # noqa: TID251  the one place that reads the environment
+
+
+def load_settings(
+    env: Mapping[str, str] | None = None,
+    *,
+    need_monday: bool = True,
+    need_database: bool = True,
+    root: Path | None = None,
+) -> Settings:
+    """Read and check every setting; `env` stands for the process's environment, `root` for the program's folder.
+
+    A part that is not needed (`need_monday` for a replay from the cache, `need_database` for the demo) is neither
+    asked for nor checked. Raises ConfigError naming every missing or refused setting at once.
+    """
+    root = root or PROGRAM_DIR
+    environ = os.environ if env is None else env  # noqa: TID251  the one place that reads the environment
+    sheet = _Sheet({**_read_dotenv(root / ".env"), **environ})
+    settings = Settings(
+        monday_api_key=_api_key(sheet) if need_monday else None,
+        monday_api_url=_api_url(sheet) if need_monday else DEFAULT_API_URL,
+        monday_api_version=_api_version(sheet),
+        board_id_users=_board_id(sheet, "MONDAY_BOARD_ID_USERS", DEFAULT_BOARD_ID_USERS),
+        board_id_data=_board_id(sheet, "MONDAY_BOARD_ID_DATA", DEFAULT_BOARD_ID_DATA),
+        database=_database(sheet) if need_database else None,
+        cache_dir=_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
+        log_dir=_folder(sheet, "SYNC_LOG_DIR", "logs", root),
+        pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
+    )
+    if settings.board_id_users == settings.board_id_data != 0:
+        sheet.refuse("MONDAY_BOARD_ID_DATA", "names the same board as MONDAY_BOARD_ID_USERS", "give each its own id")
+    if sheet.problems:
+        raise ConfigError(_listing(sheet.problems, root / ".env"))
+    return settings
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """The settings as given and the problems found so far."""
+
+    values: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value without blanks, line breaks or quotes around it; a blank value counts as not set."""
+        return _unwrapped(self.values.get(name, "")) or default
+
+    def refuse(self, name: str, wrong: str, todo: str) -> None:
+        self.problems.append(f"{name} {wrong}: {todo}")
+
+
+def _unwrapped(value: str) -> str:
+    value = value.strip()
+    while len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()
+    return value
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    """The settings in `.env`, nothing expanded (a `$` in a password stays one); empty without the file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): give this user the right to read it") from error
+    except UnicodeDecodeError:
+        # Without `from`: the original error carries the file's bytes.
+        raise ConfigError(f"{path} is not UTF-8 text: save it again as UTF-8") from None
+    from io import StringIO
+
+    from dotenv import dotenv_values
+
+    found = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _listing(problems: list[str], dotenv: Path) -> str:
+    head = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
+    return f"{head} attention, in the environment or in {dotenv}:\n" + "\n".join(f"  - {line}" for line in problems)
+
+
+def _api_key(sheet: _Sheet) -> str:
+    """A token travels in a header: anything but printable ASCII would end in an error that quotes it."""
+    key = sheet.text("MONDAY_API_KEY")
+    if not key:
+        sheet.refuse(
+            "MONDAY_API_KEY", "is not set", "create a token in monday (your picture, Developers, API access tokens)"
+        )
+    elif not all("!" <= char <= "~" for char in key):
+        sheet.refuse(
+            "MONDAY_API_KEY",
+            "has a blank, a line break or a sign inside that no token has",
+            "copy the token again, alone, without the word Bearer",
+        )
+    return key
+
+
+def _api_url(sheet: _Sheet) -> str:
+    url = sheet.text("MONDAY_API_URL", DEFAULT_API_URL)
+    wrong = _url_problem(url)
+    if wrong:
+        sheet.refuse("MONDAY_API_URL", wrong, f"use {DEFAULT_API_URL}, or remove the setting")
+    return url
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("https", "http") or not host or not all("!" <= char <= "~" for char in url):
+        return "is not an https URL"
+    if "@" in parts.netloc:
+        return "holds a user or a password"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "would send the token unencrypted; http is for this machine only"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _api_version(sheet: _Sheet) -> str:
+    version = sheet.text("MONDAY_API_VERSION", DEFAULT_API_VERSION)
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", version):
+        sheet.refuse("MONDAY_API_VERSION", "is not a version such as 2026-10", f"use {DEFAULT_API_VERSION}")
+    return version
+
+
+def _board_id(sheet: _Sheet, name: str, default: str) -> int:
+    """The board's number, or 0 where it was refused."""
+    text = sheet.text(name, default)
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        sheet.refuse(name, "is not a board id", "use the number at the end of the board's address in the browser")
+        return 0
+    return int(text)
+
+
+def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
+    try:
+        return root / Path(sheet.text(name, default)).expanduser()
+    except RuntimeError:
+        sheet.refuse(name, "starts with a home folder that does not exist", "give the whole path")
+        return root / default
+
+
+def _database(sheet: _Sheet) -> Literal["embedded"] | DatabaseTarget | None:
+    url = sheet.text("DATABASE_URL")
+    if url.casefold() == "embedded":
+        return "embedded"
+    if url:
+        return _target_of_url(sheet, url)
+    if any(sheet.text(name) for name in _PG_KEYWORDS):
+        return _target_of_keywords(sheet)
+    sheet.refuse(
+        "DATABASE_URL",
+        "is not set",
+        "use postgresql://HOST/DATABASE with USER:PASSWORD@ before the host, or PGHOST, PGDATABASE, PGUSER and "
+        "PGPASSWORD, or the word embedded for a database of the tool's own",
+    )
+    return None
+
+
+def _target_of_url(sheet: _Sheet, url: str) -> DatabaseTarget | None:
+    try:
+        keywords = parse_database_url(url)
+    except ConfigError as error:
+        sheet.problems.append(str(error))
+        return None
+    return _checked_target(sheet, keywords)
+
+
+def _target_of_keywords(sheet: _Sheet) -> DatabaseTarget:
+    given = {name: sheet.text(name) for name in _PG_KEYWORDS if sheet.text(name)}
+    for name in _PG_REQUIRED:
+        if name not in given:
+            sheet.refuse(name, "is not set", "the PG… settings need at least PGHOST, PGDATABASE and PGUSER")
+    if "PGPASSWORD" in given:
+        given["PGPASSWORD"] = sheet.values["PGPASSWORD"].strip("\r\n")  # blanks and quotes may belong to a password
+    for name, value in given.items():
+        if not value.isprintable():
+            sheet.refuse(name, "has a sign inside that cannot be printed", "type it again")
+    if not re.fullmatch(r"[0-9]{1,5}", given.get("PGPORT", "5432")) or not 0 < int(given.get("PGPORT", "5432")) < 65536:
+        sheet.refuse("PGPORT", "is not a port", "use a number such as 5432")
+    return _checked_target(sheet, {_PG_KEYWORDS[name]: value for name, value in given.items()})
+
+
+def _checked_target(sheet: _Sheet, keywords: Mapping[str, str]) -> DatabaseTarget:
+    """The target as given; what the connection would refuse (no TLS to another machine) is refused here already."""
+    try:
+        connection_keywords(keywords)
+    except ConfigError as error:
+        sheet.problems.append(str(error))
+    return DatabaseTarget(MappingProxyType(dict(keywords)))
