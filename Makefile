@@ -1,0 +1,42 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench docs soak clean
+
+$(BIN)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(BIN)/.installed-dev: $(BIN)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# The main job, seen: both boards into nine tables, a dry run, and a run that finds nothing to do.
+demo: $(BIN)/.installed
+	@$(BIN)/python -m cli.demo
+
+test: lint
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(BIN)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(BIN)/.installed
+	$(BIN)/python -m cli.mapping_doc
+
+bench: $(BIN)/.installed-dev
+	$(BIN)/python -m bench
+
+# The random histories of tests/, many more of them: make soak SOAK_EXAMPLES=500
+SOAK_EXAMPLES ?= 200
+soak: $(BIN)/.installed-dev
+	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py -s
+
+clean:
+	rm -rf $(VENV) .demo .postgres .mypy_cache .ruff_cache .pytest_cache .hypothesis

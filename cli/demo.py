@@ -1,0 +1,257 @@
+"""`--demo`: a sandbox that speaks monday.com's GraphQL and a database of its own, both under `.demo/`.
+
+`python -m cli.demo` (`make demo`) is a guided tour: it runs the real command five times and says what to look at.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
+from db_connector import Database
+from postgres.embedded import LocalPostgres
+from postgres.transaction import Transaction
+from reconcile.errors import Exit, SyncError, Unavailable
+
+FOLDER: Final = PROGRAM_DIR / ".demo"
+ITEMS: Final = 2_000
+STAFF: Final = 120
+CACHE: Final = FOLDER / "cache"
+NOWHERE: Final = "http://127.0.0.1:9/v2"
+
+_BOARDS: Final = FOLDER / "monday.json"
+_POSTGRES: Final = FOLDER / "postgres"
+
+
+def _local_postgres() -> LocalPostgres:
+    return LocalPostgres(_POSTGRES, bin_dir=load_settings(need_monday=False, need_database=False).pg_bin)
+
+
+@contextmanager
+def demo_settings(*, offline: bool = False) -> Iterator[Settings]:
+    """Settings that lead to the sandbox and the database of the demo; both boards keep their state between runs.
+
+    `offline` starts no sandbox: a replay from the cache never asks it.
+    """
+    FOLDER.mkdir(exist_ok=True)  # made-up data; the database's own account must be able to reach its part
+    database = _local_postgres().start()
+    with nullcontext(NOWHERE) if offline else _sandbox(_BOARDS) as url:
+        environment = {
+            "MONDAY_API_KEY": "demo-token",
+            "MONDAY_API_URL": url,
+            "DATABASE_URL": "embedded",
+            "SYNC_CACHE_DIR": str(CACHE),
+            "SYNC_LOG_DIR": str(FOLDER / "logs"),
+        }
+        settings = load_settings(environment, root=FOLDER)
+        yield _with_database(settings, DatabaseTarget(dict(database)))
+
+
+def _with_database(settings: Settings, database: DatabaseTarget) -> Settings:
+    from dataclasses import replace
+
+    return replace(settings, database=database)
+
+
+@contextmanager
+def _sandbox(state: Path) -> Iterator[str]:
+    """The URL of a sandbox in a process of its own, so that it takes its own core."""
+    command = [sys.executable, "-m", "sandbox", "--items", str(ITEMS), "--staff", str(STAFF), "--state", str(state)]
+    with subprocess.Popen(  # noqa: S603  our own module with our own arguments
+        command, cwd=PROGRAM_DIR, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            name, _, url = process.stdout.readline().strip().partition("=")
+            if name != "url":
+                raise Unavailable("The sandbox did not start: run `python -m sandbox` to see why.")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+# The tour -------------------------------------------------------------------------------------------------------------
+
+_COUNTS = """
+SELECT 'projects', count(*) FROM public.projects UNION ALL SELECT 'customers', count(*) FROM public.customers
+UNION ALL SELECT 'properties', count(*) FROM public.properties UNION ALL SELECT 'users', count(*) FROM public.users
+UNION ALL SELECT 'sales_teams', count(*) FROM public.sales_teams UNION ALL SELECT 'pa_law', count(*) FROM public.pa_law
+UNION ALL SELECT 'policies', count(*) FROM public.policies
+UNION ALL SELECT 'insurances', count(*) FROM public.insurances
+UNION ALL SELECT 'storms', count(*) FROM public.storms
+"""
+
+_LINKED = """
+SELECT p.monday_item_id, p.name, p.estimated_value, p.claim_number, c.name, c.phone, h.address, i.company_name, m.name
+FROM public.projects p
+JOIN public.customers c ON c.id = p.customer_id
+JOIN public.properties h ON h.id = p.property_id
+JOIN public.insurances i ON i.id = p.insurance_id
+JOIN public.users m ON m.id = p.project_manager_id
+JOIN monday_sync.sync_item s ON s.item_id = p.monday_item_id AND s.tolerated = 0
+WHERE p.estimated_value > 0 AND p.claim_number <> '' AND c.name <> '' AND c.phone <> '' AND i.company_name <> ''
+  AND (SELECT count(*) FROM public.projects other WHERE other.customer_id = c.id) = 1
+ORDER BY p.monday_item_id LIMIT 3
+"""
+
+
+class _Linked(NamedTuple):
+    """One project and the rows it points at."""
+
+    item: int
+    name: str
+    price: Any
+    claim: str
+    customer: str
+    phone: str
+    address: str
+    insurance: str
+    manager: str
+
+
+def main() -> int:
+    """Run the tour, or with `--stop` only stop the demo's database. Returns the exit code."""
+    import click
+
+    if sys.argv[1:] == ["--stop"]:
+        _local_postgres().stop()
+        click.echo("The demo's database is stopped.")
+        return 0
+    if sys.argv[1:]:
+        click.echo("usage: python -m cli.demo [--stop]", err=True)
+        return Exit.USAGE
+    try:
+        _tour()
+    except SyncError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    return 0
+
+
+def _tour() -> None:
+    _start_afresh()
+    _say(
+        f"A tour with made-up data in {FOLDER.name}/: a local server plays monday.com (a master board of {ITEMS:,}",
+        f"projects, a staff board of {STAFF}), and a local PostgreSQL is started. No account, nothing outside this",
+        "machine.",
+    )
+    _step(1, "The first run reads both boards whole and creates the tables.")
+    _sync()
+    _say(
+        "It ends with exit code 5, and here that is meant: like real boards, the made-up ones hold a few values",
+        "that no database can store. Those cells are set aside and listed; everything else has landed.",
+    )
+    _step(2, "The second run finds nothing to do: one request, no row written.")
+    _sync()
+    _step(3, "What is in the database now.")
+    linked = _look()
+    _step(4, "Somebody edits three cells on the master board.")
+    _edit(linked)
+    _step(5, "A dry run shows what would happen, and writes nothing.")
+    _sync("--test")
+    _step(6, "The real run carries out that plan: the same changes, the same plan number, no other.")
+    _sync()
+    _where_next()
+
+
+def _start_afresh() -> None:
+    if _POSTGRES.exists():
+        _local_postgres().stop()
+    if FOLDER.exists():
+        shutil.rmtree(FOLDER)
+
+
+def _sync(*options: str) -> None:
+    """Run the real command as a person would. Raises SyncError when it ends otherwise than the tour says."""
+    _say(f"$ {_python()} sync_monday_to_pg.py --demo {' '.join(options)}".rstrip())
+    command = [sys.executable, str(PROGRAM_DIR / "sync_monday_to_pg.py"), "--demo", *options]
+    code = subprocess.run(command, check=False).returncode  # noqa: S603  our own command
+    if code not in (Exit.DONE, Exit.PERSON_NEEDED):
+        raise SyncError(f"The run ended with exit code {code}, not 0 or 5: see {FOLDER / 'logs'}.")
+
+
+def _look() -> list[_Linked]:
+    """Print the size of each table and one project with what it points at; the projects that will be edited."""
+    database = Database(_local_postgres().start())
+
+    def read(tx: Transaction) -> tuple[dict[str, int], list[_Linked]]:
+        return dict(tx.rows(_COUNTS)), [_Linked(*row) for row in tx.rows(_LINKED)]
+
+    try:
+        counts, linked = database.transact(read, read_only=True, label="looking at the tables")
+    finally:
+        database.close()
+    tables = [f"  {table:<13}{count:>6,}" for table, count in counts.items()]
+    _say(*("    ".join(tables[start : start + 3]) for start in range(0, len(tables), 3)))
+    shown = linked[0]
+    _say(
+        f"Project {shown.item}, as one row of projects and the rows that its foreign keys lead to:",
+        f"  project    {shown.name}, {shown.price:,} dollars",
+        f"  customer   {shown.customer}, {shown.phone}",
+        f"  property   {shown.address}",
+        f"  insurance  {shown.insurance}",
+        f"  manager    {shown.manager}",
+    )
+    return linked
+
+
+def _edit(linked: list[_Linked]) -> None:
+    """Edit one cell each of three items, as a person at the board would."""
+    from sandbox.control import Remote
+
+    priced, claimed, called = linked
+    with _sandbox(_BOARDS) as url:
+        person = Remote(url.removesuffix("/v2"))
+        person("edit", item_id=priced.item, cells={"numbers0": str(priced.price + 1250)})
+        person("edit", item_id=claimed.item, cells={"claim_number__1": f"{claimed.claim}-A"})
+        phone = {"phone": "+13035550199", "countryShortName": "US"}
+        person("edit", item_id=called.item, cells={"phone_1__1": phone})
+    _say(
+        f"  item {priced.item}  Total price       1,250 dollars more",
+        f"  item {claimed.item}  Claim number      -A added",
+        f"  item {called.item}  JP Contact Phone  another number: it belongs to the row of {called.customer}",
+    )
+
+
+def _where_next() -> None:
+    keywords = _local_postgres().start()
+    _step(7, "Where to look next.")
+    secret = (_POSTGRES / "password").relative_to(PROGRAM_DIR)
+    _say(
+        "The tables, if psql is installed:",
+        f"  PGPASSWORD=$(cat {secret}) psql -h {keywords['host']} -p {keywords['port']} -U {keywords['user']}",
+        "Why a value was set aside:  SELECT * FROM monday_sync.sync_dead;",
+        f"The log of each run:        {FOLDER.name}/logs/",
+        f"Once more, without network: {_python()} sync_monday_to_pg.py --demo --use-cache --test",
+        "Your own boards:            README.md, Quick start",
+        f"Stop the demo's database:   {_python()} -m cli.demo --stop",
+    )
+
+
+def _python() -> str:
+    """How the person would call this Python from the program's folder."""
+    given = Path(sys.executable)
+    return str(given.relative_to(PROGRAM_DIR)) if given.is_relative_to(PROGRAM_DIR) else str(given)
+
+
+def _step(number: int, title: str) -> None:
+    _say(f"--- {number}. {title} ".ljust(100, "-"))
+
+
+def _say(*lines: str) -> None:
+    import click
+
+    from cli.logs import printable
+
+    click.echo("\n" + "\n".join(printable(line) for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""One run of a command: what it works with, from the settings to the lease, opened and closed in one place."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+import timing
+from cli.logs import configure, event, printable
+from cli.memory import keep_small
+from cli.options import Options
+from cli.progress import Progress
+from cli.report import Report, as_text
+from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
+from db_connector import Database
+from monday_api import BOARDS, MondayClient
+from postgres.lease import Lease
+from postgres.transaction import Params, Transaction
+from reconcile.errors import ConfigError, Exit, SyncError
+from reconcile.rows import Layout
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that one run holds. `layouts` are compiled once the tables were looked at, `instance` is the id of the
+    database that this run writes to."""
+
+    run_id: str
+    options: Options
+    settings: Settings
+    board_ids: dict[str, int]
+    database: Database
+    report: Report
+    progress: Progress
+    lease: Lease = field(default_factory=Lease)
+    layouts: dict[str, Layout] = field(default_factory=dict)
+    instance: str | None = None
+    _client: MondayClient | None = None
+
+    def known_instance(self) -> str | None:
+        """The id of the database that the last run from here wrote to; None before the first."""
+        try:
+            return self._instance_file.read_text(encoding="ascii").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def remember_instance(self) -> None:
+        """Keep the database's id for the next run; where the folder cannot be written, the check is left out."""
+        if self.instance is None or self.instance == self.known_instance():
+            return
+        with suppress(OSError):
+            self._instance_file.write_text(f"{self.instance}\n", encoding="ascii")
+
+    @property
+    def _instance_file(self) -> Path:
+        return self.settings.log_dir / "database"
+
+    @property
+    def dry(self) -> bool:
+        return self.options.test
+
+    @property
+    def client(self) -> MondayClient:
+        """The connection to monday.com, made when it is first needed: a replay never does. It cannot write."""
+        if self._client is None:
+            mappings = {
+                name: {column_id: column for column_id, column in columns.items() if column_id not in self._skipped}
+                for name, columns in BOARDS.items()
+            }
+            self._client = MondayClient(
+                self.settings.monday_api_key or "",
+                self.board_ids,
+                url=self.settings.monday_api_url,
+                version=self.settings.monday_api_version,
+                mappings=mappings,
+                on_event=self._on_event,
+            )
+        return self._client
+
+    @property
+    def _skipped(self) -> frozenset[str]:
+        return frozenset(self.options.skip_columns)
+
+    def _on_event(self, name: str, /, **facts: Any) -> None:
+        if name != "page":  # the reader logs its pages itself
+            event(f"monday.{name}", **facts)
+
+    def measure(self) -> None:
+        """Put into the report what monday.com was asked for so far."""
+        if self._client is not None:
+            stats = self._client.stats
+            self.report.monday = {**stats.summary(), "daily_calls": round(stats.daily_calls, 1)}
+
+    def close(self) -> None:
+        if self._client is not None:
+            self.measure()
+            self._client.close()
+            self._client = None
+        self.lease.stop()
+        self.database.close()
+
+
+def new_run_id() -> str:
+    """Sorts by time, and two runs of one second differ."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def opened(options: Options, direction: str) -> Iterator[Run]:
+    """Settings, logs, database and clock of one run; prints its report at the end, whatever the end is."""
+    keep_small()
+    with ExitStack() as stack:
+        run_id = new_run_id()
+        settings = _settings(options, stack)
+        stack.enter_context(
+            configure(settings.secrets(), run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
+        )
+        timings = stack.enter_context(timing.collected())
+        report = Report(run_id, direction, options.test)
+        started = time.monotonic()
+        event("run.started", direction=direction, dry_run=options.test)
+        try:
+            with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
+                yield from _working(options, settings, report, progress)
+        finally:
+            report.duration_s = time.monotonic() - started
+            report.stages = timings.as_dict()
+            event("run.ended", exit_code=int(report.exit_code), written=report.written, seconds=report.duration_s)
+            _show(report, options, timings)
+
+
+def _working(options: Options, settings: Settings, report: Report, progress: Progress) -> Iterator[Run]:
+    ids = {"master": settings.board_id_data, "staff": settings.board_id_users}
+    board_ids: dict[str, int] = {name: ids[name] for name in options.boards}
+    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress)
+    try:
+        yield run
+    except SyncError as error:
+        report.exit_code = Exit(error.exit_code)
+        _give_up(run, str(error))
+        raise
+    except KeyboardInterrupt:
+        report.exit_code = Exit.INTERRUPTED
+        _give_up(run, "interrupted")
+        raise
+    finally:
+        run.close()
+
+
+def _settings(options: Options, stack: ExitStack) -> Settings:
+    if options.demo:
+        from cli.demo import demo_settings
+
+        return stack.enter_context(demo_settings(offline=options.replays))
+    return load_settings(need_monday=not options.replays)
+
+
+def _database(settings: Settings) -> Database:
+    if settings.database == "embedded":
+        from postgres.embedded import LocalPostgres
+
+        return Database(LocalPostgres(PROGRAM_DIR / ".postgres", bin_dir=settings.pg_bin).start())
+    if settings.database is None:
+        raise ConfigError("No database is set: give DATABASE_URL in .env.")
+    return Database(settings.database.keywords)
+
+
+def _give_up(run: Run, reason: str) -> None:
+    """Record a run that failed after it had the lease, and let the lease go; what cannot be recorded is logged only."""
+    event("run.failed", exit_code=int(run.report.exit_code), reason=reason)
+    if run.lease.fence is None:
+        return
+
+    def record(tx: Transaction) -> None:
+        run.lease.release(tx, [run_record(run)])
+
+    try:
+        run.database.transact(record, read_only=False, label="recording the run")
+    except SyncError as error:
+        event("run.unrecorded", reason=str(error))
+
+
+def run_record(run: Run) -> tuple[str, Params]:
+    """The statement that writes the run's row in `monday_sync.sync_run`."""
+    run.measure()
+    report = run.report
+    summary = json.dumps(report.as_json() | {"details": {}})
+    return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), summary)
+
+
+_RECORD = """
+INSERT INTO monday_sync.sync_run (run_id, direction, started_at, finished_at, exit_code, summary)
+VALUES (%s, %s, clock_timestamp() - make_interval(secs => %s), clock_timestamp(), %s, %s)
+ON CONFLICT (run_id) DO UPDATE
+SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary = EXCLUDED.summary
+"""
+
+
+def _show(report: Report, options: Options, timings: timing.Timings) -> None:
+    if options.json:
+        click.echo(json.dumps(report.as_json(), default=str))
+    elif options.verbosity >= 0 and report.boards:
+        click.echo(printable(as_text(report, options.verbosity)))
+        if options.verbosity > 0:
+            click.echo("\n" + timings.table())

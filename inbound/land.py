@@ -1,0 +1,137 @@
+"""The end of a run: plan inside one transaction, guard, apply, remember, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import timing
+from cli.report import counted
+from cli.run import Run, run_record
+from inbound.begin import Start
+from inbound.read import Snapshot, revisions
+from inbound.tell import Landed, samples, tell
+from monday_api import STAGE_STATUS
+from postgres import migrate
+from postgres.apply import Applier
+from postgres.state import read_standing
+from postgres.transaction import Transaction
+from postgres.world import WorldLoader
+from reconcile.errors import Exit
+from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
+from reconcile.plan import Plan, make_plan
+
+
+def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
+    """Everything after the read, repeatable as a whole. Raises UnsafePlan before anything is written."""
+    options = run.options
+    thresholds = Thresholds(
+        options.max_change,
+        options.max_delete,
+        accept_shrink=options.accept_shrink,
+        resync=options.resync,
+        adopt_anyway=options.yes or options.adopt is not None,
+    )
+    guard_read(_sizes(start, snapshot), thresholds)
+    loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
+    plan = _plan(run, snapshot, loader)
+    run.report.samples = list(samples(plan, options.verbosity))
+    guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    applied = None
+    if not run.dry and (not plan.empty or start.unlinked):
+        with timing.stage("apply"):
+            run.lease.check_fence(tx)
+            applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
+            migrate.link(tx, start.unlinked)
+    tell(run, Landed(plan, applied, read_standing(tx, start.present)))
+    if not run.dry:
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
+
+
+def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
+    return {
+        board: BoardSize(intake.seen, len(start.active(board)), snapshot.is_complete(board))
+        for board, intake in snapshot.intakes.items()
+        if snapshot.modes[board] == "full"
+    }
+
+
+@timing.timed("plan")
+def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader) -> Plan:
+    views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
+    if not views and not snapshot.gone:
+        return Plan()
+    world, resolution, everyone = loader.load(views, snapshot.gone)
+    return make_plan(
+        everyone,
+        run.layouts,
+        world,
+        resolution,
+        gone=snapshot.gone,
+        stage_status=STAGE_STATUS,
+        policy=run.options.on_conflict,
+        adopt=run.options.adopt,
+    )
+
+
+def conclude(run: Run, snapshot: Snapshot) -> Exit:
+    """Complete the report; the exit code says whether a person is needed."""
+    for board, intake in snapshot.intakes.items():
+        if intake.outdated:
+            run.report.notes.append(
+                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
+                "before, and changed nothing."
+            )
+    return run.report.exit_code
+
+
+def _remember_boards(
+    run: Run, start: Start, snapshot: Snapshot, plan: Plan
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
+    for name, intake in snapshot.intakes.items():
+        schema = snapshot.schemas.get(name)
+        complete = snapshot.is_complete(name)
+        yield (
+            _REMEMBER,
+            {
+                "board_id": run.board_ids[name],
+                "board": name,
+                "account_id": schema.account_id if schema else "",
+                "columns": revisions(name, schema) if schema else [],
+                "mapping_hash": start.hash_keys[name].hex() if complete else "",
+                "watermark": _watermark(run, start, name, intake.newest) if complete else None,
+                "complete": complete,
+                "full": complete and snapshot.modes[name] == "full",
+                "tolerated": plan.tolerated[name],
+            },
+        )
+
+
+# A partial read proves nothing about the board, so that only the count of tolerated cells moves because of it.
+_REMEMBER = """
+INSERT INTO monday_sync.sync_board AS b
+    (board_id, board, account_id, columns, mapping_hash, watermark, last_full_at, tolerated)
+VALUES (%(board_id)s, %(board)s, %(account_id)s, %(columns)s, %(mapping_hash)s, %(watermark)s,
+    CASE WHEN %(full)s THEN now() END, %(tolerated)s)
+ON CONFLICT (board_id) DO UPDATE SET
+    tolerated = b.tolerated + EXCLUDED.tolerated,
+    account_id = CASE WHEN %(complete)s THEN EXCLUDED.account_id ELSE b.account_id END,
+    columns = CASE WHEN %(complete)s THEN EXCLUDED.columns ELSE b.columns END,
+    mapping_hash = CASE WHEN %(complete)s THEN EXCLUDED.mapping_hash ELSE b.mapping_hash END,
+    watermark = CASE WHEN %(complete)s THEN EXCLUDED.watermark ELSE b.watermark END,
+    last_full_at = coalesce(EXCLUDED.last_full_at, b.last_full_at)
+"""
+
+
+def _watermark(run: Run, start: Start, board: str, newest: datetime | None) -> datetime | None:
+    """The newest change ever seen. After a replay from the cache there is no watermark, and yet nothing may differ."""
+    before = start.watermark(run.board_ids[board])
+    if before is None:
+        known = max((known.updated_at for known in start.known(board).values()), default=None)
+        before = None if known is None else datetime.fromtimestamp(known, UTC)
+    return _later(before, newest)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)

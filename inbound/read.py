@@ -1,0 +1,342 @@
+"""Reading the boards: from monday.com, whole or what changed, or from a cache. Only what differs is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import msgspec
+
+import timing
+from cli.report import BoardReport, ReadMode
+from cli.run import Run
+from cli.settings import load_settings
+from data_cache import FORMAT, CachedBoard, CacheWriter, Header, list_caches, newest_cache, open_cache
+from inbound.begin import Start
+from monday.boards import BoardSchema, SchemaMoved
+from monday.chains import Page
+from monday.outcome import Gone as GoneOnMonday
+from monday.outcome import Outcome, Read
+from monday_api import BOARDS
+from reconcile.errors import ConfigError, DriftError, Exit, Unavailable
+from reconcile.intake import Intake
+from reconcile.plan import Gone
+from reconcile.wire import RawItem
+from reconcile.world import ItemKey
+
+logger = logging.getLogger(__name__)
+
+FULL_READ_EVERY = timedelta(hours=24)
+SURELY_MAPPED = 0.6
+"""With fewer of the mapped columns there it is another board, not a changed one."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What one read gave: an intake and a verdict per board, and what became of known items that did not come."""
+
+    intakes: dict[str, Intake]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    schemas: dict[str, BoardSchema] = field(default_factory=dict)
+    modes: dict[str, ReadMode] = field(default_factory=dict)
+    gone: dict[ItemKey, Gone] = field(default_factory=dict)
+
+    def is_complete(self, board: str) -> bool:
+        """Whether every item of the board is accounted for. A read that does not say so is not."""
+        outcome = self.outcomes.get(board)
+        return outcome is not None and outcome.complete
+
+
+@timing.timed("fetch")
+def read_boards(run: Run, start: Start) -> Snapshot:
+    """Read all boards of this run. Raises SyncError when one cannot be read as it has to be."""
+    if not run.dry:
+        run.lease.keep(run.database.sibling())
+    run.database.close()  # nothing is held while monday.com answers
+    snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
+    for board, intake in snapshot.intakes.items():
+        outcome = snapshot.outcomes[board]
+        schema = snapshot.schemas.get(board)
+        run.report.boards[board] = BoardReport(
+            board_id=run.board_ids[board],
+            title=schema.title if schema else board,
+            fetched=intake.seen,
+            complete=outcome.complete,
+            mode=snapshot.modes[board],
+            items_count=outcome.items_count,
+            changed=len(intake.views),
+            unchanged=intake.unchanged,
+            note=outcome.why,
+        )
+    return snapshot
+
+
+def _from_monday(run: Run, start: Start) -> Snapshot:
+    if run.options.limit is not None:
+        schemas = run.client.preflight()
+        return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
+    if _may_read_changes(run, start):
+        snapshot = _changes(run, start)
+        if all(snapshot.is_complete(board) for board in run.board_ids) and not _columns_moved(start, snapshot):
+            return snapshot
+        logger.info("changes do not add up: reading everything")
+    try:
+        return _everything(run, start)
+    except SchemaMoved:
+        logger.warning("columns changed while the boards were read: starting over once")
+        return _everything(run, start)
+
+
+def _may_read_changes(run: Run, start: Start) -> bool:
+    """Changes are enough when the last full read is fresh and was made with today's mapping."""
+    states = [start.opening.boards.get(board_id) for board_id in run.board_ids.values()]
+    now = start.opening.now
+    return not (run.options.full or _everything_again(run)) and all(
+        state is not None
+        and state.watermark is not None
+        and state.last_full_at is not None
+        and state.mapping_hash == start.hash_keys[state.board].hex()
+        and now is not None
+        and now - state.last_full_at < FULL_READ_EVERY
+        for state in states
+    )
+
+
+def _columns_moved(start: Start, snapshot: Snapshot) -> bool:
+    """Whether a column's own settings changed: a renamed label shows in every cell, and no item says it was changed."""
+    states = start.opening.boards
+    return any(
+        list(states[schema.id].columns) != revisions(name, schema)
+        for name, schema in snapshot.schemas.items()
+        if schema.id in states
+    )
+
+
+def revisions(board: str, schema: BoardSchema) -> list[str]:
+    """The mapped columns that are on the board, each with the revision of its settings: `id revision`, sorted."""
+    there = (column_id for column_id in BOARDS[board] if column_id in schema.columns)
+    return sorted(f"{column_id} {schema.columns[column_id].revision}" for column_id in there)
+
+
+def _everything_again(run: Run) -> bool:
+    """Whether unchanged items matter too: to adopt one side's values, or to begin afresh."""
+    return run.options.resync or run.options.adopt is not None
+
+
+def _changes(run: Run, start: Start) -> Snapshot:
+    watermarks = {name: mark for name, board_id in run.board_ids.items() if (mark := start.watermark(board_id))}
+    known = {name: start.active(name) for name in run.board_ids}
+    extra = {name: start.open_items(name) for name in run.board_ids}
+    return _take(run, start, run.client.changed(watermarks, known, extra), "incremental")
+
+
+def _everything(run: Run, start: Start) -> Snapshot:
+    known = {name: start.active(name) for name in run.board_ids}
+    return _take(run, start, run.client.full(run.client.preflight(), known), "full")
+
+
+def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
+    _refuse_drift(run, start, read.schemas)
+    snapshot = _empty_snapshot(run, start, mode)
+    snapshot.schemas = read.schemas
+    for name, schema in read.schemas.items():
+        run.progress.board_total(name, schema.items_count)
+    with ExitStack() as stack:
+        writers = dict(_cache_writers(run, start, read, mode))
+        for writer in writers.values():
+            stack.callback(writer.abandon)  # of no effect once it is finished
+        for page in read.pages():
+            _take_page(run, snapshot, page)
+            if page.board in writers:
+                writers[page.board].add(page.items)
+        snapshot.outcomes = dict(read.outcome)
+        for name, writer in writers.items():
+            writer.finish(complete=read.outcome[name].complete, items_count=read.outcome[name].items_count)
+    for name, outcome in snapshot.outcomes.items():
+        if mode == "full" and run.options.limit is None and not outcome.complete:
+            raise Unavailable(f"{outcome.why}: nothing was written, run it again.")
+        snapshot.gone |= {(name, item_id): state for item_id, state in _gone(outcome, mode)}
+    return snapshot
+
+
+def _gone(outcome: Outcome, mode: ReadMode) -> Iterator[tuple[int, Gone]]:
+    """Silence counts only after a complete read; an item that monday says is archived or deleted is that at once."""
+    names: dict[GoneOnMonday, Gone] = {
+        GoneOnMonday.ARCHIVED: "archived",
+        GoneOnMonday.DELETED: "deleted",
+        GoneOnMonday.MOVED: "moved",
+        GoneOnMonday.SILENT: "silent",
+    }
+    for item_id, state in outcome.gone.items():
+        if state is not GoneOnMonday.SILENT or (mode == "full" and outcome.complete):
+            yield item_id, names[state]
+
+
+def _take_page(run: Run, snapshot: Snapshot, page: Page) -> None:
+    try:
+        snapshot.intakes[page.board].take(page.items)
+    except (msgspec.DecodeError, ValueError) as error:  # nothing of the item is shown: it is a person's data
+        source = "The cache" if run.options.replays else "monday.com's answer"
+        raise ConfigError(
+            f"{source} holds something on the {page.board} board that is no item: run it again, without a cache."
+        ) from error
+    timing.count(rows=len(page.items))
+    run.progress.advance(page.board, len(page.items))
+
+
+def _empty_snapshot(run: Run, start: Start, mode: ReadMode) -> Snapshot:
+    again = _everything_again(run)
+    intakes = {
+        name: Intake(layout, start.hash_keys[name], start.known(name), again) for name, layout in run.layouts.items()
+    }
+    return Snapshot(intakes, modes=dict.fromkeys(run.layouts, mode))
+
+
+def _cache_writers(run: Run, start: Start, read: Read, mode: ReadMode) -> Iterable[tuple[str, CacheWriter]]:
+    """A full or limited read is kept as it goes; what changed since some day would replay as next to nothing."""
+    if mode == "incremental":
+        return
+    limited = run.options.limit is not None
+    for name, schema in read.schemas.items():
+        header = Header(
+            FORMAT,
+            name,
+            schema.id,
+            schema.account_id,
+            datetime.now(UTC),
+            start.hash_keys[name].hex(),
+            "limited" if limited else "full",
+            run.settings.monday_api_version,
+        )
+        yield name, CacheWriter(run.settings.cache_dir, header, run.run_id)
+
+
+# Drift ----------------------------------------------------------------------------------------------------------------
+
+
+def _refuse_drift(run: Run, start: Start, schemas: Mapping[str, BoardSchema]) -> None:
+    """Raise DriftError for a column that is gone or has another type, and for a board that is another one."""
+    problems: list[str] = []
+    for name, schema in schemas.items():
+        problems += _another_board(run, start, schema)
+        mapping = {
+            column_id: column for column_id, column in BOARDS[name].items() if column_id not in run.options.skip_columns
+        }
+        drifts = schema.drift(mapping)
+        fatal = [drift for drift in drifts if drift.fatal]
+        if len(fatal) > (1 - SURELY_MAPPED) * len(mapping):
+            problems.append(
+                f"{len(fatal)} of {len(mapping)} mapped columns are not on the {name} board {schema.id}: "
+                "is it the right board?"
+            )
+            continue
+        for drift in fatal:
+            column = mapping[drift.column_id]
+            what = f"has the type {drift.found}" if drift.difference == "retyped" else f"is {drift.difference}"
+            problems.append(
+                f'Column {drift.column_id} ("{column.title}") of the {name} board {what}: restore it on the board, or '
+                f"run with --skip-column {drift.column_id}."
+            )
+        run.report.notes += [
+            f'The {name} board calls column {drift.column_id} "{drift.found}", the mapping calls it '
+            f'"{mapping[drift.column_id].title}".'
+            for drift in drifts
+            if not drift.fatal
+        ]
+    if problems:
+        raise DriftError("The boards are not what the mapping says. " + " ".join(problems))
+
+
+def _another_board(run: Run, start: Start, schema: BoardSchema) -> Iterator[str]:
+    state = start.opening.boards.get(schema.id)
+    if state is not None and state.account_id not in (None, "", schema.account_id) and not run.options.rebind_board:
+        yield (
+            f"The {schema.board} board {schema.id} now belongs to account {schema.account_id}, "
+            f"it was {state.account_id}: check MONDAY_API_KEY, or run with --rebind-board."
+        )
+
+
+# The cache ------------------------------------------------------------------------------------------------------------
+
+
+def _replay(run: Run, start: Start) -> Snapshot:
+    """The same code path as the wire, from files; nothing is gone because of a cache."""
+    caches = _caches(run)
+    run.layouts = {name: layout for name, layout in run.layouts.items() if name in caches}
+    snapshot = _empty_snapshot(run, start, "cache")
+    for name, cached in caches.items():
+        _refuse_another_account(start, cached)
+        run.progress.board_total(name, cached.trailer.items)
+        for items in _limited(cached.pages(), run.options.limit):
+            _take_page(run, snapshot, Page(name, items))
+        counted = cached.trailer.items_count or cached.trailer.items
+        read = "a read of a part of the board" if cached.header.mode == "limited" else "a whole read"
+        why = f"saved {_age(cached.age())} ago by {read}"
+        snapshot.outcomes[name] = Outcome(name, "limited", False, counted, snapshot.intakes[name].seen, {}, why)
+    return snapshot
+
+
+def _refuse_another_account(start: Start, cached: CachedBoard) -> None:
+    """A cache is bound to account and board; a database that was never synced takes any. Raises ConfigError."""
+    state, account_id = start.opening.boards.get(cached.header.board_id), cached.header.account_id
+    if state is not None and state.account_id not in (None, "", account_id):
+        raise ConfigError(
+            f"The cache {cached.path} is of account {account_id or 'unknown'}, and the board was last synced from "
+            f"account {state.account_id}: choose a cache of that account."
+        )
+
+
+def _limited(pages: Iterable[list[RawItem]], limit: int | None) -> Iterator[list[RawItem]]:
+    left = limit
+    for items in pages:
+        if left is None:
+            yield items
+            continue
+        yield items[:left]
+        left -= len(items)
+        if left <= 0:
+            return
+
+
+def _caches(run: Run) -> dict[str, CachedBoard]:
+    """The chosen files, or the newest of each board. Raises ConfigError for a missing or bad one."""
+    if not run.options.cache_files:
+        folder = run.settings.cache_dir
+        return {
+            name: open_cache(newest_cache(folder, name), board_id=board_id) for name, board_id in run.board_ids.items()
+        }
+    chosen: dict[str, CachedBoard] = {}
+    for path in run.options.cache_files:
+        name = path.name.partition("-")[0]
+        if name not in run.board_ids:
+            raise ConfigError(
+                f"The file {path} is not a saved read of a board of this run: its name begins with "
+                f"{' or '.join(f'{board}-' for board in run.board_ids)}; --list-cache shows what there is."
+            )
+        chosen[name] = open_cache(path, board_id=run.board_ids[name])
+    return chosen
+
+
+def print_caches(folder: Path | None = None) -> Exit:
+    """Print every cache: board, items, complete or not, age, path."""
+    folder = folder or load_settings(need_monday=False, need_database=False).cache_dir
+    caches = list_caches(folder)
+    if not caches:
+        click.echo(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
+    for entry in caches:
+        age = _age(datetime.now(UTC) - entry.fetched_at)
+        whole = entry.problem or ("complete" if entry.complete else "partial")
+        click.echo(f"{entry.board:<8}{entry.items or 0:>8,} items  {whole:<9}{age:>10} old  {entry.path}")
+    return Exit.DONE
+
+
+def _age(age: timedelta) -> str:
+    minutes = int(age.total_seconds()) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // 1440} days"

@@ -1,0 +1,164 @@
+"""What a run did, or would do, for its report: the counts, what waits for a person, and the first changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli.report import Open, counted
+from cli.run import Run
+from models import TABLES, RowId
+from monday_api import BOARDS
+from postgres.apply import Applied, alike
+from postgres.state import Standing
+from reconcile.errors import Exit
+from reconcile.merge import Conflict
+from reconcile.plan import Plan
+
+_SAMPLES = 10
+_LONGEST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What one transaction did, or would do: the plan, what was written, and what stands open after it."""
+
+    plan: Plan
+    applied: Applied | None
+    standing: Standing
+
+
+def tell(run: Run, landed: Landed) -> None:
+    """Fill the report, and with it the exit code."""
+    report, plan, applied = run.report, landed.plan, landed.applied
+    for table in TABLES:
+        entry = report.tables[table]
+        entry.insert = applied.inserted[table] if applied else len(plan.inserts[table])
+        entry.update = applied.updated[table] if applied else len(plan.updates[table])
+        known = landed.plan.known_rows.get(table, landed.standing.rows.get(table, 0))
+        entry.unchanged = max(0, known - entry.update)
+    _fill_open(run, landed)
+    known = 0 if run.options.resync else landed.standing.tolerated  # as it was before this run
+    report.tolerated = known + plan.tolerated.total()
+    report.waiting = landed.standing.outbound
+    report.digest = plan.digest() if plan.writes else ""
+    report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, landed.standing, report.tolerated)]))
+    report.samples = list(samples(plan, run.options.verbosity))
+    waiting = report.quarantined.count + report.conflicts.count + report.would_merge.count
+    report.exit_code = Exit.PERSON_NEEDED if waiting else Exit.DONE
+
+
+def _fill_open(run: Run, landed: Landed) -> None:
+    """What is open, the new of this run first; a dry run adds what it found to what stands in the database already."""
+    report, plan, standing = run.report, landed.plan, landed.standing
+    boards = {board_id: board for board, board_id in run.board_ids.items()}
+    found = plan if run.dry else Plan()  # what a real run found is in the database by now
+    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
+    merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
+    new = {"cell": len(cells), "row": 0, "would-merge": len(merges)}
+    for letter in standing.dead:
+        board = boards.get(letter.board_id, str(letter.board_id))
+        new[letter.kind] = new.get(letter.kind, 0) + (letter.run_id == run.run_id)
+        if letter.kind == "would-merge":
+            merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
+        elif letter.kind in ("cell", "row"):
+            cells.append(_cell(board, letter.item_id, letter.place, letter.reason))
+    opened = [_edit(lost) for lost in plan.conflicts if lost.open]
+    settled = [_edit(lost) for lost in plan.conflicts if not lost.open]
+    report.quarantined = _open(standing.quarantined, cells, new["cell"] + new["row"])
+    report.would_merge = _open(standing.would_merge, merges, new["would-merge"])
+    report.conflicts = _open(standing.conflicts, opened, len(opened))
+    report.settled = _open(len(settled), settled, len(settled))
+
+
+def _open(standing: int, found: list[dict[str, Any]], new: int) -> Open:
+    once = list({tuple(entry.items()): entry for entry in found}.values())
+    return Open(max(standing, len(once)), min(new, len(once)), tuple(once))
+
+
+def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
+    column = BOARDS.get(board, {}).get(place)
+    return {
+        "board": board,
+        "item": item_id,
+        "column": f'{place} ("{column.title}")' if column else place,
+        "reason": reason,
+    }
+
+
+def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, Any]:
+    return {"board": board, "item": item_id, "role": role, "reason": reason}
+
+
+def _edit(lost: Conflict) -> dict[str, Any]:
+    board, item_id = lost.item
+    return {"board": board, "item": item_id, "field": lost.field, "kept": lost.kept_from, "lost": lost.lost_from}
+
+
+def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
+    for stage, count in sorted(plan.unknown_stages.items()):
+        yield (
+            f'The stage "{stage}" of {counted(count, "project")} is not in STAGE_STATUS of monday_api.py: '
+            "the status is pending."
+        )
+    if plan.unparsed_addresses:
+        yield (
+            f"{counted(plan.unparsed_addresses, 'address', 'addresses')} could not be split into street, city, state "
+            "and zip: the cell's text is kept, the parts are empty."
+        )
+    if plan.placeholders:
+        yield (
+            f"{counted(len(plan.placeholders), 'customer e-mail')} stood beside many different names: from now on no "
+            "customer is found by it."
+        )
+    settled = sum(not lost.open for lost in plan.conflicts)
+    if settled:
+        yield f"{counted(settled, 'value')} lost against another edit, and can be read in monday_sync.sync_conflict."
+    if tolerated:
+        yield (
+            f"{counted(tolerated, 'cell')} disagreed with the row behind at first sight: neither side was "
+            "overwritten because of that."
+        )
+    if standing.outbound:
+        yield (
+            f"{counted(standing.outbound, 'row holds', 'rows hold')} something that monday.com does not show: edited "
+            "in PostgreSQL, or through one of several items. Nothing is sent by this command."
+        )
+    gone = sum(item.archive for item in plan.departed)
+    if gone:
+        yield f"{counted(gone, 'item')} left the board: archived_at is set, and no row is deleted."
+    silent = [item for item in plan.departed if not item.archive]
+    if silent:
+        yield (
+            f"{counted(len(silent), 'known item')} moved to another board or did not answer: the rows stay, and the "
+            "next whole read looks again."
+        )
+
+
+def samples(plan: Plan, verbosity: int) -> Iterable[str]:
+    """The first changes, before → after; all of them with -v."""
+    changes = [
+        (f"{table}.{column}", update.id, before, after)
+        for table in TABLES
+        for update in plan.updates[table]
+        for column, (before, after) in update.changes.items()
+    ]
+    shown = changes if verbosity > 0 else changes[:_SAMPLES]
+    items = _items_of(plan, {row for _column, row, _before, _after in shown})
+    width = max((len(column) for column, *_rest in shown), default=0)
+    for column, row, before, after in shown:
+        where = f"item {items[row]}" if row in items else f"row {row[:8]}"
+        yield f"{column:<{width}}  {where}  {_shown(before)} → {_shown(after)}"
+    if len(changes) > len(shown):
+        yield f"… and {counted(len(changes) - len(shown), 'more change')}: -v lists them all"
+
+
+def _items_of(plan: Plan, rows: set[RowId]) -> Mapping[RowId, int]:
+    """An item that a person can open on the board, for each of these rows that one shows."""
+    return {row: item.id for item in reversed(plan.items) for row in item.links if row is not None and row in rows}
+
+
+def _shown(value: Any) -> str:
+    text = "(empty)" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

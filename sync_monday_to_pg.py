@@ -1,0 +1,52 @@
+"""monday.com → PostgreSQL: read both boards, decide what differs, write it in one transaction.
+
+python sync_monday_to_pg.py                      # both boards
+python sync_monday_to_pg.py --test --limit 10    # dry run, ten items a board
+python sync_monday_to_pg.py --test --use-cache   # dry run without any network
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, monday_to_pg_options
+
+if TYPE_CHECKING:
+    from reconcile.errors import Exit
+
+
+@click.command(context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@monday_to_pg_options
+@common_options
+def command(options: Options) -> None:
+    """Bring what people changed on monday.com to PostgreSQL."""
+    from cli.main import run_command
+
+    run_command(lambda _stop: sync(options))
+
+
+def sync(options: Options) -> Exit:
+    """One run, whole. Raises SyncError for every way to end that is not a result."""
+    from functools import partial
+
+    from cli.run import opened
+    from inbound.begin import begin
+    from inbound.land import conclude, land
+    from inbound.read import print_caches, read_boards
+
+    if options.list_cache:
+        from cli.demo import CACHE
+
+        return print_caches(CACHE if options.demo else None)
+    with opened(options, "monday_to_pg") as run:
+        start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
+        run.remember_instance()
+        snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
+        run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
+        return conclude(run, snapshot)
+
+
+if __name__ == "__main__":
+    command()
