@@ -1,0 +1,236 @@
+"""PostgreSQL: reachable, who and how, the nine tables against the models, and what the sync remembers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from cli.doctor.finding import Finding, guarded, ok, problem, warning
+from cli.doctor.machine import compare_clocks
+from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
+from db_connector import Database
+from models import TABLES
+from monday_api import BOARDS
+from postgres import migrate
+from postgres.connection import OLDEST_SERVER
+from postgres.lease import Holder
+from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
+from postgres.transaction import Transaction
+from reconcile.errors import Exit
+
+_PATIENCE_S: Final = 0.3
+_LONG_AGO: Final = timedelta(hours=48)
+
+
+def examine_database(settings: Settings) -> Iterator[Finding]:
+    """Everything about the database, each check in a read-only transaction of its own: one that fails ends only itself.
+
+    Raises SyncError when it cannot be reached at all.
+    """
+    keywords = _keywords(settings)
+    if keywords is None:
+        yield ok("database", f"a database of the tool's own; the first run makes it in {PROGRAM_DIR / '.postgres'}")
+        return
+    with Database(keywords, sleep=lambda wait_s: time.sleep(min(wait_s, _PATIENCE_S))) as database:
+        yield from _look(database, lambda tx: _examine_connection(tx, database.server))
+        for check, examine in _CHECKS.items():
+            yield from guarded(check, partial(_look, database, examine))
+
+
+def _look(database: Database, examine: Callable[[Transaction], Iterator[Finding]]) -> list[Finding]:
+    return database.transact(lambda tx: list(examine(tx)), read_only=True, label="looking at the database")
+
+
+def _keywords(settings: Settings) -> Mapping[str, str] | None:
+    """None for an embedded database that is not there yet: looking must not make one."""
+    if isinstance(settings.database, DatabaseTarget):
+        return settings.database.keywords
+    from postgres.embedded import LocalPostgres
+
+    home = PROGRAM_DIR / ".postgres"
+    return LocalPostgres(home).start() if home.exists() else None
+
+
+def _examine_connection(tx: Transaction, server: str) -> Iterator[Finding]:
+    told = tx.one("SELECT current_database(), current_user, pg_backend_pid(), clock_timestamp()")
+    assert told is not None
+    name, role, backend_pid, now = told
+    info = tx.connection.info
+    yield ok("database", f"{name} at {server}, schema {tx.schema}, as {role}")
+    yield from compare_clocks("clock", "the database's", now)
+    number = info.server_version
+    yield ok("server", f"PostgreSQL {number // 10000}.{number % 100} ({OLDEST_SERVER // 10000} or later is needed)")
+    encrypted = f"{info.ssl_attribute('protocol')}" if info.ssl_in_use else "none, the server is on this machine"
+    yield ok("TLS", encrypted)
+    # A pooler invents the process id that it tells at connect; the server's own answer differs from it.
+    direct = backend_pid == info.backend_pid
+    yield ok("pooler", "none, a direct connection" if direct else "yes; transaction mode is all that is needed")
+
+
+def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
+    shapes = read_shapes(tx)
+    lacking = [
+        f"{privilege} on {table}"
+        for table, shape in shapes.items()
+        for privilege in PRIVILEGES
+        if privilege not in shape.privileges
+    ]
+    rights = tx.one(
+        "SELECT has_schema_privilege(%s, 'CREATE'), has_database_privilege(current_database(), 'CREATE'), current_user",
+        (tx.schema,),
+    )
+    assert rights is not None
+    may_create_tables, may_create_schemas, role = rights
+    if migrate.state(tx) is None:
+        if len(shapes) < len(TABLES) and not may_create_tables:
+            lacking.append(f"CREATE on schema {tx.schema}")
+        if not may_create_schemas and not tx.has_state:
+            lacking.append("CREATE on the database (for the schema monday_sync)")
+    else:
+        lacking += _lacking_on_state(tx)
+    if lacking:
+        yield problem(
+            "privileges", f"{role} lacks {', '.join(lacking)}", f'GRANT them to "{role}" as the owner', Exit.USAGE
+        )
+    else:
+        yield ok("privileges", f"reads and writes {len(shapes)} of {len(TABLES)} tables that are there")
+
+
+def _lacking_on_state(tx: Transaction) -> list[str]:
+    tables = tx.rows(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'monday_sync'"
+        " AND c.relkind = 'r' AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
+        " AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1"
+    )
+    return [f"reading and writing monday_sync.{name}" for (name,) in tables]
+
+
+def _examine_tables(tx: Transaction) -> Iterator[Finding]:
+    shapes = read_shapes(tx)
+    wrong = misfits(shapes)
+    for sentence in wrong:
+        says, _, fix = sentence.removesuffix(".").rpartition(": ")
+        yield problem("tables", says or sentence, fix, Exit.DRIFT)
+    if wrong:
+        return
+    coming = migrate.would_create(tx)
+    if coming:
+        yield ok("tables", f"{len(shapes)} of {len(TABLES)} are there; the first real run makes what is missing")
+    else:
+        yield ok("tables", f"all {len(TABLES)} are there and fit")
+    yield from (ok("tables", sentence.removesuffix("."), detail=True) for sentence in coming)
+
+
+def _examine_models(tx: Transaction) -> Iterator[Finding]:
+    """The mapping leads to models, the models to tables; what the tables have beyond that is left alone."""
+    shapes = read_shapes(tx)
+    targets = {column.target for columns in BOARDS.values() for column in columns.values() if column.target}
+    lost = sorted(target for target in targets if not _is_field(*target.split(".")))
+    if lost:
+        yield problem("models", f"the mapping leads to {', '.join(lost)}", "add the field to models.py", Exit.DRIFT)
+    else:
+        yield ok("models", "every mapped column has its field in models.py")
+    narrow = sorted(".".join(place) for place, shape in Limits(shapes).columns.items() if _narrow(place, shape.name))
+    if narrow:
+        text = f"{len(narrow)} columns take less than a cell can hold: values that do not fit are quarantined"
+        yield ok("models", f"{text} ({', '.join(narrow[:5])}{', …' if len(narrow) > 5 else ''})")
+
+
+def _is_field(table: str, column: str) -> bool:
+    return table in TABLES and column in fields_of(table)
+
+
+def _narrow(place: tuple[str, str], column: str) -> bool:
+    usual = {("projects", "estimated_value"), ("projects", "total_payment")}
+    return column != "id" and place not in usual
+
+
+def _examine_state(tx: Transaction) -> Iterator[Finding]:
+    if migrate.state(tx) is None:
+        yield ok("sync state", "nothing was ever synced into this database")
+        return
+    now = (tx.one("SELECT clock_timestamp()") or (None,))[0]
+    yield from _examine_last_run(tx, now)
+    yield from _examine_boards(tx, now)
+    yield from _examine_open(tx)
+    yield from _examine_lease(tx)
+
+
+def _examine_last_run(tx: Transaction, now: Any) -> Iterator[Finding]:
+    last = tx.one(
+        "SELECT run_id, direction, finished_at, exit_code FROM monday_sync.sync_run ORDER BY started_at DESC LIMIT 1"
+    )
+    if last is None:
+        yield ok("last run", "none is recorded")
+        return
+    run_id, direction, finished_at, exit_code = last
+    told = f"{run_id} ({direction}), {_age(now, finished_at)} ago, exit {exit_code}"
+    if exit_code not in (Exit.DONE, Exit.PERSON_NEEDED):
+        yield warning("last run", told, f"look for {run_id} in the log folder")
+    elif finished_at is not None and now - finished_at > _LONG_AGO:
+        yield warning("last run", told, "check that cron still starts it")
+    else:
+        yield ok("last run", told)
+
+
+def _examine_boards(tx: Transaction, now: Any) -> Iterator[Finding]:
+    for board, watermark, last_full_at in tx.rows(
+        "SELECT board, watermark, last_full_at FROM monday_sync.sync_board ORDER BY board"
+    ):
+        told = f"the newest change known of the {board} board is {_age(now, watermark)} old"
+        yield ok("watermark", f"{told}, its last full read {_age(now, last_full_at)}")
+
+
+def _examine_open(tx: Transaction) -> Iterator[Finding]:
+    counts: dict[str, int] = dict(
+        tx.rows(
+            "SELECT kind, count(*) FROM monday_sync.sync_dead GROUP BY kind UNION ALL"
+            " SELECT 'conflict', count(*) FROM monday_sync.sync_conflict WHERE state = 'open'"
+        )
+    )
+    names = {
+        "cell": ("quarantined cells", "correct them on the board: SELECT * FROM monday_sync.sync_dead"),
+        "row": ("rows that the database refused", "see the reasons: SELECT * FROM monday_sync.sync_dead"),
+        "would-merge": ("pairs of rows that look like one", "correct the cells: SELECT * FROM monday_sync.sync_dead"),
+        "op": ("writes that monday.com refused", "see the reasons: SELECT * FROM monday_sync.sync_dead"),
+        "conflict": ("open conflicts", "run with --on-conflict monday or --on-conflict pg"),
+    }
+    for kind, (what, fix) in names.items():
+        if counts.get(kind):
+            yield warning("open", f"{counts[kind]:,} {what}", fix)
+    if not any(counts.values()):
+        yield ok("open", "nothing waits for a person")
+
+
+def _examine_lease(tx: Transaction) -> Iterator[Finding]:
+    held = tx.one(
+        "SELECT holder, to_char(expires_at, 'HH24:MI:SS') FROM monday_sync.sync_lease"
+        " WHERE holder <> '' AND expires_at >= clock_timestamp()"
+    )
+    if held is None:
+        yield ok("lease", "free")
+    elif Holder.parse(held[0]).is_dead():
+        yield ok("lease", "left by a run that died: the next one takes it over")
+    else:
+        shown = Holder.parse(held[0]).shown()
+        yield warning("lease", f"{shown} is at work, until {held[1]} UTC at least", "wait for it: others end with 6")
+
+
+def _age(now: datetime, then: datetime | None) -> str:
+    if then is None:
+        return "an unknown time"
+    minutes = int((now - then).total_seconds() // 60)
+    if minutes < 120:
+        return f"{max(0, minutes)} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"
+
+
+_CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
+    "privileges": _examine_privileges,
+    "tables": _examine_tables,
+    "models": _examine_models,
+    "sync state": _examine_state,
+}
