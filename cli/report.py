@@ -201,6 +201,9 @@ def _ended_well(report: Report) -> bool:
 def _changes(report: Report) -> Iterator[str]:
     if not _ended_well(report):
         yield "  The run stopped and no row was written; the reason stands at the end."
+        if report.samples:
+            yield "  What it would have changed (before → after):"
+            yield from (f"    {line}" for line in report.samples)
     elif not report.written:
         yield "  Nothing differs: no row " + ("would be written." if report.dry_run else "was written.")
     elif report.samples:
