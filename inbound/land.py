@@ -32,20 +32,26 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
         resync=options.resync,
         adopt_anyway=options.yes or options.adopt is not None,
     )
+    if not run.dry and _has_news(start, snapshot):
+        run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     guard_read(_sizes(start, snapshot), thresholds)
     loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
     plan = _plan(run, snapshot, loader)
     run.report.samples = list(samples(plan, options.verbosity))
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     applied = None
-    if not run.dry and (not plan.empty or start.unlinked):
+    if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
-            run.lease.check_fence(tx)
             applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
             migrate.link(tx, start.unlinked)
     tell(run, Landed(plan, applied, read_standing(tx, start.present)))
     if not run.dry:
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
+
+
+def _has_news(start: Start, snapshot: Snapshot) -> bool:
+    """Whether there may be anything to write beside the record of the run."""
+    return bool(start.unlinked or snapshot.gone or any(intake.views for intake in snapshot.intakes.values()))
 
 
 def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
@@ -60,7 +66,7 @@ def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
 def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader) -> Plan:
     views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
     if not views and not snapshot.gone:
-        return Plan()
+        return Plan()  # nothing is asked of the database
     world, resolution, everyone = loader.load(views, snapshot.gone)
     return make_plan(
         everyone,

@@ -59,6 +59,7 @@ def read_boards(run: Run, start: Start) -> Snapshot:
         run.lease.keep(run.database.sibling())
     run.database.close()  # nothing is held while monday.com answers
     snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
+    run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
     for board, intake in snapshot.intakes.items():
         outcome = snapshot.outcomes[board]
         schema = snapshot.schemas.get(board)

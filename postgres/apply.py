@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
 from models import TABLES, RowId
 from postgres.copy import CopyText, uuid_array
-from postgres.state import row_hash
+from postgres.faults import ROW_REFUSED, reason_of
+from postgres.state import JSON_COLUMNS, row_hash
 from postgres.transaction import Transaction
 from reconcile.base import dump_base
 from reconcile.hub import POSITION
@@ -155,9 +155,9 @@ class Applier:
         try:
             with self._tx.savepoint():
                 write(rows)
-        except (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.InternalError) as error:
+        except ROW_REFUSED as error:
             if len(rows) == 1:
-                self._refuse(table, row_id(rows[0]), _rule(error))
+                self._refuse(table, row_id(rows[0]), f"the database refused it: {reason_of(error)}")
                 return []
             middle = len(rows) // 2
             halves = (rows[:middle], rows[middle:])
@@ -311,7 +311,7 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen = [item for item in plan.items if self._world.stored]
+        seen = plan.items if self._world.stored else ()
         dead = [
             ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason)
             for cell in plan.quarantined
@@ -410,16 +410,7 @@ def _records(updates: Sequence[Update]) -> str:
 
 
 def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in _JSON_COLUMNS else value
-
-
-_JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
-
-
-def _rule(error: psycopg2.Error) -> str:
-    """Which rule said no, without the detail line, which holds values."""
-    name = error.diag.constraint_name or error.diag.column_name or type(error).__name__
-    return f"the database refused it: {name} (SQLSTATE {error.pgcode})"
+    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
 
 
 def _shown(value: Any) -> str | None:

@@ -12,9 +12,9 @@ from psycopg2 import sql
 from models import TABLES
 from postgres.transaction import Transaction
 
-_JSON = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
+JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
 _MONEY = frozenset({"estimated_value", "total_payment"})
-_DERIVED = frozenset({"id", "status", "roles", "monday_item_id", "archived_at"}) | _JSON
+_DERIVED = frozenset({"id", "status", "roles", "monday_item_id", "archived_at"}) | JSON_COLUMNS
 """Columns that people's edits are not looked for in: ours to derive, or read-only on monday."""
 
 
@@ -193,4 +193,4 @@ def read_column(alias: str, column: str) -> sql.Composable:
     name = sql.Identifier(alias, column)
     if column in _MONEY:
         return sql.SQL("{}::numeric(14,2)").format(name)
-    return sql.SQL("{}::text").format(name) if column in _JSON or column == "status" else name
+    return sql.SQL("{}::text").format(name) if column in JSON_COLUMNS or column == "status" else name
