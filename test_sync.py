@@ -183,6 +183,15 @@ def test_a_renamed_label_is_seen_although_no_item_changed(company: Company) -> N
     assert company.landed()["boards"]["master"]["mode"] == "incremental"
 
 
+def test_a_verbose_dry_run_lists_what_is_left_as_it_is(synced: Company) -> None:
+    item_id = jobs(synced)[0]
+    before = synced.project(item_id, "description")
+    synced.sql("UPDATE projects SET description = 'typed in SQL' WHERE monday_item_id = %s", item_id)
+    listed = synced.run("--test", "--resync", "-v").out
+    assert f"item {item_id}  {before} | typed in SQL" in listed
+    assert "Left as they are" not in synced.run("--test", "--resync").out
+
+
 # The cache ------------------------------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,7 @@ class Report:
     duration_s: float = 0.0
     exit_code: Exit = Exit.DONE
     samples: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
 
     @property
     def written(self) -> int:
@@ -141,8 +142,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def as_text(report: Report, verbosity: int = 0) -> str:
     """The summary of a run for a terminal, a log or a mail: plain text, no colour, prose of at most 100 columns."""
-    blocks: list[Iterable[str]] = [_head(report), _boards(report), _tables(report), _changes(report), _notes(report)]
-    blocks += [_needs_a_person(report, verbosity), _foot(report)]
+    blocks: list[Iterable[str]] = [_head(report), _boards(report), _tables(report), _changes(report)]
+    blocks += [_differences(report), _notes(report), _needs_a_person(report, verbosity), _foot(report)]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
 
@@ -209,6 +210,12 @@ def _changes(report: Report) -> Iterator[str]:
     elif report.samples:
         yield "  What would change (before → after):" if report.dry_run else "  What changed (before → after):"
         yield from (f"    {line}" for line in report.samples)
+
+
+def _differences(report: Report) -> Iterator[str]:
+    if report.differences:
+        yield "  Left as they are (monday.com | PostgreSQL):"
+        yield from (f"    {line}" for line in report.differences)
 
 
 def _notes(report: Report) -> Iterator[str]:

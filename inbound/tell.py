@@ -12,6 +12,7 @@ from models import TABLES, RowId
 from monday_api import BOARDS
 from postgres.apply import Applied, alike
 from postgres.state import Standing
+from reconcile.base import FORCE
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
 from reconcile.plan import Plan
@@ -45,6 +46,8 @@ def tell(run: Run, landed: Landed) -> None:
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, landed.standing, report.tolerated)]))
     report.samples = list(samples(plan, run.options.verbosity))
+    if run.dry and run.options.verbosity > 0:
+        report.differences = list(_differences(run, plan))
     waiting = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.exit_code = Exit.PERSON_NEEDED if waiting else Exit.DONE
 
@@ -117,8 +120,8 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
         yield f"{counted(settled, 'value')} lost against another edit, and can be read in monday_sync.sync_conflict."
     if tolerated:
         yield (
-            f"{counted(tolerated, 'cell')} disagreed with the row behind at first sight: neither side was "
-            "overwritten because of that."
+            f"{counted(tolerated, 'cell differs', 'cells differ')} from the row behind since they first met, which "
+            "other items share or which was there before: neither side was overwritten. --test --resync -v lists them."
         )
     if standing.outbound:
         yield (
@@ -152,6 +155,22 @@ def samples(plan: Plan, verbosity: int) -> Iterable[str]:
         yield f"{column:<{width}}  {where}  {_shown(before)} → {_shown(after)}"
     if len(changes) > len(shown):
         yield f"… and {counted(len(changes) - len(shown), 'more change')}: -v lists them all"
+
+
+def _differences(run: Run, plan: Plan) -> Iterable[str]:
+    """Cells that are left as they are although the row says something else: what monday shows, what the row holds."""
+    for item in plan.items:
+        layout = run.layouts[item.board]
+        for number, held in sorted(item.p.items()):
+            field, says = layout.fields[number], item.m[number]
+            if held is not FORCE and field.canon(says) != field.canon(held):
+                name = f"{layout.slots[field.slot].table}.{field.columns[0]}"
+                yield f"{name:<24}  item {item.id}  {_shown(_first(says))} | {_shown(_first(held))}"
+
+
+def _first(value: Any) -> Any:
+    """Of a field that holds its parts too, the whole."""
+    return value[0] if isinstance(value, tuple) else value
 
 
 def _items_of(plan: Plan, rows: set[RowId]) -> Mapping[RowId, int]:

@@ -66,7 +66,6 @@ class Resolution:
 
     links: dict[ItemKey, Links]
     new_rows: dict[RowId, tuple[str, str]] = field(default_factory=dict)
-    renamed: set[RowId] = field(default_factory=set)
     claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
     placeholders: set[str] = field(default_factory=set)
@@ -308,7 +307,6 @@ class _Table:
                 self._release(key)
         for row, key in target.items():
             self._claim(key, row)
-            self.resolution.renamed.add(row)
             for entry in of_row[row]:
                 if entry.keys[:1] == (key,):
                     entry.row = row

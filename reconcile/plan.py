@@ -25,7 +25,6 @@ from reconcile.world import ItemKey, RowValues, World
 NOW = "now"
 """PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
 
-ItemState = Literal["active", "archived", "deleted", "moved", "missing"]
 Gone = Literal["archived", "deleted", "moved", "silent"]
 DEFAULT_STATUS = "pending"
 SILENT_READS = 2
@@ -101,10 +100,6 @@ class Plan:
     def writes(self) -> int:
         """Rows of the nine tables that would be inserted or updated."""
         return sum(map(len, self.inserts.values())) + sum(map(len, self.updates.values()))
-
-    @property
-    def empty(self) -> bool:
-        return not (self.items or self.departed or self.writes)
 
     def digest(self) -> str:
         """A short hash of what the plan does to the nine tables: equal plans have equal digests."""
