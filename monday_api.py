@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,9 +19,12 @@ from reconcile.errors import SyncError
 
 if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and replays from the cache never go online
     from monday.boards import BoardSchema
+    from monday.jobs import Jobs
+    from monday.looking import Looker, Shown
     from monday.outcome import ById, Known, Read
     from monday.pace import Stats
     from monday.transport import Listener, Transport
+    from monday.writing import Writer
 
 # fmt: off
 MASTER_PROJECT_COLUMN_MAP: ColumnMap = {
@@ -91,6 +95,12 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
 BOARDS: dict[str, ColumnMap] = {"master": MASTER_PROJECT_COLUMN_MAP, "staff": SALES_STAFF_COLUMN_MAP}
 """Board name, as `--board` takes it → its columns."""
 
+MARKER = "pg_sync_id"
+"""Id of the text column that `--setup-marker` adds to a board: there a new item carries the id of its row, by which it
+is found again if the answer to its creation is lost."""
+
+MARKER_TITLE = "Sync ID"
+
 STAGE_STATUS: dict[str, str] = {
     "new lead": "pending",
     "lead": "pending",
@@ -144,6 +154,9 @@ class MondayClient:
         from monday.transport import API_URL, API_VERSION, MOST_AT_ONCE, Transport, deaf
 
         self.boards = dict(boards)
+        self._mappings = mappings
+        self._sleep = sleep
+        self._on_event = on_event or deaf
         self.transport: Transport = Transport(
             token,
             url=url or API_URL,
@@ -167,6 +180,9 @@ class MondayClient:
         self.close()
 
     def close(self) -> None:
+        """End every wait and drop the connections."""
+        if "jobs" in vars(self):
+            self.jobs.close()
         self.transport.close()
 
     @property
@@ -198,6 +214,31 @@ class MondayClient:
     def items_by_id(self, board: str, ids: Collection[int]) -> Iterator[ById]:
         """The named items of one board, 500 a request, and what became of those that are not there."""
         return self._reader.items_by_id(board, ids)
+
+    def look(self, ids: Mapping[str, Collection[int]]) -> Shown:
+        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user."""
+        return self.looker.look(ids)
+
+    @cached_property
+    def looker(self) -> Looker:
+        """Everything that a write has to read."""
+        from monday.looking import Looker
+
+        return Looker(self.transport, self.boards, self._mappings, on_event=self._on_event)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Sends batches of changes; a read-only client refuses each."""
+        from monday.writing import Writer
+
+        return Writer(self.transport, self.boards, self._mappings, on_event=self._on_event)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Bulk jobs."""
+        from monday.jobs import Jobs
+
+        return Jobs(self.transport, sleep=self._sleep)
 
     def daily_limit(self) -> int | None:
         """Calls a day of the account; None where monday does not tell."""

@@ -32,9 +32,9 @@ def sync(options: Options) -> Exit:
     from functools import partial
 
     from cli.run import opened
-    from inbound.begin import begin
     from inbound.land import conclude, land
-    from inbound.read import print_caches, read_boards
+    from inbound.read import hold_back, print_caches, read_boards
+    from opening.begin import begin, settle_journal
 
     if options.list_cache:
         from cli.demo import CACHE
@@ -43,7 +43,9 @@ def sync(options: Options) -> Exit:
     with opened(options, "monday_to_pg") as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
         run.remember_instance()
+        unfinished = settle_journal(run, start)
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
+        hold_back(run, start, snapshot, unfinished)
         run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
         return conclude(run, snapshot)
 

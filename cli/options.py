@@ -29,8 +29,9 @@ Command = Callable[..., None]
 class Options:
     """What the person asked for. An option that one of the commands does not have keeps its default there.
 
-    `limit` is items per board; `max_change` and `max_delete` are counts of rows or items; `boards` is never empty;
-    `cache_files` is empty unless chosen caches are replayed; `verbosity` is -1 (quiet), 0, 1 (-v) or 2 (-vv).
+    `limit` is items per board; `max_change`, `max_delete` and `max_create` are counts of rows or items; `boards` is
+    never empty; `cache_files` is empty unless chosen caches are replayed; `verbosity` is -1 (quiet), 0, 1 (-v) or
+    2 (-vv).
     """
 
     test: bool = False
@@ -44,6 +45,12 @@ class Options:
     adopt: Side | None = None
     max_change: int | None = None
     max_delete: int | None = None
+    max_create: int | None = None
+    propagate_deletes: bool = False
+    allow_fanout: bool = False
+    create_labels: bool = False
+    retry_dead: bool = False
+    setup_marker: bool = False
     accept_shrink: bool = False
     resync: bool = False
     rebind_board: bool = False
@@ -92,9 +99,40 @@ monday_to_pg_options: Final = _stacked(
             help="Replay this saved read; give it twice for two boards.",
         ),
         _option("--list-cache", is_flag=True, help="List the saved reads (board, items, complete, age) and stop."),
+        _option(
+            "--adopt",
+            type=click.Choice(get_args(Side)),
+            help="Settle the differences that were there from the beginning: take monday's values or PostgreSQL's.",
+        ),
+        _option("--resync", is_flag=True, help="Forget earlier runs and compare both sides afresh."),
+        _option("--yes", is_flag=True, help="Answer yes to every question."),
     )
 )
 """What only monday → PostgreSQL has; stands above `common_options`."""
+
+pg_to_monday_options: Final = _stacked(
+    (
+        _option("--max-create", type=_COUNT, metavar="N", help="Allow up to N new items on a board in this run."),
+        _option(
+            "--propagate-deletes",
+            is_flag=True,
+            help="Archive the items whose rows were deleted in PostgreSQL; without it they are counted only.",
+        ),
+        _option(
+            "--allow-fanout",
+            is_flag=True,
+            help="Let one changed row rewrite more than 25 items that show it.",
+        ),
+        _option("--create-labels", is_flag=True, help="Add status labels that a column does not have yet."),
+        _option("--retry-dead", is_flag=True, help="Try again what monday.com refused before, changed or not."),
+        _option(
+            "--setup-marker",
+            is_flag=True,
+            help='Add the text column "Sync ID" to both boards and stop: with it no new item is ever made twice.',
+        ),
+    )
+)
+"""What only PostgreSQL → monday has; stands above `common_options`."""
 
 _common: Final = _stacked(
     (
@@ -111,15 +149,9 @@ _common: Final = _stacked(
             type=click.Choice(get_args(ConflictPolicy)),
             help="Which side wins where both changed the same field, for this run; manual keeps both and asks you.",
         ),
-        _option(
-            "--adopt",
-            type=click.Choice(get_args(Side)),
-            help="Settle the differences that were there from the beginning: take monday's values or PostgreSQL's.",
-        ),
         _option("--max-change", type=_COUNT, metavar="N", help="Allow up to N rows or items to change in this run."),
         _option("--max-delete", type=_COUNT, metavar="N", help="Allow up to N rows or items to be archived."),
         _option("--accept-shrink", is_flag=True, help="Go on although a board is suddenly empty or half its size."),
-        _option("--resync", is_flag=True, help="Forget earlier runs and compare both sides afresh."),
         _option("--rebind-db", is_flag=True, help="Accept a database that was synced before, but not from here."),
         _option("--rebind-board", is_flag=True, help="Accept that a board id now names another board than at first."),
         _option(
@@ -129,7 +161,6 @@ _common: Final = _stacked(
             metavar="ID",
             help="Leave this column alone in both directions, by its id; may be given several times.",
         ),
-        _option("--yes", is_flag=True, help="Answer yes to every question."),
         _option("--demo", is_flag=True, help="Play with made-up boards and a local database; needs no credentials."),
         _option("--json", is_flag=True, help="Print one JSON object on stdout and nothing else; logs stay on stderr."),
         _option("--verbose", "-v", count=True, help="Say more; -vv says everything."),
@@ -142,7 +173,7 @@ _common: Final = _stacked(
 def common_options(command: Callable[[Options], None]) -> Command:
     """Give a command the options that both have; it is called with one `Options`.
 
-    The innermost decorator: `@click.command()`, then `@monday_to_pg_options` where wanted, then this one.
+    The innermost decorator: `@click.command()`, then the command's own options, then this one.
     A contradiction ends in click.UsageError, exit code 2, before anything is read.
     """
 
@@ -185,6 +216,7 @@ def _refuse_contradictions(options: Options) -> None:
         (len(options.cache_files) > len(options.boards), "There are more --cache-file than boards: give one a board."),
         (options.resync and options.limit is not None, "--resync compares everything: leave --limit out."),
         (options.resync and len(options.boards) < len(BOARDS), "--resync compares everything: leave --board out."),
+        (options.setup_marker and options.test, "--setup-marker changes the boards: leave --test out."),
         (options.resync and replays, "--resync compares with the live boards: leave the cache out."),
     )
     for wrong, message in contradictions:

@@ -46,6 +46,16 @@ class TableReport:
     unchanged: int = 0
 
 
+@dataclass(slots=True)
+class ItemsReport:
+    """What a push did to the items of both boards."""
+
+    update: int = 0
+    create: int = 0
+    archive: int = 0
+    unchanged: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """One kind of thing that a person should look at: how many, how many of them new, and the first of them."""
@@ -68,6 +78,9 @@ class Report:
     settled: Open = field(default_factory=Open)
     quarantined: Open = field(default_factory=Open)
     would_merge: Open = field(default_factory=Open)
+    fanned: Open = field(default_factory=Open)
+    items: ItemsReport | None = None
+    forecast: str = ""
     tolerated: int = 0
     waiting: int = 0
     digest: str = ""
@@ -81,6 +94,9 @@ class Report:
 
     @property
     def written(self) -> int:
+        """Rows that were written, or items in a push."""
+        if self.items is not None:
+            return self.items.update + self.items.create + self.items.archive
         return sum(table.insert + table.update + table.delete for table in self.tables.values())
 
     def as_json(self) -> dict[str, Any]:
@@ -91,6 +107,8 @@ class Report:
             "quarantined": self.quarantined,
             "would_merge": self.would_merge,
         }
+        if self.items is not None:
+            lists["fanned_out"] = self.fanned
         return {
             "version": 1,
             "run_id": self.run_id,
@@ -118,6 +136,7 @@ class Report:
                 }
                 for name, table in self.tables.items()
             },
+            **({} if self.items is None else {"items": self._items(self.items)}),
             "conflicts": self.conflicts.count,
             "quarantined": self.quarantined.count,
             "would_merge": self.would_merge.count,
@@ -128,6 +147,15 @@ class Report:
             "plan": self.digest,
             "monday": self.monday,
             "stages": self.stages,
+        }
+
+    @staticmethod
+    def _items(items: ItemsReport) -> dict[str, int]:
+        return {
+            "create": items.create,
+            "update": items.update,
+            "archive": items.archive,
+            "unchanged": items.unchanged,
         }
 
 
@@ -142,7 +170,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def as_text(report: Report, verbosity: int = 0) -> str:
     """The summary of a run for a terminal, a log or a mail: plain text, no colour, prose of at most 100 columns."""
-    blocks: list[Iterable[str]] = [_head(report), _boards(report), _tables(report), _changes(report)]
+    shown = (_boards(report), _tables(report)) if report.items is None else (_looked(report), _items(report))
+    blocks: list[Iterable[str]] = [_head(report), *shown, _changes(report)]
     blocks += [_differences(report), _notes(report), _needs_a_person(report, verbosity), _foot(report)]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
@@ -164,6 +193,26 @@ def _boards(report: Report) -> Iterator[str]:
             yield from _wrapped(f"{board.title}: {board.note}.")
     if any(not board.complete for board in report.boards.values()):
         yield "  Only a part was read, or a saved read: no row is marked as archived because of it."
+
+
+def _looked(report: Report) -> Iterator[str]:
+    if report.boards:
+        yield f"  {'board':<28} {'items looked at':>16}{'on the board':>14}{'to change':>12}"
+    for board in report.boards.values():
+        yield f"  {board.title[:28]:<28} {board.fetched:>16,}{board.items_count:>14,}{board.changed:>12,}"
+
+
+def _items(report: Report) -> Iterator[str]:
+    items = report.items
+    if items is None or not _ended_well(report):
+        return
+    may = "would " if report.dry_run else ""
+    yield f"  {'items':<14}{may + 'update':>14}{may + 'create':>14}{may + 'archive':>15}{'unchanged':>12}"
+    yield f"  {'':<14}{items.update:>14,}{items.create:>14,}{items.archive:>15,}{items.unchanged:>12,}"
+    completed = sum(table.update for table in report.tables.values())
+    if completed:
+        verb = "would be" if report.dry_run else "was" if completed == 1 else "were"
+        yield f"  {counted(completed, 'row')} {verb} made whole in PostgreSQL, of which only a part was edited."
 
 
 def _mode(board: BoardReport) -> str:
@@ -206,7 +255,8 @@ def _changes(report: Report) -> Iterator[str]:
             yield "  What it would have changed (before → after):"
             yield from (f"    {line}" for line in report.samples)
     elif not report.written:
-        yield "  Nothing differs: no row " + ("would be written." if report.dry_run else "was written.")
+        what = "no row " if report.items is None else "no item "
+        yield f"  Nothing differs: {what}" + ("would be written." if report.dry_run else "was written.")
     elif report.samples:
         yield "  What would change (before → after):" if report.dry_run else "  What changed (before → after):"
         yield from (f"    {line}" for line in report.samples)
@@ -226,7 +276,12 @@ def _notes(report: Report) -> Iterator[str]:
 
 
 def _needs_a_person(report: Report, verbosity: int) -> Iterator[str]:
-    kinds = (_quarantined(report.quarantined), _conflicts(report.conflicts), _alike(report.would_merge))
+    kinds = (
+        _quarantined(report.quarantined),
+        _conflicts(report.conflicts),
+        _alike(report.would_merge),
+        _fanned(report.fanned),
+    )
     if any(entry.count for entry, _text, _table in kinds):
         yield "  Needs a person:"
     for entry, text, table in kinds:
@@ -243,8 +298,8 @@ def _needs_a_person(report: Report, verbosity: int) -> Iterator[str]:
 
 def _quarantined(entry: Open) -> tuple[Open, str, str]:
     text = (
-        f"{counted(entry.count, 'value')} cannot be stored{_new(entry)}: the row keeps its last good value until the "
-        "cell is corrected on the board"
+        f"{counted(entry.count, 'value')} cannot be taken over{_new(entry)}: the other side keeps its last good value "
+        "until it is corrected where it stands"
     )
     return entry, text, "sync_dead"
 
@@ -263,6 +318,15 @@ def _alike(entry: Open) -> tuple[Open, str, str]:
         "themselves; if they are the same, correct the cells"
     )
     return entry, text, "sync_dead"
+
+
+def _fanned(entry: Open) -> tuple[Open, str, str]:
+    waits = "waits" if entry.count == 1 else "wait"
+    text = (
+        f"{counted(entry.count, 'changed row')} would rewrite more than 25 items each, and {waits}: if that is meant, "
+        "run with --allow-fanout"
+    )
+    return entry, text, "sync_row"
 
 
 def _new(entry: Open) -> str:
@@ -286,11 +350,15 @@ def _listed(details: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _foot(report: Report) -> list[str]:
     monday = report.monday
     requests, points = int(monday.get("requests", 0)), int(monday.get("complexity", 0))
-    again = " (the real run costs as much again)" if report.dry_run and requests else ""
+    again = " (the real run costs as much again)" if report.dry_run and requests and report.items is None else ""
     parts = [f"{report.duration_s:.1f} s", counted(requests, "request") + again]
     items = sum(board.fetched for board in report.boards.values())
     if points:
         parts.append(counted(points, "complexity point") + (f", {points // items:,} an item" if items else ""))
+    if report.items is not None and monday.get("mutations"):
+        parts.append(f"{int(monday['mutations']):,} of them writing")
+    if report.forecast:
+        parts.append(report.forecast)
     if monday.get("retries"):
         retries = counted(int(monday["retries"]), "retry", "retries")
         parts.append(f"{retries}, {monday.get('waited_s', 0):.0f} s waited")

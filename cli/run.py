@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,10 @@ from postgres.transaction import Params, Transaction
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.rows import Layout
 
+PUSH = "pg_to_monday"
+PULL = "monday_to_pg"
+"""Directions of a run."""
+
 
 @dataclass(slots=True)
 class Run:
@@ -45,6 +49,7 @@ class Run:
     layouts: dict[str, Layout] = field(default_factory=dict)
     instance: str | None = None
     _client: MondayClient | None = None
+    _settled: Mapping[str, float] = field(default_factory=dict)
 
     def known_instance(self) -> str | None:
         """The id of the database that the last run from here wrote to; None before the first."""
@@ -70,21 +75,37 @@ class Run:
 
     @property
     def client(self) -> MondayClient:
-        """The connection to monday.com, made when it is first needed: a replay never does. It cannot write."""
+        """The connection to monday.com, made when it is first needed: a replay never does. It can write in a push that
+        is no dry run, and in nothing else."""
         if self._client is None:
-            mappings = {
-                name: {column_id: column for column_id, column in columns.items() if column_id not in self._skipped}
-                for name, columns in BOARDS.items()
-            }
-            self._client = MondayClient(
-                self.settings.monday_api_key or "",
-                self.board_ids,
-                url=self.settings.monday_api_url,
-                version=self.settings.monday_api_version,
-                mappings=mappings,
-                on_event=self._on_event,
-            )
+            self._client = self._connect(read_only=self.dry or self.report.direction != PUSH)
         return self._client
+
+    @contextmanager
+    def writing_client(self) -> Iterator[MondayClient]:
+        """A connection that can write, to settle what an earlier run left unfinished."""
+        if self.dry:
+            raise SyncError("A dry run was about to write to monday.com: this is a bug, report it.")
+        with self._connect(read_only=False) as client:
+            try:
+                yield client
+            finally:
+                self._count(client)
+
+    def _connect(self, *, read_only: bool) -> MondayClient:
+        mappings = {
+            name: {column_id: column for column_id, column in columns.items() if column_id not in self._skipped}
+            for name, columns in BOARDS.items()
+        }
+        return MondayClient(
+            self.settings.monday_api_key or "",
+            self.board_ids,
+            url=self.settings.monday_api_url,
+            version=self.settings.monday_api_version,
+            read_only=read_only,
+            mappings=mappings,
+            on_event=self._on_event,
+        )
 
     @property
     def _skipped(self) -> frozenset[str]:
@@ -94,11 +115,22 @@ class Run:
         if name != "page":  # the reader logs its pages itself
             event(f"monday.{name}", **facts)
 
+    def keep_lease(self) -> None:
+        """Renew the lease in the background from now on; a dry run has none."""
+        if not self.dry:
+            self.lease.keep(self.database.sibling())
+
     def measure(self) -> None:
         """Put into the report what monday.com was asked for so far."""
         if self._client is not None:
-            stats = self._client.stats
-            self.report.monday = {**stats.summary(), "daily_calls": round(stats.daily_calls, 1)}
+            self._count(self._client, self._settled)
+
+    def _count(self, client: MondayClient, before: Mapping[str, float] | None = None) -> None:
+        stats = client.stats
+        told = {**stats.summary(), "daily_calls": round(stats.daily_calls, 1)}
+        self.report.monday = {name: round(value + (before or {}).get(name, 0), 3) for name, value in told.items()}
+        if before is None:
+            self._settled = self.report.monday
 
     def close(self) -> None:
         if self._client is not None:

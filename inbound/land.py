@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import timing
 from cli.report import counted
 from cli.run import Run, run_record
-from inbound.begin import Start
 from inbound.read import Snapshot, revisions
 from inbound.tell import Landed, samples, tell
 from monday_api import STAGE_STATUS
+from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
 from postgres.state import read_standing

@@ -31,25 +31,38 @@ class Action(Enum):
     """Never again as it is: ask for fewer items at once."""
     RESTART_CURSOR = 5
     """The cursor is dead: begin that walk again at its first page."""
-    ITEM_GONE = 6
+    READ_BACK = 6
+    """It was written or not: only reading the item tells."""
+    ITEM_GONE = 7
     """The item is not there any more; the others are not concerned."""
-    VALUE_REFUSED = 7
+    VALUE_REFUSED = 8
     """One value or name is not acceptable; the others are not concerned."""
-    BOARD_FULL = 8
+    BOARD_FULL = 9
     """No further item fits on the board."""
-    FATAL_DRIFT = 9
+    FATAL_DRIFT = 10
     """A board, column or group of the mapping does not exist."""
-    FATAL_ACCESS = 10
+    FATAL_ACCESS = 11
     """The token's user has no right on that board or column."""
-    UNKNOWN = 11
-    FATAL_BUG = 12
+    UNKNOWN = 12
+    FATAL_BUG = 13
     """monday does not understand the request."""
-    FATAL_ADDRESS = 13
+    FATAL_ADDRESS = 14
     """The address does not belong to monday's API."""
-    FATAL_AUTH = 14
+    FATAL_AUTH = 15
     """The token is refused."""
-    STOP_DAY = 15
+    STOP_DAY = 16
     """The day's calls are spent: stop cleanly."""
+
+
+class Ran(Enum):
+    """What of a mutation may have been carried out although it was answered with an error."""
+
+    NOTHING = 1
+    """Nothing: it was refused before it began."""
+    OTHERS = 2
+    """Not the field that the error is about, but perhaps the others."""
+    MAYBE = 3
+    """All or part of it, or nothing."""
 
 
 RETRIED = frozenset({Action.RETRY, Action.WAIT_RETRY, Action.LOWER_RETRY})
@@ -60,7 +73,8 @@ CONNECTION = "x-connection"
 TOO_LARGE = "x-too-large"
 NOT_TRUSTED = "x-not-trusted"
 BAD_ADDRESS = "x-bad-address"
-"""Codes of our own for what happened below GraphQL."""
+UNREAD = "x-unread"
+"""Codes of our own: for what happened below GraphQL, and for a write whose outcome the answer does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,7 @@ class Rule:
     `message` alone decides when neither code nor status did.
 
     `attempts` counts the first one. `page_attempts`: after so many a page is asked for smaller (None: never).
-    `wait_s` is used when the server names no wait (None: exponential backoff).
+    `wait_s` is used when the server names no wait (None: exponential backoff), with up to `spread_s` more at random.
     """
 
     action: Action
@@ -81,6 +95,8 @@ class Rule:
     attempts: int = 5
     page_attempts: int | None = None
     wait_s: float | None = None
+    spread_s: float = 0.0
+    ran: Ran = Ran.MAYBE
 
 
 RULES: tuple[Rule, ...] = (
@@ -92,18 +108,29 @@ RULES: tuple[Rule, ...] = (
         also="exceeds max(imum)? complexity",
         message="exceeds max(imum)? complexity",
         page_attempts=1,
+        ran=Ran.NOTHING,
+    ),
+    Rule(
+        Action.HALVE_PAGE,
+        "finds the request too long",
+        codes=("payload_too_large",),
+        statuses=(413,),
+        page_attempts=1,
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.WAIT_RETRY,
         "has no complexity budget left for this minute",
         codes=("complexity_budget_exhausted", "complexityexception", "complexitybudgetexhausted"),
         message="complexity budget exhausted",
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.STOP_DAY,
         "has no daily calls left",
         codes=("daily_limit_exceeded",),
         message="daily limit",
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.LOWER_RETRY,
@@ -111,12 +138,14 @@ RULES: tuple[Rule, ...] = (
         codes=("max_concurrency_exceeded", "maxconcurrencyexceeded", "concurrency_limit_exceeded"),
         message="concurrency",
         wait_s=15,
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.WAIT_RETRY,
         "allows fewer requests from this address",
         codes=("ip_rate_limit_exceeded",),
         wait_s=10,
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.WAIT_RETRY,
@@ -138,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         statuses=(429,),
         message="rate limit exceeded|minute limit rate exceeded",
         wait_s=58,
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.RETRY,
@@ -158,7 +188,9 @@ RULES: tuple[Rule, ...] = (
         codes=("resource_locked",),
         statuses=(423,),
         message="currently locked",
-        wait_s=5,
+        wait_s=2,
+        spread_s=8,  # two writers that collided once do not wait the same time
+        ran=Ran.OTHERS,
     ),
     Rule(
         Action.RETRY,
@@ -186,6 +218,7 @@ RULES: tuple[Rule, ...] = (
         "gives this token's user no right on what was asked for",
         codes=("userunauthorizedexception", "user_access_denied", "missingrequiredpermissions", "forbidden"),
         statuses=(403,),
+        ran=Ran.OTHERS,
     ),
     Rule(
         Action.FATAL_AUTH,
@@ -193,6 +226,7 @@ RULES: tuple[Rule, ...] = (
         codes=("not_authenticated", "unauthenticated", "unauthorized"),
         statuses=(401,),
         message="not authenticated|unauthorized|your ip is restricted",
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.FATAL_DRIFT,
@@ -203,11 +237,13 @@ RULES: tuple[Rule, ...] = (
             "invalidgroupidexception",
             "invaliduseridexception",
         ),
+        ran=Ran.OTHERS,
     ),
     Rule(
         Action.ITEM_GONE,
         "no longer has the item",
         codes=("resourcenotfoundexception", "invaliditemidexception", "invaliditemid"),
+        ran=Ran.OTHERS,
     ),
     Rule(
         Action.VALUE_REFUSED,
@@ -220,13 +256,19 @@ RULES: tuple[Rule, ...] = (
             "recordinvalidexception",
         ),
         statuses=(422,),
+        ran=Ran.OTHERS,
     ),
-    Rule(Action.BOARD_FULL, "takes no further item on the board", codes=("itemslimitationexception",)),
+    Rule(
+        Action.BOARD_FULL,
+        "takes no further item on the board",
+        codes=("itemslimitationexception",),
+        ran=Ran.OTHERS,
+    ),
+    Rule(Action.FATAL_BUG, "does not understand the request", codes=("invalidargumentexception",), ran=Ran.OTHERS),
     Rule(
         Action.FATAL_BUG,
         "does not understand the request",
         codes=(
-            "invalidargumentexception",
             "invalidversionexception",
             "jsonparseexception",
             "graphql_validation_failed",
@@ -237,6 +279,7 @@ RULES: tuple[Rule, ...] = (
         ),
         statuses=(400,),
         message="parse error on|bad request|doesn't exist on type|cannot query field|provided invalid value",
+        ran=Ran.NOTHING,
     ),
     Rule(
         Action.RETRY,
@@ -254,12 +297,14 @@ RULES: tuple[Rule, ...] = (
         page_attempts=3,
     ),
     Rule(Action.RETRY, "could not be reached or hung up", codes=(CONNECTION,), page_attempts=3),
+    Rule(Action.READ_BACK, "does not show whether it was written", codes=(UNREAD,)),
     Rule(Action.HALVE_PAGE, "answered with more than 64 MB", codes=(TOO_LARGE,), page_attempts=1),
     Rule(
         Action.FATAL_ADDRESS,
         "does not answer at that address",
         codes=(BAD_ADDRESS,),
         statuses=(301, 302, 303, 307, 308, 404, 405, 410),
+        ran=Ran.NOTHING,
     ),
     Rule(Action.FATAL_ADDRESS, "shows a certificate that this computer does not trust", codes=(NOT_TRUSTED,)),
 )
@@ -278,6 +323,8 @@ class Fault:
     request_id: str = ""
     told_wait_s: float | None = None
     details: Any = None
+    was: str = ""
+    """monday's code, where `code` is UNREAD."""
 
     @property
     def rule(self) -> Rule:
@@ -290,6 +337,18 @@ class Refusal(Exception):
     def __init__(self, action: Action, fault: Fault) -> None:
         super().__init__(action.name, fault.code, fault.status)
         self.action = action
+        self.fault = fault
+
+
+class Doubtful(Exception):
+    """A mutation that cannot be tried again, and that may have run all the same.
+
+    `error` is what to end the run with unless reading settles it; `fault` is what left it open.
+    """
+
+    def __init__(self, error: SyncError, fault: Fault | None) -> None:
+        super().__init__(str(error))
+        self.error = error
         self.fault = fault
 
 
@@ -312,12 +371,23 @@ def _narrowed(rule: Rule, fault: Fault) -> bool:
     return not rule.also or re.search(rule.also, fault.message, re.IGNORECASE) is not None
 
 
+_BEFORE_IT_BEGAN = frozenset({400, 403, 423})
+
+
+def may_have_run(fault: Fault) -> bool:
+    """Whether a mutation that was refused as a whole may have been carried out all the same, be it in part."""
+    if fault.status >= 500 or fault.status == 408:
+        return True
+    ran = fault.rule.ran
+    return ran is Ran.MAYBE or (ran is Ran.OTHERS and fault.status not in _BEFORE_IT_BEGAN)
+
+
 def gravest(faults: list[Fault]) -> Fault:
     """The fault that decides about an answer with several; the list is not empty."""
     return max(faults, key=lambda fault: fault.rule.action.value)
 
 
-def sentence(fault: Fault, now: datetime) -> SyncError:
+def sentence(fault: Fault, now: datetime, tries: int = 1) -> SyncError:
     """The error that the user sees, of the class that says what to do about it. Never holds monday's own text."""
     rule = fault.rule
     where = f"monday.com {rule.says}"
@@ -331,6 +401,7 @@ def sentence(fault: Fault, now: datetime) -> SyncError:
         if part
     )
     facts = f" ({facts})" if facts else ""
+    often = f", {tries} times in a row" if tries > 1 else ""
     match rule.action:
         case Action.STOP_DAY:
             return Unavailable(f"{where} until {_midnight(now)}: state is kept, run it again after that{facts}")
@@ -342,8 +413,8 @@ def sentence(fault: Fault, now: datetime) -> SyncError:
             return DriftError(f"{where}: give that user access to the board and its columns{facts}")
         case Action.FATAL_DRIFT | Action.ITEM_GONE:
             return DriftError(f"{where}: compare the board ids and the mapping with the board{facts}")
-        case Action.RETRY | Action.WAIT_RETRY | Action.LOWER_RETRY | Action.RESTART_CURSOR:
-            return Unavailable(f"{where}, {rule.attempts} times in a row: state is kept, run it again later{facts}")
+        case Action.RETRY | Action.WAIT_RETRY | Action.LOWER_RETRY | Action.RESTART_CURSOR | Action.READ_BACK:
+            return Unavailable(f"{where}{often}: state is kept, run it again later{facts}")
         case Action.HALVE_PAGE:
             return Unavailable(f"{where} however few items are asked for: run it again later{facts}")
         case _:

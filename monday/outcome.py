@@ -83,19 +83,19 @@ class Tally:
         fresh = []
         for item in items:
             before = self.seen.get(item.id)
-            if before is None or (before != item.updated_at and _instant(before) < _instant(item.updated_at)):
+            if before is None or (before != item.updated_at and instant(before) < instant(item.updated_at)):
                 self.seen[item.id] = item.updated_at
                 fresh.append(item)
         return fresh
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
     """An ISO 8601 time as monday writes it; UTC where it names no zone. Raises DriftError when it is none."""
     try:
-        instant = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise DriftError("monday.com sent an item whose time of change is no ISO 8601 time: report it") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        raise DriftError("monday.com sent an item with a time that is no ISO 8601 time: report it") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def full_outcome(board: str, items_count: int, seen: int, gone: Mapping[int, Gone]) -> Outcome:
@@ -113,11 +113,15 @@ def changed_outcome(schema: BoardSchema, active: int, seen: int, gone: Mapping[i
     return Outcome(board, "incremental", False, items_count, seen, gone, why)
 
 
-def back_to(floor: datetime) -> Callable[[Sequence[RawItem]], bool]:
-    """Whether a page reaches back past `floor`; only if it really is sorted, the latest change first."""
+def changed_at(item: RawItem) -> datetime:
+    return instant(item.updated_at)
+
+
+def back_to(floor: datetime, of: Callable[[RawItem], datetime] = changed_at) -> Callable[[Sequence[RawItem]], bool]:
+    """Whether a page reaches back past `floor`; only if it really is sorted, the latest first."""
 
     def enough(items: Sequence[RawItem]) -> bool:
-        instants = [_instant(item.updated_at) for item in items]
+        instants = [of(item) for item in items]
         falling = all(later >= earlier for later, earlier in pairwise(instants))
         return falling and bool(instants) and instants[-1] < floor
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from monday.wire import Aliases, BoardsAnswer, Document, NextPageAnswer
-from reconcile.columns import ColumnMap
+from monday.wire import Aliases, BoardsAnswer, ByValuesAnswer, Document, NextPageAnswer
+from reconcile.columns import TEXT, ColumnMap
 
 LARGEST_PAGE = 500
 IDS_PER_ROOT = 100  # `items(ids:)` takes 100 ids at most, and its limit defaults to 25 (monday docs)
@@ -20,6 +20,7 @@ MOST_ROOTS = LARGEST_PAGE // IDS_PER_ROOT
 
 _PRICE = "complexity { query after reset_in_x_seconds }"
 _COLUMNS = "columns { id title type archived revision }"
+_GROUPS = "groups { id title archived deleted }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,58 +36,97 @@ class BoardQueries:
     """The document for one, two, … hundreds of ids."""
 
     def first_variables(self, limit: int, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"board": [str(self.board_id)], "limit": limit, "params": params, "cols": self.column_ids}
+        return {"board": [str(self.board_id)], "limit": limit, "params": params} | self._columns
 
     def next_variables(self, limit: int, cursor: str) -> dict[str, Any]:
-        return {"cursor": cursor, "limit": limit, "cols": self.column_ids}
+        return {"cursor": cursor, "limit": limit} | self._columns
 
     def by_id_request(self, ids: Sequence[int]) -> tuple[Document[Aliases], dict[str, Any]]:
         """The document and its variables for 1 to 500 ids: one call of the daily budget, whatever their number."""
         parts = [ids[start : start + IDS_PER_ROOT] for start in range(0, len(ids), IDS_PER_ROOT)]
         variables: dict[str, Any] = {f"ids{n}": [str(item_id) for item_id in part] for n, part in enumerate(parts)}
-        return self.by_id[len(parts) - 1], {**variables, "cols": self.column_ids}
+        return self.by_id[len(parts) - 1], variables | self._columns
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        return {"cols": self.column_ids} if self.column_ids else {}
 
 
 def board_queries(board: str, board_id: int, columns: ColumnMap) -> BoardQueries:
-    row = row_fragment("Row", columns)
+    """What a sync reads of each item."""
+    column_ids = tuple(column_id for column_id in columns if column_id != "name")
+    return _queries(board, board_id, column_ids, row_fragment("Row", columns))
+
+
+def created_queries(board: str, board_id: int, column_ids: tuple[str, ...] = ()) -> BoardQueries:
+    """Of each item only who created it and when, and the text of these text columns."""
+    cells = f"column_values(ids: $cols) {{ id {TEXT.fragment} }} " if column_ids else ""
+    row = f"fragment Row on Item {{ id updated_at name state created_at creator_id {cells}}}"
+    return _queries(board, board_id, column_ids, row)
+
+
+def _queries(board: str, board_id: int, column_ids: tuple[str, ...], row: str) -> BoardQueries:
+    cols = ", $cols: [String!]" if column_ids else ""
     return BoardQueries(
         board,
         board_id,
-        tuple(column_id for column_id in columns if column_id != "name"),
+        column_ids,
         Document(
             "FirstPage",
-            "query FirstPage($board: [ID!]!, $limit: Int!, $params: ItemsQuery, $cols: [String!]) "
+            f"query FirstPage($board: [ID!]!, $limit: Int!, $params: ItemsQuery{cols}) "
             "{ boards(ids: $board, limit: 1) { id items_page(limit: $limit, query_params: $params) "
             f"{{ cursor items {{ ...Row }} }} }} {_PRICE} }} {row}",
             BoardsAnswer,
         ),
         Document(
             "NextPage",
-            "query NextPage($cursor: String!, $limit: Int!, $cols: [String!]) "
+            f"query NextPage($cursor: String!, $limit: Int!{cols}) "
             f"{{ next_items_page(cursor: $cursor, limit: $limit) {{ cursor items {{ ...Row }} }} {_PRICE} }} {row}",
             NextPageAnswer,
         ),
-        tuple(_by_id(count, row) for count in range(1, MOST_ROOTS + 1)),
+        tuple(_by_id(count, row, cols) for count in range(1, MOST_ROOTS + 1)),
     )
 
 
-def row_fragment(name: str, columns: ColumnMap) -> str:
-    """The fields of one item: each codec's fragment once, in the order of the board.
+def row_fragment(name: str, columns: ColumnMap, *, kept: bool = False) -> str:
+    """The fields of one item: each codec's fragment once, in the order of the board; with `kept` also what a write
+    puts back.
 
     Id and time of change stand first, where `raw_item` finds them without parsing. A cell's type is not asked for: only
     the fragment of its own type answers.
     """
-    fragments = dict.fromkeys(column.codec.fragment for column in columns.values() if column.codec.fragment)
-    cells = " ".join(("id", *fragments))
+    codecs = [column.codec for column in columns.values()]
+    asked = [codec.fragment for codec in codecs] + [codec.kept for codec in codecs if kept]
+    cells = " ".join(("id", *dict.fromkeys(fragment for fragment in asked if fragment)))
     return f"fragment {name} on Item {{ id updated_at name state column_values(ids: $cols) {{ {cells} }} }}"
 
 
-def _by_id(count: int, row: str) -> Document[Aliases]:
+def _by_id(count: int, row: str, cols: str) -> Document[Aliases]:
     declared = ", ".join(f"$ids{n}: [ID!]!" for n in range(count))
     roots = " ".join(
         f"i{n}: items(ids: $ids{n}, limit: {IDS_PER_ROOT}) {{ ...Row board {{ id }} }}" for n in range(count)
     )
-    return Document("ItemsById", f"query ItemsById({declared}, $cols: [String!]) {{ {roots} {_PRICE} }} {row}", Aliases)
+    return Document("ItemsById", f"query ItemsById({declared}{cols}) {{ {roots} {_PRICE} }} {row}", Aliases)
+
+
+def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool) -> Document[Aliases]:
+    """Items by id as `i0`, `i1`…, each root of the board whose place in `columns` it names, with what a write keeps.
+
+    With `boards` also the user, and columns, labels and groups of all boards.
+    """
+    of_boards = (
+        "me { id name account { id name } } boards(ids: $boards, state: all, limit: 10) "
+        f"{{ id name state items_count {_COLUMNS} choices: columns(types: [status]) {{ id settings }} {_GROUPS} }} "
+    )
+    used = sorted(set(roots))
+    declared = ["$boards: [ID!]!"] if boards else []
+    declared += [f"$cols{n}: [String!]" for n in used] + [f"$ids{i}: [ID!]!" for i in range(len(roots))]
+    items = [
+        f"i{i}: items(ids: $ids{i}, limit: {IDS_PER_ROOT}) {{ ...Row{n} board {{ id }} }} " for i, n in enumerate(roots)
+    ]
+    rows = [row_fragment(f"Row{n}", columns[n], kept=True).replace("$cols", f"$cols{n}") for n in used]
+    fields = (of_boards if boards else "") + "".join(items)
+    return Document("Look", f"query Look({', '.join(declared)}) {{ {fields}{_PRICE} }} {' '.join(rows)}", Aliases)
 
 
 def preflight(boards: int, *, counts: bool) -> Document[Aliases]:
@@ -97,7 +137,7 @@ def preflight(boards: int, *, counts: bool) -> Document[Aliases]:
         "Preflight",
         f"query Preflight($boards: [ID!]!{declared}) {{ me {{ name account {{ id name }} }} "
         "boards(ids: $boards, state: all, limit: 10) "
-        f"{{ id name state items_count {_COLUMNS} groups {{ id title archived deleted }} }} {roots} {_PRICE} }}",
+        f"{{ id name state items_count {_COLUMNS} {_GROUPS} }} {roots} {_PRICE} }}",
         Aliases,
     )
 
@@ -148,6 +188,34 @@ def changed(boards: Mapping[str, ColumnMap], with_extra: Sequence[bool]) -> Docu
         + " ".join(rows),
         Aliases,
     )
+
+
+BY_VALUES: Document[ByValuesAnswer] = Document(
+    "ByValues",
+    "query ByValues($board: ID!, $limit: Int!, $columns: [ItemsPageByColumnValuesQuery!], $cols: [String!]) "
+    "{ items_page_by_column_values(board_id: $board, limit: $limit, columns: $columns) { cursor items "
+    "{ id updated_at name state created_at creator_id "
+    f"column_values(ids: $cols) {{ id {TEXT.fragment} }} }} }} {_PRICE} }}",
+    ByValuesAnswer,
+)
+"""Items with one of these texts in a text column, as `created_queries` asks for them."""
+
+ACTIVITY: Document[BoardsAnswer] = Document(
+    "Activity",
+    "query Activity($board: [ID!]!, $items: [ID!], $users: [ID!], $from: ISO8601DateTime, $limit: Int, $page: Int) "
+    "{ boards(ids: $board, state: all, limit: 1) "
+    "{ id activity_logs(item_ids: $items, user_ids: $users, from: $from, limit: $limit, page: $page) "
+    f"{{ event created_at user_id data }} }} {_PRICE} }}",
+    BoardsAnswer,
+)
+
+
+def any_of(column_id: str, values: Sequence[str]) -> dict[str, Any]:
+    """Items with one of these texts in a column, or as their name; those created last come first."""
+    return {
+        "rules": [{"column_id": column_id, "compare_value": list(values), "operator": "any_of"}],
+        "order_by": [{"column_id": "__creation_log__", "direction": "desc"}],
+    }
 
 
 def oldest_first(groups: Sequence[str] = ()) -> dict[str, Any]:

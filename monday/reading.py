@@ -16,12 +16,13 @@ import msgspec
 
 from monday import queries
 from monday.boards import BoardSchema, SchemaMoved, group_counts, schemas_of
+from monday.by_id import ByIds, part, sorted_out
 from monday.chains import Chain, Page, PageSize, group_chains, items_of, pages_of
 from monday.errors import Action, Refusal
 from monday.outcome import ById, Gone, Known, Outcome, Read, Tally, back_to, changed_outcome, full_outcome
 from monday.queries import IDS_PER_ROOT, board_queries, changed_since, oldest_first
 from monday.transport import MOST_AT_ONCE, Listener, Transport, deaf
-from monday.wire import Aliases, Board, Found, Me
+from monday.wire import Aliases, Board, Me
 from reconcile.columns import ColumnMap
 from reconcile.errors import Unavailable
 from reconcile.wire import RawItem
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 DAYS_BACK = 2  # the filter on the time of change knows days only, in the zone of the token's user (seen by clients)
 OVERLAP = timedelta(minutes=5)  # for changes that became visible late
 _FIRST_CHANGED = 100  # rows that ride along when asking what changed; mostly none or a few did
-_NO_COUNTS = (
+OPTIONAL = (
     Action.FATAL_BUG,
     Action.UNKNOWN,
     Action.FATAL_ACCESS,
@@ -39,7 +40,7 @@ _NO_COUNTS = (
     Action.VALUE_REFUSED,
     Action.HALVE_PAGE,
 )
-"""What may be refused because of the counts alone: then they are left out."""
+"""How a part may be refused that can be done without: then it is left out."""
 
 
 class Reader:
@@ -58,6 +59,7 @@ class Reader:
         self._boards = dict(boards)
         self._mappings = {name: mappings[name] for name in boards}
         self._queries = {name: board_queries(name, board_id, mappings[name]) for name, board_id in boards.items()}
+        self._by_ids = ByIds(transport, self._queries, on_event)
         self._width = width
         self._on_event = on_event
 
@@ -71,22 +73,22 @@ class Reader:
         count = len(self._boards)
         try:
             aliases = self._transport.execute(
-                queries.preflight(count, counts=True), variables | numbered, settle=_NO_COUNTS
+                queries.preflight(count, counts=True), variables | numbered, settle=OPTIONAL
             ).data
         except Refusal as refusal:
             logger.info("no group counts code=%s request=%s", refusal.fault.code, refusal.fault.request_id)
             aliases = self._transport.execute(queries.preflight(count, counts=False), variables).data
         return schemas_of(
             self._boards,
-            _part(aliases, "boards", list[Board | None] | None),
-            _part(aliases, "me", Me | None),
+            part(aliases, "boards", list[Board | None] | None),
+            part(aliases, "me", Me | None),
             group_counts(aliases, list(self._boards)),
         )
 
     def daily_limit(self) -> int | None:
         """Calls a day of the account, or None where the plan or the token may not see it."""
         try:
-            aliases = self._transport.execute(queries.DAILY_LIMIT, {}, settle=_NO_COUNTS).data
+            aliases = self._transport.execute(queries.DAILY_LIMIT, {}, settle=OPTIONAL).data
             found = msgspec.json.decode(aliases["platform_api"])
             total = found["daily_limit"]["total"]
         except (Refusal, KeyError, TypeError, msgspec.DecodeError):
@@ -110,48 +112,15 @@ class Reader:
         extra = {name: sorted(set(extra_ids.get(name, ()))) for name in self._boards}
         aliases = self._first_changed(watermarks, extra)
         boards = [
-            board
-            for n in range(len(self._boards))
-            for board in _part(aliases, f"b{n}", list[Board | None] | None) or ()
+            board for n in range(len(self._boards)) for board in part(aliases, f"b{n}", list[Board | None] | None) or ()
         ]
-        schemas = schemas_of(self._boards, boards, _part(aliases, "me", Me | None), {})
+        schemas = schemas_of(self._boards, boards, part(aliases, "me", Me | None), {})
         firsts = {int(board.id): board for board in boards if board is not None}
         return Read(schemas, lambda outcome: self._changed(schemas, watermarks, known, extra, aliases, firsts, outcome))
 
     def items_by_id(self, board: str, ids: Collection[int]) -> Iterator[ById]:
         """The named items, 500 a request; ids that are no active item of this board come as gone."""
-        wanted, size = sorted(set(ids)), PageSize(self._on_event)
-        while wanted:
-            asked = wanted[: size.now]
-            document, variables = self._queries[board].by_id_request(asked)
-            settle = (Action.HALVE_PAGE,) if len(asked) > 1 else ()
-            try:
-                aliases = self._transport.execute(document, variables, settle=settle).data
-            except Refusal:
-                size.failed(board, size.now)
-                continue
-            size.worked()
-            roots = [_part(aliases, f"i{n}", list[msgspec.Raw] | None) or [] for n in range(_roots(asked))]
-            yield self._sorted_out(board, asked, [raw for root in roots for raw in root])
-            wanted = wanted[len(asked) :]
-
-    def _sorted_out(self, board: str, asked: Sequence[int], found: list[msgspec.Raw]) -> ById:
-        alive, gone = [], dict.fromkeys(asked, Gone.SILENT)
-        for item, place in _placed(board, found):
-            state = self._place(board, place)
-            if state is None:
-                alive.append(item)
-                gone.pop(item.id, None)
-            else:
-                gone[item.id] = state
-        return ById(alive, gone)
-
-    def _place(self, board: str, place: Found) -> Gone | None:
-        if place.state == "deleted":
-            return Gone.DELETED
-        if place.board is not None and int(place.board.id) != self._boards[board]:
-            return Gone.MOVED
-        return Gone.ARCHIVED if place.state == "archived" else None
+        return self._by_ids.read(board, ids)
 
     def _full(self, schemas: dict[str, BoardSchema], known: Known, outcome: dict[str, Outcome]) -> Iterator[Page]:
         tallies = {name: Tally() for name in self._boards}
@@ -301,7 +270,7 @@ class Reader:
         if came_along is None:
             return
         found = msgspec.json.decode(came_along, type=list[msgspec.Raw] | None) or []
-        answer = self._sorted_out(board, ids[:IDS_PER_ROOT], found)
+        answer = sorted_out(board, self._boards[board], ids[:IDS_PER_ROOT], found)
         gone.update(answer.gone)
         yield from self._counted(iter((Page(board, answer.alive),)), tallies, schemas)
         yield from self._asked_for(board, ids[IDS_PER_ROOT:], tallies, schemas, gone)
@@ -309,25 +278,3 @@ class Reader:
 
 def _since(watermark: datetime) -> dict[str, Any]:
     return changed_since((watermark.astimezone(UTC) - timedelta(days=DAYS_BACK)).date())
-
-
-_found = msgspec.json.Decoder(Found)
-
-
-def _placed(board: str, found: list[msgspec.Raw]) -> Iterator[tuple[RawItem, Found]]:
-    for item in items_of(board, found):
-        yield item, _found.decode(item.raw)
-
-
-def _roots(ids: Sequence[int]) -> int:
-    return -(-len(ids) // IDS_PER_ROOT)
-
-
-def _part(aliases: Aliases, alias: str, shape: Any) -> Any:
-    """One root field of an answer. Raises Unavailable when it has not the shape that was asked for."""
-    try:
-        return msgspec.json.decode(aliases[alias], type=shape)
-    except (KeyError, msgspec.DecodeError):
-        raise Unavailable(
-            f"monday.com left {alias} out of its answer or changed its shape: run it again later"
-        ) from None

@@ -1,7 +1,7 @@
-"""One HTTP connection pool to monday.com: token, version, limits, waiting and retries.
+"""Requests to monday.com: version, limits, waiting and retries.
 
-A document goes in with its variables, typed data comes out, or an error that says what to do. The token is in one
-place, the `AuthBase` object: it beats a `.netrc` entry, and appears in no message.
+A document goes in with its variables, typed data comes out, or an error that says what to do. Of a mutation that fails
+it is known whether it may have run all the same: an error promises that nothing did, `Doubtful` promises nothing.
 """
 
 from __future__ import annotations
@@ -14,33 +14,28 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
 import tenacity
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
+from monday.connection import Connection, Unanswered
 from monday.errors import (
-    BAD_ADDRESS,
     BROKEN_BODY,
-    CONNECTION,
     LONGEST_WAIT_S,
-    NOT_TRUSTED,
     RETRIED,
     SHARED,
-    TOO_LARGE,
     Action,
+    Doubtful,
     Fault,
     Refusal,
     gravest,
+    may_have_run,
     sentence,
 )
 from monday.faults import faults_in, retry_after
 from monday.pace import Pace, RateLimit, Stats
-from monday.wire import Document, Envelope, complexity_of, decode_answer
+from monday.wire import Complexity, Document, Envelope, complexity_of, decode_answer
 from reconcile.errors import ConfigError, SyncError
 
 logger = logging.getLogger(__name__)
@@ -49,9 +44,6 @@ T = TypeVar("T")
 
 API_URL = "https://api.monday.com/v2"
 API_VERSION = "2026-10"
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 70  # a little over the 60 s after which monday cuts a call (monday docs)
-LARGEST_BODY = 64 * 1024 * 1024
 MOST_AT_ONCE = 10
 
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -70,6 +62,10 @@ def deaf(_event: str, /, **_facts: Any) -> None:
     """The listener of who does not care."""
 
 
+def ungated() -> None:
+    """The gate that lets every try pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
     """Data of one request; `faults` are the refused aliases of a mutation, always empty for a read."""
@@ -80,29 +76,42 @@ class Answer(Generic[T]):
     """Whether monday repeated a stored answer instead of running the mutation again."""
     request_id: str = ""
     took_s: float = 0.0
-
-
-class _Token(AuthBase):
-    """The bare token, as monday's own samples send it, in place of whatever a `.netrc` holds."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._token
-        return request
-
-    def __repr__(self) -> str:
-        return "_Token(***)"
+    """Of the try that was answered, waits not counted."""
+    price: Complexity | None = None
+    """What the answer says that it cost."""
 
 
 class _Refused(Exception):
-    """One attempt failed with this fault."""
+    """One try failed with this fault. `may_have_run`: it was a mutation, which may have been carried out all the same.
 
-    def __init__(self, fault: Fault, sent_at: float) -> None:
+    `is_final`: it is a stored answer, which comes again however often it is asked for.
+    """
+
+    def __init__(self, fault: Fault, sent_at: float, *, may_have_run: bool, is_final: bool = False) -> None:
         super().__init__(fault.code, fault.status)
         self.fault = fault
         self.sent_at = sent_at
+        self.may_have_run = may_have_run
+        self.is_final = is_final
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[T]):
+    """A request as every try of it is made."""
+
+    document: Document[T]
+    body: bytes
+    headers: dict[str, str]
+    is_mutation: bool
+    settle: Collection[Action]
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a request was sent, and the last fault that left open whether it ran."""
+
+    count: int = 0
+    doubt: Fault | None = None
 
 
 class Transport:
@@ -130,20 +139,18 @@ class Transport:
         self.answered_version: str | None = None
         self.told_date: str | None = None
         """The Date header of the last answer."""
-        self._url = url
         self._mutations = mutations
         self._on_event = on_event
         self._clock = clock
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self.pace = Pace(at_once, self.stats, self._sleep, clock)
-        self._auth = _Token(token)
-        self._session = _session(url, version, at_once)
+        self._connection = Connection(token, url, version, at_once)
 
     def close(self) -> None:
         """End every wait and drop the connections; what is still in flight fails in its own thread."""
         self._closed.set()
-        self._session.close()
+        self._connection.close()
 
     def execute(
         self,
@@ -152,45 +159,81 @@ class Transport:
         *,
         settle: Collection[Action] = (),
         idempotency_key: str | None = None,
+        gate: Callable[[], object] = ungated,
     ) -> Answer[T]:
         """Send until it is answered, refused for good, or tried often enough.
 
-        `settle` names the actions that the caller carries out itself: they come as Refusal. A read with any error
-        is rejected whole; a mutation of which only some aliases failed is returned with their faults. Every try
-        sends the same bytes and the same key. Raises SyncError of the class that fits.
+        `settle` names the actions that the caller carries out itself: they come as Refusal. `gate` is asked before
+        every try, right before the bytes go out, and raises SyncError when they must not. A read with any error is
+        rejected whole; a mutation of which only some aliases failed is returned with their faults. Every try sends the
+        same bytes and the same key. Raises SyncError of the class that fits; where a mutation may have run although no
+        answer can be had any more, Doubtful, and only then.
         """
-        is_mutation = _MUTATION.search(document.text) is not None
-        if is_mutation and not self._mutations:
-            raise SyncError(f"the mutation {document.name} was about to be sent by a read-only client: this is a bug")
         body = msgspec.json.encode({"query": document.text, "variables": variables})
+        return self.send(document, body, settle=settle, idempotency_key=idempotency_key, gate=gate)
+
+    def send(
+        self,
+        document: Document[T],
+        body: bytes,
+        *,
+        settle: Collection[Action] = (),
+        idempotency_key: str | None = None,
+        gate: Callable[[], object] = ungated,
+    ) -> Answer[T]:
+        """`execute` for a body that was made before, with this document in it."""
+        is_mutation = _MUTATION.search(document.text) is not None
+        if is_mutation and not (self._mutations and idempotency_key):
+            lack = "by a read-only client" if not self._mutations else "without a key that makes it safe to repeat"
+            raise SyncError(f"the mutation {document.name} was about to be sent {lack}: this is a bug")
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        asked = _Asked(document, body, headers, is_mutation, settle)
+        tries = _Tries()
+        try:
+            return self._retried(asked, gate, tries)
+        except _Refused as refused:
+            fault = refused.fault
+        except SyncError as refused:  # by the gate
+            if tries.doubt is None:
+                raise
+            raise Doubtful(refused, tries.doubt) from refused
+        if fault.rule.action in SHARED:
+            self.pace.pause(_told_s(fault) or 1)  # for whoever goes on, a smaller page for one
+        if tries.doubt is not None:
+            raise Doubtful(sentence(fault, datetime.now(UTC), tries.count), tries.doubt)
+        raise _verdict(asked, fault, tries.count)
+
+    def _retried(self, asked: _Asked[T], gate: Callable[[], object], tries: _Tries) -> Answer[T]:
+        """Raises the _Refused of the last try, or what the gate raises."""
 
         def attempt() -> Answer[T]:
-            with self.pace.turn() as sent_at:
-                return self._attempt(document, body, headers, is_mutation, sent_at)
+            with self.pace.turn():
+                gate()
+                tries.count += 1
+                try:
+                    return self._attempt(asked)
+                except _Refused as refused:
+                    if refused.may_have_run:
+                        tries.doubt = refused.fault
+                    raise
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Refused),
-            stop=lambda state: self._give_up(state, settle),
+            stop=lambda state: self._give_up(state, asked),
             wait=_wait_s,
             before_sleep=self._announce,
             sleep=self._rest,
             reraise=True,
         )
-        try:
-            return retrying(attempt)
-        except _Refused as refused:
-            fault = refused.fault
-        if fault.rule.action in SHARED:
-            self.pace.pause(_told_s(fault) or 1)  # for whoever goes on, a smaller page for one
-        raise _verdict(fault, settle)
+        return retrying(attempt)
 
-    def _give_up(self, state: tenacity.RetryCallState, settle: Collection[Action]) -> bool:
-        rule = _refusal_of(state).fault.rule
-        if self._closed.is_set() or rule.action not in RETRIED:
+    def _give_up(self, state: tenacity.RetryCallState, asked: _Asked[Any]) -> bool:
+        refused = _refusal_of(state)
+        rule = refused.fault.rule
+        if self._closed.is_set() or refused.is_final or rule.action not in RETRIED:
             return True
-        if rule.page_attempts is not None and Action.HALVE_PAGE in settle:
-            return state.attempt_number >= rule.page_attempts
+        if _is_page_too_heavy(asked, refused.fault):
+            return state.attempt_number >= (rule.page_attempts or 1)
         return state.attempt_number >= rule.attempts
 
     def _rest(self, wait_s: float) -> None:
@@ -213,32 +256,34 @@ class Transport:
         self.stats.add(retries=1)
         self._on_event("wait", reason=rule.says, wait_s=wait_s, attempt=state.attempt_number)
 
-    def _attempt(
-        self, document: Document[T], body: bytes, headers: dict[str, str], is_mutation: bool, sent_at: float
-    ) -> Answer[T]:
+    def _attempt(self, asked: _Asked[T]) -> Answer[T]:
         """Raises _Refused when the answer is not usable."""
+        document, sent_at = asked.document, self._clock()
         try:
-            response, content = self._post(body, headers)
-        except _Refused as refused:
-            self.stats.add(requests=1, mutations=int(is_mutation))
-            raise _Refused(refused.fault, sent_at) from None
+            response, content = self._connection.post(asked.body, asked.headers)
+        except Unanswered as unanswered:
+            self.stats.add(requests=1, mutations=int(asked.is_mutation))
+            fault, ran = unanswered.fault, asked.is_mutation and not unanswered.unsent
+            raise _Refused(fault, sent_at, may_have_run=ran) from None
         took_s = self._clock() - sent_at
         faults, envelope = _examine(document, response, content)
         data = envelope.data if envelope is not None else None
-        price = complexity_of(data) if data is not None else None
+        price = _price_of(data)
         limits = RateLimit.read(response.headers)
-        self._account(document, len(content), is_mutation, faults, price, limits, took_s)
+        self._account(document, len(content), asked.is_mutation, faults, price, limits, took_s)
         self._check_version(response)
         request_id = response.headers.get("x-request-id", "")
+        replayed = response.headers.get("idempotency-replayed", "").lower() == "true"
         if not faults and data is None:
             faults = [Fault(response.status_code, BROKEN_BODY, request_id=request_id)]
-        if faults and not (is_mutation and data is not None and _per_alias(response.status_code, faults)):
+        if faults and not (asked.is_mutation and _per_alias(response.status_code, faults, data)):
             fault = gravest(faults)
-            _log_refusal(document, fault, is_mutation)
-            raise _Refused(fault, sent_at)
+            _log_refusal(document, fault, asked.is_mutation)
+            is_final = asked.is_mutation and replayed and envelope is not None
+            ran = asked.is_mutation and (is_final or data is not None or any(map(may_have_run, faults)))
+            raise _Refused(fault, sent_at, may_have_run=ran, is_final=is_final)
         assert data is not None
-        replayed = response.headers.get("idempotency-replayed", "").lower() == "true"
-        return Answer(data, tuple(faults), replayed, request_id, took_s)
+        return Answer(data, tuple(faults), replayed, request_id, took_s, price)
 
     def _account(
         self,
@@ -246,7 +291,7 @@ class Transport:
         size: int,
         is_mutation: bool,
         faults: list[Fault],
-        price: Any,
+        price: Complexity | None,
         limits: RateLimit,
         took_s: float,
     ) -> None:
@@ -281,56 +326,6 @@ class Transport:
             # monday replaces a version that it does not know, silently (monday docs, "API versioning").
             logger.warning("api_version asked=%s answered=%s: check MONDAY_API_VERSION", self.version, answered)
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[requests.Response, bytes]:
-        """One HTTP exchange. Raises _Refused; the causes are dropped, their texts may quote headers or addresses."""
-        try:
-            with self._session.post(
-                self._url,
-                data=body,
-                headers=headers,
-                auth=self._auth,
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return response, _read(response, LARGEST_BODY)
-        except requests.exceptions.SSLError:
-            code = NOT_TRUSTED
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-            code = BAD_ADDRESS
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-            code = CONNECTION
-        raise _Refused(Fault(0, code), 0.0)
-
-
-def _session(url: str, version: str, at_once: int) -> requests.Session:
-    """Proxies and CA bundles of the environment hold for monday, never for a server on this computer."""
-    session = requests.Session()
-    session.trust_env = urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}
-    session.headers.update({"Content-Type": "application/json", "API-Version": version, "User-Agent": "monday-sync"})
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=at_once)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _read(response: requests.Response, largest: int) -> bytes:
-    """The body, unzipped. `Response.content` would join it from pieces of 10 kB, which costs more than parsing it.
-
-    Raises urllib3's errors for a body shorter than announced, _Refused for one that is too large.
-    """
-    announced = response.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) <= largest and "content-encoding" not in response.headers:
-        return response.raw.read()  # without a second copy
-    pieces = []
-    size = 0
-    while piece := response.raw.read(largest + 1 - size, decode_content=True):
-        pieces.append(piece)
-        size += len(piece)
-        if size > largest:
-            raise _Refused(Fault(response.status_code, TOO_LARGE), 0.0)
-    return b"".join(pieces)
-
 
 def _examine(
     document: Document[T], response: requests.Response, content: bytes
@@ -357,15 +352,28 @@ def _examine(
     return faults, envelope
 
 
-def _per_alias(status: int, faults: list[Fault]) -> bool:
+def _price_of(data: Any) -> Complexity | None:
+    """None too for a price of another shape: what was carried out must not be lost over it."""
+    try:
+        return complexity_of(data)
+    except msgspec.DecodeError:
+        return None
+
+
+def _per_alias(status: int, faults: list[Fault], data: Any) -> bool:
     """Whether a mutation ran and only some of its aliases were refused: then each is settled by itself."""
-    return status == 200 and all(fault.path for fault in faults)
+    own = isinstance(data, dict) and all(fault.path and str(fault.path[0]) in data for fault in faults)
+    return status == 200 and own
 
 
 def _wait_s(state: tenacity.RetryCallState) -> float:
     """Seconds until the next try: as the server told, else as its kind of error needs, else a growing backoff."""
-    told_s = _told_s(_refusal_of(state).fault)
-    return min(_backoff(state) if told_s is None else told_s + _jitter(state), LONGEST_WAIT_S)
+    fault = _refusal_of(state).fault
+    told_s = _told_s(fault)
+    if told_s is None:
+        return min(_backoff(state), LONGEST_WAIT_S)
+    spread_s = fault.rule.spread_s if fault.told_wait_s is None else 0.0
+    return min(told_s + (tenacity.wait_random(0, spread_s) if spread_s else _jitter)(state), LONGEST_WAIT_S)
 
 
 def _told_s(fault: Fault) -> float | None:
@@ -379,14 +387,18 @@ def _refusal_of(state: tenacity.RetryCallState) -> _Refused:
     return refused
 
 
-def _verdict(fault: Fault, settle: Collection[Action]) -> Exception:
+def _is_page_too_heavy(asked: _Asked[Any], fault: Fault) -> bool:
+    """Whether the caller is to ask for a smaller page. A mutation that failed is repeated as it was instead."""
+    return not asked.is_mutation and fault.rule.page_attempts is not None and Action.HALVE_PAGE in asked.settle
+
+
+def _verdict(asked: _Asked[Any], fault: Fault, tries: int) -> Exception:
     """What the caller of `execute` gets once the tries are over."""
-    rule = fault.rule
-    if rule.page_attempts is not None and Action.HALVE_PAGE in settle:
+    if _is_page_too_heavy(asked, fault):
         return Refusal(Action.HALVE_PAGE, fault)
-    if rule.action in settle:
-        return Refusal(rule.action, fault)
-    return sentence(fault, datetime.now(UTC))
+    if fault.rule.action in asked.settle:
+        return Refusal(fault.rule.action, fault)
+    return sentence(fault, datetime.now(UTC), tries)
 
 
 def _with_price(limits: RateLimit, points_left: int | None, reset_s: float | None) -> RateLimit:

@@ -40,6 +40,7 @@ class Account(msgspec.Struct, frozen=True):
 class Me(msgspec.Struct, frozen=True):
     account: Account
     name: str | None = None
+    id: str | None = None
 
 
 class LiveColumn(msgspec.Struct, frozen=True):
@@ -57,6 +58,22 @@ class Group(msgspec.Struct, frozen=True):
     deleted: bool | None = None
 
 
+class Choices(msgspec.Struct, frozen=True):
+    """A column with labels; `settings` is JSON, or JSON in a string."""
+
+    id: str
+    settings: Any = None
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One line of a board's activity log; `data` is JSON in a string, of a shape that is documented nowhere."""
+
+    event: str = ""
+    created_at: str = ""
+    user_id: str = ""
+    data: Any = None
+
+
 class Board(msgspec.Struct, frozen=True):
     """A board as far as it was asked for."""
 
@@ -67,6 +84,8 @@ class Board(msgspec.Struct, frozen=True):
     columns: list[LiveColumn | None] | None = None
     groups: list[Group | None] | None = None
     items_page: Page | None = None
+    choices: list[Choices | None] | None = None
+    activity_logs: list[LogEntry | None] | None = None
 
 
 class BoardsAnswer(msgspec.Struct, frozen=True):
@@ -77,6 +96,11 @@ class BoardsAnswer(msgspec.Struct, frozen=True):
 
 class NextPageAnswer(msgspec.Struct, frozen=True):
     next_items_page: Page
+    complexity: Complexity | None = None
+
+
+class ByValuesAnswer(msgspec.Struct, frozen=True):
+    items_page_by_column_values: Page
     complexity: Complexity | None = None
 
 

@@ -17,11 +17,12 @@ from msgspec import UNSET
 from psycopg2 import sql
 
 from models import TABLES, RowId
-from postgres.copy import CopyText, uuid_array
+from postgres.conflicts import add_conflicts, settle_open
+from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
+from postgres.items import write_items
 from postgres.state import JSON_COLUMNS, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import dump_base
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.plan import ItemBase, Plan, Update
@@ -131,7 +132,7 @@ class Applier:
 
             def run(part: Sequence[Update], statement: sql.Composable = statement) -> None:
                 for start in range(0, len(part), _ROWS_A_STATEMENT):
-                    self._tx.execute(statement, (_records(part[start : start + _ROWS_A_STATEMENT]),))
+                    self._tx.execute(statement, (records(part[start : start + _ROWS_A_STATEMENT]),))
 
             done = self._halving(table, group, run, lambda update: update.id)
             self._applied.updated[table] += len(done)
@@ -174,42 +175,14 @@ class Applier:
     def _write_items(self, items: Sequence[ItemBase]) -> None:
         if not items:
             return
-        known = [item for item in items if (item.board, item.id) in self._world.stored]
-        if known:
-            self._tx.execute(
-                "DELETE FROM monday_sync.sync_item i USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)"
-                " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
-                ([self._layouts[item.board].board_id for item in known], [item.id for item in known]),
-            )
-        numbers = {board: self._layout_number(layout) for board, layout in self._layouts.items()}
-        self._tx.copy_in(
-            "COPY monday_sync.sync_item (board_id, item_id, layout, m_hash, updated_at, tolerated, base, links)"
-            " FROM STDIN",
-            CopyText(self._item_rows(items, numbers)),
-        )
+        known = {(item.board, item.id) for item in items} & self._world.stored.keys()
+        write_items(self._tx, self._layouts, self._whole(items), known)
 
-    def _layout_number(self, layout: Layout) -> int:
-        shape = (layout.board, list(layout.field_ids), [slot.role for slot in layout.slots])
-        self._tx.execute(
-            "INSERT INTO monday_sync.sync_layout (board, fields, slots, slot_tables) SELECT %s, %s, %s, %s"
-            " WHERE NOT EXISTS (SELECT FROM monday_sync.sync_layout WHERE (board, fields, slots) = (%s, %s, %s))",
-            (*shape, [slot.table for slot in layout.slots], *shape),
-        )
-        found = self._tx.one(
-            "SELECT layout FROM monday_sync.sync_layout WHERE (board, fields, slots) = (%s, %s, %s)", shape
-        )
-        assert found is not None
-        return int(found[0])
-
-    def _item_rows(self, items: Sequence[ItemBase], numbers: Mapping[str, int]) -> Iterator[RowValues]:
+    def _whole(self, items: Sequence[ItemBase]) -> Iterator[ItemBase]:
         for item in items:
-            layout = self._layouts[item.board]
             if self._refused and not self._refused.isdisjoint(item.links):
-                self._forget_refused(item, layout)
-            base = dump_base(item.m, item.p).decode()
-            links = uuid_array(item.links)
-            number = numbers[item.board]
-            yield layout.board_id, item.id, number, item.m_hash, item.updated_at, item.tolerated, base, links
+                self._forget_refused(item, self._layouts[item.board])
+            yield item
 
     def _forget_refused(self, item: ItemBase, layout: Layout) -> None:
         """An item with a refused row is tried again by the next run. Its refused slots, and those that moved to another
@@ -226,7 +199,7 @@ class Applier:
                 m[number] = UNSET if stored is None or before is None else stored.m[number]
                 if stored is not None and before is not None and stored.p[number] != stored.m[number]:
                     item.p[number] = stored.p[number]
-        item.m_hash, item.m = None, m
+        item.m_hash, item.m, item.held = None, m, stored.held if stored is not None else {}
 
     def _write_departed(self, plan: Plan) -> None:
         if not plan.departed:
@@ -360,39 +333,9 @@ class Applier:
         }
 
     def _write_conflicts(self, plan: Plan) -> None:
-        if self._world.stored and plan.items:
-            self._tx.execute(
-                "UPDATE monday_sync.sync_conflict c SET state = 'settled'"
-                " FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)"
-                " WHERE c.board_id = w.board_id AND c.item_id = w.item_id AND c.state = 'open'",
-                (
-                    [self._layouts[item.board].board_id for item in plan.items],
-                    [item.id for item in plan.items],
-                ),
-            )
-        rows = [
-            (
-                self._run_id,
-                "open" if lost.open else "settled",
-                self._layouts[lost.item[0]].board_id,
-                lost.item[1],
-                lost.role,
-                lost.field,
-                lost.table,
-                lost.row,
-                lost.kept_from,
-                _shown(lost.kept),
-                lost.lost_from,
-                _shown(lost.lost),
-            )
-            for lost in plan.conflicts
-        ]
-        if rows:
-            self._tx.copy_in(
-                "COPY monday_sync.sync_conflict (run_id, state, board_id, item_id, role, field, table_name, row_id,"
-                " kept_from, kept, lost_from, lost) FROM STDIN",
-                CopyText(rows),
-            )
+        if self._world.stored:
+            settle_open(self._tx, self._layouts, [(item.board, item.id) for item in plan.items])
+        add_conflicts(self._tx, self._layouts, self._run_id, plan.conflicts)
 
 
 def alike(found: WouldMerge) -> str:
@@ -400,7 +343,7 @@ def alike(found: WouldMerge) -> str:
     return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"
 
 
-def _records(updates: Sequence[Update]) -> str:
+def records(updates: Sequence[Update]) -> str:
     """The changed columns of several rows as a JSON array; jsonb columns hold JSON themselves."""
     records = [
         {"id": update.id} | {column: _json_value(column, after) for column, (_before, after) in update.changes.items()}
@@ -411,10 +354,3 @@ def _records(updates: Sequence[Update]) -> str:
 
 def _json_value(column: str, value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
-
-
-def _shown(value: Any) -> str | None:
-    """A field's value as the conflict log keeps it."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, default=str, ensure_ascii=False)

@@ -92,7 +92,9 @@ class Lease:
         logger.info("lease acquired name=%s fence=%d", self.name, fence)
 
     def keep(self, database: Transactor, *, every_s: float = RENEW_EVERY_S) -> None:
-        """Renew in the background until `stop` or `release`, on a Database that nobody else uses."""
+        """Renew in the background until `stop` or `release`, on a Database that nobody else uses; once is enough."""
+        if self._thread is not None:
+            return
         self._stopped.clear()
         self._thread = threading.Thread(target=self._renew, args=(database, every_s), name="lease", daemon=True)
         self._thread.start()

@@ -24,6 +24,9 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "migrations"
 _LOCK: Final = 7_265_841_902
 """The advisory lock of migrations: any number, as long as no other program picks the same."""
 
+JOURNAL: Final = 4
+"""The first version that has a journal of writes to monday.com."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked FROM monday_sync.sync_schema"
@@ -179,6 +182,7 @@ _NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
     1: _lacks_something,
     2: lambda _shapes: True,
     3: _lacks_unique_item,
+    4: lambda _shapes: True,
 }
 
 

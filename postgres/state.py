@@ -45,16 +45,18 @@ class BoardState(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
-    table's row hashes were made of."""
+    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
     hashed: dict[str, list[str]] = field(default_factory=dict)
     now: datetime | None = None
+    unfinished: int = 0
 
 
 class _Facts(msgspec.Struct):
     now: datetime
+    unfinished: int
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -91,8 +93,9 @@ class Standing:
 _OPENING = """
 SELECT NULL, NULL, json_build_object(
     'now', now(),
-    'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{}'),
-    'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{}')
+    'unfinished', {unfinished},
+    'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
+    'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
 UNION ALL
 SELECT board_id, item_id, m_hash, extract(epoch FROM updated_at)::bigint, state
@@ -100,15 +103,20 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(tx: Transaction, boards: Mapping[int, str]) -> Opening:
-    """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards."""
+def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True) -> Opening:
+    """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards.
+
+    Not `journaled`: an older program was here last, and left no journal of writes.
+    """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
         return opening
-    for board_id, item_id, text, updated_at, state in tx.rows(_OPENING, (list(boards),)):
+    unfinished = "(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"
+    for board_id, item_id, text, updated_at, state in tx.rows(_OPENING.format(unfinished=unfinished), (list(boards),)):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
+            opening.unfinished = facts.unfinished
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening

@@ -9,27 +9,18 @@ from typing import Any
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.state import Present, read_column, row_hash
+from postgres.items import STORED, model_columns, places, rows_by_id, stored_item
+from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import Stored, load_base
+from reconcile.base import Stored
 from reconcile.identity import Resolution, adopted_links, resolve
-from reconcile.keys import KEY_RULES, email_key, item_key
+from reconcile.keys import email_key, item_key, row_keys
 from reconcile.plan import last_good
 from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
-from reconcile.world import Elsewhere, ItemKey, RowValues, World
+from reconcile.world import Elsewhere, ItemKey, World
 
 _SHARED = OWNED - {"projects"}
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
-
-
-def row_keys(table: str, row: RowValues) -> tuple[str, ...]:
-    """The keys that a row's present content owns; () for projects, whose key is the item."""
-    rule = KEY_RULES.get(table)
-    if rule is None:
-        return ()
-    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
-    said = [values.get(column) for column in rule.columns]
-    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)
 
 
 class WorldLoader:
@@ -43,7 +34,7 @@ class WorldLoader:
         self._layouts = layouts
         self._present = present
         self._has_state = tx.has_state and not forget
-        self._board_of = {layout.board_id: board for board, layout in layouts.items()}
+        self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
         self._asked_keys: set[tuple[str, str]] = set()
         self._asked_ids: set[RowId] = set()
@@ -127,7 +118,7 @@ class WorldLoader:
         age = "t.created_at, t.id" if "created_at" in self._present[table] else "t.id"
         parts = {
             "table": self._tx.table(table),
-            "columns": self._columns(table),
+            "columns": model_columns(table, self._present),
             "name": sql.Literal(table),
             "age": sql.SQL(age),
         }
@@ -155,44 +146,21 @@ class WorldLoader:
         ]
         return sql.SQL(" UNION ALL ").join(pointing or [sql.SQL("SELECT NULL::uuid")])
 
-    def _columns(self, table: str) -> sql.Composable:
-        """The model's columns; one that is not there yet reads as empty."""
-        present = self._present[table]
-        return sql.SQL(", ").join(
-            read_column("t", column) if column in present else sql.NULL for column in TABLES[table].__struct_fields__
-        )
-
     # Items
-
-    _STORED = (
-        "SELECT i.board_id, i.item_id, i.updated_at, i.links::text[], i.base::text, l.fields, l.slots, i.state,"
-        " i.missing_count, i.m_hash, i.tolerated"
-        " FROM monday_sync.sync_item i JOIN monday_sync.sync_layout l USING (layout)"
-    )
 
     def _read_stored(self, items: Collection[ItemKey]) -> None:
         if not items or not self._has_state:
             return
         rows = self._tx.rows(
-            self._STORED
-            + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
-            self._places(items),
+            STORED + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+            places(self._layouts, items),
         )
         for row in rows:
             self._remember(row)
 
-    def _places(self, items: Iterable[ItemKey]) -> tuple[list[int], list[int]]:
-        ordered = sorted(items)
-        return [self._layouts[board].board_id for board, _ in ordered], [item_id for _, item_id in ordered]
-
     def _remember(self, row: tuple[Any, ...]) -> Stored:
-        board_id, item_id, updated_at, links, base, fields, slots, state, *rest = row
-        layout = self._layouts[self._board_of[board_id]]
-        m, p = load_base(base, fields, layout)
-        by_role = dict(zip(slots, links, strict=True))
-        now_links = [by_role.get(slot.role) for slot in layout.slots]
-        stored = Stored(layout.board, item_id, updated_at, now_links, m, p, state, *rest)
-        self.world.stored[layout.board, item_id] = stored
+        stored = stored_item(row, self._by_id)
+        self.world.stored[stored.board, stored.id] = stored
         return stored
 
     def _read_adopted(self, views: Sequence[View]) -> None:
@@ -203,7 +171,7 @@ class WorldLoader:
             if not new or "monday_item_id" not in self._present.get(table, ()):
                 continue
             statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
-            query = statement.format(self._columns(table), self._tx.table(table))
+            query = statement.format(model_columns(table, self._present), self._tx.table(table))
             place = TABLES[table].__struct_fields__.index("monday_item_id")
             found: dict[int, RowId] = {}
             for row in self._tx.rows(query, ([view.id for view in new],)):
@@ -223,9 +191,9 @@ class WorldLoader:
             self._asked_siblings |= shared
             if not self._has_state:
                 break
-            query = self._STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[]"
+            query = STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[]"
             for row in self._tx.rows(query, (sorted(shared),)):
-                if (self._board_of[row[0]], row[1]) in present:
+                if (self._by_id[row[0]].board, row[1]) in present:
                     continue
                 stored = self._remember(row)
                 present.add((stored.board, stored.id))
@@ -265,8 +233,7 @@ class WorldLoader:
             missing = ids - self.world.rows[table].keys() - self._asked_ids
             if not missing:
                 continue
-            query = sql.SQL("SELECT {} FROM {} t WHERE t.id = ANY(%s::uuid[])")
-            for row in self._tx.rows(query.format(self._columns(table), self._tx.table(table)), (sorted(missing),)):
+            for row in rows_by_id(self._tx, table, self._present, missing):
                 self.world.rows[table][row[0]] = row
             fresh |= ids - self._asked_ids
         self._asked_ids |= fresh
@@ -329,7 +296,7 @@ class WorldLoader:
             " WHERE n.row_id = ANY(%s::uuid[]) AND i.state = 'active'"
             " AND NOT EXISTS (SELECT FROM here h WHERE h.board_id = i.board_id AND h.item_id = i.item_id)"
             " GROUP BY 1, 2",
-            (*self._places({(view.board, view.id) for view in everyone} | set(self.world.stored)), ids),
+            (*places(self._layouts, {(view.board, view.id) for view in everyone} | set(self.world.stored)), ids),
         )
         for row, role, count, first_item in rows:
             self.world.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)

@@ -45,6 +45,16 @@ class Parts(NamedTuple):
 UNPARSED = Parts()
 
 
+def composed(parts: Parts) -> str:
+    """The four parts in one line, as people type them.
+
+    >>> composed(Parts("12 Main St", "Denver", "CO", "80202"))
+    '12 Main St, Denver, CO 80202'
+    """
+    region = " ".join(part for part in (parts.state, parts.zip) if part)
+    return ", ".join(part for part in (parts.street, parts.city, region) if part)
+
+
 @lru_cache(maxsize=16_384)
 def parse(address: str) -> Parts:
     """Street, city, state and zip of an address; `UNPARSED` when it is not one.

@@ -29,7 +29,11 @@ BaseValue = FieldValue | Literal[Force.FORCE]
 
 
 class Stored(msgspec.Struct):
-    """What the database remembers of one item. A field that was never read is UNSET on both sides."""
+    """What the database remembers of one item. A field that was never read is UNSET on both sides.
+
+    `held`: by number of the slot, what the item's record pointed at when they last met, where that is not the slot's
+    row: a foreign key that differed at first contact, and is an edit only once it moves.
+    """
 
     board: str
     id: int
@@ -41,6 +45,7 @@ class Stored(msgspec.Struct):
     missing_count: int = 0
     m_hash: str | None = None
     tolerated: int = 0
+    held: dict[int, RowId | None] = {}
 
 
 class _Json(msgspec.Struct, omit_defaults=True):
@@ -48,14 +53,17 @@ class _Json(msgspec.Struct, omit_defaults=True):
     p: dict[int, Any] = {}
     force: list[int] = []
     unset: list[int] = []
+    held: dict[int, Any] = {}
 
 
 _decoder = msgspec.json.Decoder(_Json)
 _encoder = msgspec.json.Encoder()
 
 
-def dump_base(m: Sequence[FieldValue], p: Mapping[int, BaseValue]) -> bytes:
-    """JSON of a base: a value per field, and by number what the row holds where that differs."""
+def dump_base(
+    m: Sequence[FieldValue], p: Mapping[int, BaseValue], held: Mapping[int, RowId | None] | None = None
+) -> bytes:
+    """JSON of a base: a value per field, and by number what the row holds where that differs; `held` see `Stored`."""
     if UNSET not in m:
         raw = _Json(m)
     else:
@@ -64,11 +72,18 @@ def dump_base(m: Sequence[FieldValue], p: Mapping[int, BaseValue]) -> bytes:
     if p:
         raw.p = {number: held for number, held in p.items() if held is not FORCE}
         raw.force = [number for number, held in p.items() if held is FORCE]
+    if held:
+        raw.held = dict(held)
     return _encoder.encode(raw)
 
 
-def load_base(raw: bytes | str, field_ids: list[str], layout: Layout) -> tuple[list[FieldValue], list[BaseValue]]:
-    """A stored base in the order of today's layout; a field that was mapped since is UNSET."""
+def load_base(
+    raw: bytes | str, field_ids: list[str], layout: Layout
+) -> tuple[list[FieldValue], list[BaseValue], dict[int, RowId | None]]:
+    """A stored base (m, p, held) in the order of today's layout; a field that was mapped since is UNSET.
+
+    `held` is by the slot numbers of the layout that it was stored with.
+    """
     stored = _decoder.decode(raw)
     places = {field_id: number for number, field_id in enumerate(field_ids)}
     m: list[FieldValue] = []
@@ -82,4 +97,4 @@ def load_base(raw: bytes | str, field_ids: list[str], layout: Layout) -> tuple[l
         said = field.load(stored.m[place])
         m.append(said)
         p.append(FORCE if place in stored.force else field.load(stored.p[place]) if place in stored.p else said)
-    return m, p
+    return m, p, stored.held

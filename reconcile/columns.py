@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from msgspec import UnsetType
 
+from reconcile import refusals
 from reconcile.errors import CellError
 from reconcile.wire import Cell, FileRef
 
@@ -33,8 +34,7 @@ _NOT_DIGITS = re.compile(r"\D+")
 class Codec:
     """One monday column type: its GraphQL fragment, and both ways between a cell and a value.
 
-    The fragment asks for what `decode` needs, since monday prices every field. What `encode` keeps of the old
-    cell (a label, a country) is the writer's to read, and is dropped where it did not.
+    The fragment asks for what `decode` needs, since monday prices every field; a write asks for what is `kept` too.
     `canon` is what two values are compared by; `load` restores a value that was kept as JSON.
     """
 
@@ -45,6 +45,10 @@ class Codec:
     canon: Callable[[Value], Any]
     examples: tuple[tuple[dict[str, Any], Value], ...]
     load: Callable[[Any], Value] = field(default=lambda raw: raw)
+    refusal: Callable[[Value, Cell | None], str | None] = lambda _value, _was: None
+    """Why monday would refuse a value that is not empty, in words without it: see `reconcile.refusals`."""
+    kept: str = ""
+    """The fragment of what a write must not lose and `encode` puts back: a label, a country, a link's text."""
     plain: str | None = None
     """The cell's field, where decoding is trimming and `parse`: see `Layout.plain`."""
     parse: Callable[[str], Value] | None = None
@@ -156,8 +160,7 @@ def decode_phone(cell: Cell) -> Value:
 def encode_phone(value: Value, was: Cell | None = None) -> Any:
     if value is None:
         return None
-    country = was.country_short_name if was is not None and isinstance(was.country_short_name, str) else "US"
-    return {"phone": value, "countryShortName": country or "US"}
+    return {"phone": value, "countryShortName": refusals.phone_country(str(value), was)}
 
 
 def canon_phone(value: Value) -> Any:
@@ -245,6 +248,7 @@ TEXT = Codec(
     encode_text,
     _same,
     (({"text": "Roof inspection"}, "Roof inspection"), ({"text": ""}, None), ({"text": "  07001 "}, "07001")),
+    refusal=refusals.text,
     plain="text",
 )
 MONEY = Codec(
@@ -265,6 +269,8 @@ EMAIL = Codec(
     encode_email,
     canon_email,
     (({"email": "Ann@x.co", "label": "Ann"}, "Ann@x.co"), ({"email": None, "label": None}, None)),
+    refusal=refusals.email,
+    kept="... on EmailValue { label }",
     plain="email",
 )
 PHONE = Codec(
@@ -274,6 +280,8 @@ PHONE = Codec(
     encode_phone,
     canon_phone,
     (({"phone": "+12025550172", "country_short_name": "US"}, "+12025550172"), ({"phone": ""}, None)),
+    refusal=refusals.phone,
+    kept="... on PhoneValue { country_short_name }",
     plain="phone",
 )
 LINK = Codec(
@@ -283,6 +291,8 @@ LINK = Codec(
     encode_link,
     _same,
     (({"url": "https://x.co/1", "url_text": "Job"}, "https://x.co/1"), ({"url": None, "url_text": None}, None)),
+    refusal=refusals.link,
+    kept="... on LinkValue { url_text }",
     plain="url",
 )
 STATUS = Codec(
@@ -326,7 +336,7 @@ FILES = Codec(
         ({"files": []}, None),
     ),
 )
-NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, plain="text")
+NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, refusal=refusals.item_name, plain="text")
 """The item's own name: not a column value, but read and written like one."""
 
 CODECS = (TEXT, MONEY, EMAIL, PHONE, LINK, STATUS, DATE, FILES)

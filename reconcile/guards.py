@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from reconcile.errors import UnsafePlan
 from reconcile.plan import Plan
+from reconcile.push import Push
 
 CHANGE_FLOOR, CHANGE_SHARE = 50, 0.30
 DELETE_FLOOR, DELETE_SHARE = 5, 0.02
 COLUMN_FLOOR, COLUMN_SHARE = 20, 0.60
 SHRINK_SHARE = 0.50
+CREATE_FLOOR, CREATE_SHARE = 50, 0.10
 ADOPT_FLOOR, ADOPT_SHARE = 20, 0.05
 ALL_CHANGED_FLOOR = 20
 
@@ -29,6 +31,7 @@ class Thresholds:
     accept_shrink: bool = False
     resync: bool = False
     adopt_anyway: bool = False
+    max_create: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,28 @@ def guard_plan(plan: Plan, known_items: Mapping[str, int], thresholds: Threshold
     reasons += _too_many_gone(plan, known_items, thresholds)
     if reasons:
         raise UnsafePlan("Refused, nothing was written: " + " ".join(reasons))
+
+
+def guard_push(push: Push, known_items: Mapping[str, int], thresholds: Thresholds) -> None:
+    """Refuse a push that changes, creates or archives more items of a board than people do between two runs.
+
+    Raises UnsafePlan with every reason.
+    """
+    kinds = (
+        ("changed", Counter(item.board for item in push.items), thresholds.max_change, CHANGE_FLOOR, CHANGE_SHARE),
+        ("created", Counter(new.board for new in push.creates), thresholds.max_create, CREATE_FLOOR, CREATE_SHARE),
+        ("archived", Counter(board for board, _ in push.archives), thresholds.max_delete, DELETE_FLOOR, DELETE_SHARE),
+    )
+    options = {"changed": "--max-change", "created": "--max-create", "archived": "--max-delete"}
+    reasons = [
+        f"{count:,} items of the {board} board ({known_items.get(board, 0):,} known) would be {kind}, the limit is "
+        f"{limit:,}; if that is right, run with {options[kind]} {count}."
+        for kind, counts, asked, floor, share in kinds
+        for board, count in sorted(counts.items())
+        if count > (limit := _limit(asked, floor, share, known_items.get(board, 0)))
+    ]
+    if reasons:
+        raise UnsafePlan("Refused, nothing was sent: " + " ".join(reasons))
 
 
 def _all_changed(plan: Plan, known: int, thresholds: Thresholds) -> Iterator[str]:

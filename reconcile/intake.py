@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 import msgspec
 
@@ -54,12 +55,9 @@ class Intake:
 
         Raises msgspec.DecodeError when an item is not one: the reader has checked them before.
         """
-        seeded = hashlib.sha256(self.hash_key)
         for raw in items:
             self.seen += 1
-            digest = seeded.copy()
-            digest.update(raw.raw)
-            m_hash = digest.hexdigest()[:HASH_DIGITS]
+            m_hash = content_hash(self.hash_key, raw)
             was = self.known.get(raw.id)
             same = was is not None and was.m_hash == m_hash and was.state == "active"
             if same and not self.everything:
@@ -74,6 +72,18 @@ class Intake:
             before = self.views.get(view.id)
             if before is None or before.updated_at <= view.updated_at:
                 self.views[view.id] = view
+
+
+def content_hash(key: bytes, item: RawItem) -> str:
+    """What tells an item's content, as a page shows it, from what it was: see `Known.m_hash`."""
+    digest = _seeded(key).copy()
+    digest.update(item.raw)
+    return str(digest.hexdigest()[:HASH_DIGITS])
+
+
+@lru_cache(maxsize=8)
+def _seeded(key: bytes) -> Any:
+    return hashlib.sha256(key)
 
 
 def hash_key(columns: ColumnMap, limits: object = None) -> bytes:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from models import TABLES
 
 PLACEHOLDER_EMAILS = frozenset(
     {"none", "na", "n/a", "test", "noemail", "no", "nomail", "unknown", "x", "xx", "xxx", "fake"}
@@ -167,3 +169,13 @@ KEY_RULES: dict[str, KeyRule] = {
 
 The functions take field values as they are, empty and unread ones (None, UNSET: both falsy) among them.
 """
+
+
+def row_keys(table: str, row: Sequence[Any]) -> tuple[str, ...]:
+    """The keys that a row's present content owns; () for projects, whose key is the item."""
+    rule = KEY_RULES.get(table)
+    if rule is None:
+        return ()
+    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
+    said = [values.get(column) for column in rule.columns]
+    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)

@@ -18,7 +18,7 @@ from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
-from reconcile.pointers import anchor_items, gather_roles, heir, moved_by_hand, own_policies, point
+from reconcile.pointers import anchor_items, gather_roles, heir, moved_by_hand, next_held, own_policies, point
 from reconcile.rows import FieldValue, Layout, View, folded_row
 from reconcile.world import ItemKey, RowValues, World
 
@@ -38,7 +38,7 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class ItemBase(msgspec.Struct):
-    """What will be remembered of one item. `m_hash` is None while something of it is open."""
+    """What will be remembered of one item; `m_hash` is None while something of it is open, `held` as in `Stored`."""
 
     board: str
     id: int
@@ -48,6 +48,7 @@ class ItemBase(msgspec.Struct):
     m: Sequence[FieldValue]
     p: dict[int, BaseValue]
     links: Links
+    held: dict[int, RowId | None] = {}
 
 
 class Quarantined(msgspec.Struct, frozen=True):
@@ -269,13 +270,15 @@ def _collect_items(
         layout, stored = layouts[view.board], world.stored.get(item)
         base = next_base(view, layout, stored, links[item], rows[item], merged)
         plan.dirty.update(base.outbound)
-        if not view.seen and stored is not None and _as_it_was(stored, base, links[item]):
+        held = next_held(layout, stored, links[item], rows[item][layout.record])
+        if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
             continue
         plan.edited_items += view.seen and _edited(view, layout, stored)
         m_hash = None if item in waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)
-        plan.items.append(ItemBase(view.board, view.id, m_hash, view.updated_at, tolerated, base.m, base.p, linked))
+        place = (view.board, view.id, m_hash, view.updated_at, tolerated)
+        plan.items.append(ItemBase(*place, base.m, base.p, linked, held))
         plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]
         _count_unparsed(view, layout, plan)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from models import RowId
+from reconcile.base import Stored
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links
 from reconcile.merge import Conflict
@@ -68,6 +70,27 @@ def point(
                 row[pointer.place] = wanted
                 settled.add((row[0], pointer.column))
     return conflicts
+
+
+def next_held(
+    layout: Layout, stored: Stored | None, links: Links, row: Sequence[Any] | None
+) -> dict[int, RowId | None]:
+    """`Stored.held` after the plan, for the record's row as it becomes.
+
+    What differs at first contact is no edit; a foreign key that moved since stands against what it was.
+    """
+    if row is None:
+        return stored.held if stored is not None else {}
+    met = stored if stored is not None and stored.links[layout.record] == links[layout.record] else None
+    held: dict[int, RowId | None] = {}
+    for place, at in layout.pointers:
+        points, link = row[at], links[place]
+        if points == link:
+            continue
+        was = points if met is None else met.held.get(place, met.links[place])
+        if was != link:
+            held[place] = was
+    return held
 
 
 def moved_by_hand(

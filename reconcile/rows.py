@@ -68,7 +68,8 @@ class Field:
     """The unit of merge: one or two cells on monday, one or several columns of one row.
 
     `at` is where a row of the hub holds it. `canon` is what two values are compared by, `said` what an edit on monday
-    is seen by.
+    is seen by. `settled` makes a value whole again of which a part was edited in PostgreSQL, given what it was; `told`
+    is a value as its cells show it, one by one.
     """
 
     id: str
@@ -80,6 +81,8 @@ class Field:
     build: Build | None
     canon: Callable[[Any], Any]
     said: Callable[[Any], Any]
+    settled: Callable[[Any, Any], Any]
+    told: Callable[[Any], tuple[Value, ...]]
     policy: Policy
     two_way: bool
 
@@ -154,6 +157,12 @@ class Layout:
     def record(self) -> int:
         """The slot whose row stands for the item itself: the project, or the staff member."""
         return next(n for n, slot in enumerate(self.slots) if slot.table == "projects" or slot.role == STAFF_ROLE)
+
+    @property
+    def pointers(self) -> tuple[tuple[int, int], ...]:
+        """(slot, where the record's row holds the foreign key to that slot's row), for each slot that it points at."""
+        columns = TABLES[self.slots[self.record].table].__struct_fields__
+        return tuple((n, columns.index(slot.link)) for n, slot in enumerate(self.slots) if slot.link in columns)
 
     @property
     def field_ids(self) -> tuple[str, ...]:
@@ -294,6 +303,83 @@ def _raw_address(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
 
 
+# How a value that was edited in PostgreSQL becomes whole again, and how its cells show it ---------------------------
+
+
+def settled_value(now: Any, _was: Any = None) -> Any:
+    """A text without outer blanks, as a cell would give it; empty is None."""
+    return (now.strip() or None) if isinstance(now, str) else now
+
+
+def settled_name(now: Any, was: Any) -> Any:
+    """(full, first, last) of which a person edited some: the part that was edited decides about the others.
+
+    >>> settled_name(("Ann Lee", "Anna", "Lee"), ("Ann Lee", "Ann", "Lee"))
+    ('Anna Lee', 'Anna', 'Lee')
+    >>> settled_name(("Bob Roe", "Ann", "Lee"), ("Ann Lee", "Ann", "Lee"))
+    ('Bob Roe', 'Bob', 'Roe')
+    """
+    if not isinstance(now, tuple) or now == was:
+        return now
+    full, *parts = map(settled_value, now)
+    old_full, *old_parts = was if isinstance(was, tuple) else (None, None, None)
+    joined = " ".join(part for part in parts if part) or None
+    if joined is None:
+        return None if full is None else _split_name(full)
+    if full == joined or (full is not None and full != old_full and parts != old_parts):
+        return (full, *parts)
+    if full != old_full and parts == old_parts:
+        return None if full is None else _split_name(full)
+    return (joined, *parts)
+
+
+def settled_address(now: Any, was: Any) -> Any:
+    """(raw, street, city, state, zip) of which a person edited some. The raw text is written again only where a part
+    was edited and street and city are known: what a parser could not read is not replaced by less than it says.
+
+    >>> was = ("1 A St, Reno, NV", "1 A St", "Reno", "NV", None)
+    >>> settled_address(("1 A St, Reno, NV", "1 A St", "Elko", "NV", None), was)
+    ('1 A St, Elko, NV', '1 A St', 'Elko', 'NV', None)
+    """
+    if not isinstance(now, tuple) or now == was:
+        return now
+    raw, *parts = map(settled_value, now)
+    old_raw, *old_parts = was if isinstance(was, tuple) else (None,) * 5
+    if raw is not None and raw != old_raw:
+        return (raw, *parts) if parts != old_parts and any(parts) else (raw, *address.parse(raw))
+    if raw is None and (parts == old_parts or not any(parts)):
+        return None
+    if parts == old_parts or not (parts[0] and parts[1]):
+        return (raw, *parts)
+    return (address.composed(address.Parts(*parts)), *parts)
+
+
+def _told_value(value: Any) -> tuple[Value, ...]:
+    return (value,)
+
+
+def _told_address(value: Any) -> tuple[Value, ...]:
+    return (_raw_address(value),)
+
+
+def whole_name(value: Any) -> Any:
+    """A person's full name, or its parts joined."""
+    return _canon_name(value)[0] if isinstance(value, tuple) else value
+
+
+def _told_name(value: Any) -> tuple[Value, ...]:
+    return (whole_name(value),)
+
+
+def _told_halves(value: Any) -> tuple[Value, ...]:
+    if not isinstance(value, tuple):
+        return (None, None)
+    full, first, last = value
+    if first or last or not full:
+        return (first, last)
+    return tuple(_split_name(full)[1:])  # type: ignore[index]  # a name that is not empty splits in three
+
+
 # Compiling the mapping ----------------------------------------------------------------------------------------------
 
 
@@ -383,7 +469,8 @@ def _merged_names(members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[t
 
 
 def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Column) -> Field:
-    columns, build, canon, said = _shape(column, len(cells))
+    shape = _shape(column, len(cells))
+    columns = shape.columns
     names = TABLES[table].__struct_fields__
     return Field(
         id=f"{table}.{columns[0]}/{board}:{column.role or ROLE_OF_TABLE[table]}",
@@ -392,21 +479,33 @@ def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Co
         columns=columns,
         at=names.index(columns[0]),
         codec=column.codec,
-        build=build,
-        canon=canon,
-        said=said,
+        build=shape.build,
+        canon=shape.canon,
+        said=shape.said,
+        settled=shape.settled,
+        told=shape.told,
         policy=column.policy,
         two_way=column.direction == "two-way",
     )
 
 
-def _shape(
-    column: Column, cells: int
-) -> tuple[tuple[str, ...], Build | None, Callable[[Any], Any], Callable[[Any], Any]]:
-    """(row columns, how several cells become one value, form to compare by, form by which an edit is seen)."""
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a field lies in the row's columns and in the item's cells: see `Field`."""
+
+    columns: tuple[str, ...]
+    build: Build | None
+    canon: Callable[[Any], Any]
+    said: Callable[[Any], Any]
+    settled: Callable[[Any, Any], Any]
+    told: Callable[[Any], tuple[Value, ...]]
+
+
+def _shape(column: Column, cells: int) -> _Shape:
     if column.table == "users" and (cells == 2 or column.column == "name"):
-        return NAME_COLUMNS, person_name, _canon_name, _canon_name
+        told = _told_halves if cells == 2 else _told_name
+        return _Shape(NAME_COLUMNS, person_name, _canon_name, _canon_name, settled_name, told)
     if column.target == "properties.address":
-        return ADDRESS_COLUMNS, _address, _same, _raw_address
+        return _Shape(ADDRESS_COLUMNS, _address, _same, _raw_address, settled_address, _told_address)
     build = _or_item_name if column.target == "projects.name" else None
-    return (column.column,), build, column.codec.canon, column.codec.canon
+    return _Shape((column.column,), build, column.codec.canon, column.codec.canon, settled_value, _told_value)

@@ -36,6 +36,7 @@ from sandbox.cells import (
 )
 from sandbox.clock import iso
 from sandbox.faults import FaultRule
+from sandbox.jobs import JobTrouble
 from sandbox.service import Service
 from sandbox.state import save
 from sandbox.world import Board, Group, Item, World
@@ -127,6 +128,11 @@ class Control:
     def delete(self, item_id: int) -> None:
         with self.world.lock:
             self.world.set_state(self.world.item(item_id), "deleted")
+
+    def protect(self, item_id: int, protected: bool = True) -> None:
+        """Whether the token's user is refused when he writes this item."""
+        with self.world.lock:
+            (self.world.protected.add if protected else self.world.protected.discard)(int(item_id))
 
     def restore(self, item_id: int) -> None:
         """Bring back an archived or deleted item."""
@@ -281,9 +287,9 @@ class Control:
         self.service.idempotency.enabled = enabled
         self.service.idempotency.stores_errors = stores_errors
 
-    def set_jobs(self, polls_processing: int = 1) -> None:
-        """How many looks at an uploaded job find it at work."""
-        self.service.jobs.polls_processing = polls_processing
+    def set_jobs(self, **trouble: Any) -> None:
+        """Any of `sandbox.jobs.JobTrouble`; what is left out is as usual."""
+        self.service.jobs.trouble(msgspec.convert(trouble, JobTrouble))
 
     # counting
 

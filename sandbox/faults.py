@@ -27,8 +27,9 @@ Transport = Literal["whole", "reset", "reset_mid_body", "short_body", "short_con
 class FaultRule(msgspec.Struct):
     """From the `nth` matching request on, `times` of them (0: all) go wrong.
 
-    `effect`: whether a mutation takes effect before an answer that stands instead of the true one. `retry_after` is
-    the wait that limits tell, in seconds; `delay_s` is real time slept before the trouble shows.
+    `effect`: whether a mutation takes effect before an answer that stands instead of the true one. `stored`: whether
+    such an answer is kept for the replay of its Idempotency-Key. `retry_after` is the wait that limits tell, in
+    seconds; `delay_s` is real time slept before the trouble shows.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class FaultRule(msgspec.Struct):
     nth: int = 1
     times: int = 1
     effect: bool = False
+    stored: bool = False
     retry_after: int = 1
     delay_s: float = 0.0
     seen: int = 0
@@ -172,14 +174,47 @@ def _error(answer: dict[str, Any], code: str, message: str, path: list[str | int
     answer.setdefault("errors", []).append(entry)
 
 
+def _last_field(answer: dict[str, Any]) -> str | None:
+    return next((key for key in reversed(answer.get("data") or {}) if key != "complexity"), None)
+
+
 def _null_under_path(answer: dict[str, Any]) -> None:
     """An inner service protects itself: the last field that was asked is null, and must not be taken for empty."""
-    data = answer.get("data") or {}
-    keys = [key for key in data if key != "complexity"]
-    if keys:
-        data[keys[-1]] = None
-        _error(answer, "tooManyRequests", "Too many requests", [keys[-1]], service="monolith")
-        answer["errors"][-1]["extensions"]["status_code"] = 400
+    key = _last_field(answer)
+    if key is not None:
+        answer["data"][key] = None
+        _too_many(answer, [key])
+
+
+def _too_many(answer: dict[str, Any], path: list[str | int]) -> None:
+    _error(answer, "tooManyRequests", "Too many requests", path, service="monolith")
+    answer["errors"][-1]["extensions"]["status_code"] = 400
+
+
+def _null_unexplained(answer: dict[str, Any]) -> None:
+    key = _last_field(answer)
+    if key is not None:
+        answer["data"][key] = None
+
+
+def _null_within(answer: dict[str, Any]) -> None:
+    """The last field that was asked ran, and a part of what it shows could not be read."""
+    key = _last_field(answer)
+    shown = answer["data"][key] if key is not None else None
+    if not isinstance(shown, dict):
+        _null_under_path(answer)
+    elif shown.get("column_values"):
+        shown["column_values"][0] = None
+        _too_many(answer, [str(key), "column_values", 0])
+    else:
+        part = next(reversed(shown))
+        shown[part] = None
+        _too_many(answer, [str(key), part])
+
+
+def _beside_data(answer: dict[str, Any]) -> None:
+    entry = {"message": "Internal server error", "extensions": {"code": "INTERNAL_SERVER_ERROR", "status_code": 500}}
+    answer.setdefault("errors", []).append(entry)
 
 
 def _half_page(answer: dict[str, Any]) -> None:
@@ -234,6 +269,8 @@ FAULTS: dict[str, Fault] = {
     "daily_limit": Fault("calls a day", _limit(429, "DAILY_LIMIT_EXCEEDED", "Daily limit exceeded")),
     "ip_limit": Fault("calls from one address", _limit(429, "IP_RATE_LIMIT_EXCEEDED", "IP rate limit exceeded")),
     "too_many_requests": Fault("HTTP 200, null under the error's path", data=_null_under_path),
+    "cell_unread": Fault("HTTP 200, a cell or the end of an item null under the error's path", data=_null_within),
+    "null_unexplained": Fault("HTTP 200, the last field null and no error", data=_null_unexplained),
     "field_limit": Fault("HTTP 200, half the page's cells without contents", data=_half_page),
     # locks
     "locked": Fault(
@@ -247,6 +284,7 @@ FAULTS: dict[str, Fault] = {
     "internal_error_200": Fault(
         "the same with HTTP 200", _limit(200, "INTERNAL_SERVER_ERROR", "Internal server error", tells=False)
     ),
+    "error_beside_data": Fault("200, the true data and a 500 without a path", data=_beside_data),
     "bad_gateway": Fault("502, a page of HTML", _html(502, "502 Bad Gateway")),
     "unavailable": Fault("503 TIMEOUT_EXCEEDED", _limit(503, "TIMEOUT_EXCEEDED", "Service unavailable", tells=False)),
     "gateway_timeout": Fault("504, a page of HTML", _html(504, "504 Gateway Time-out")),

@@ -44,6 +44,11 @@ class Idempotency:
             headers = {**entry.reply.headers, "Idempotency-Replayed": "true"}
             return Reply(entry.reply.status, entry.reply.body, headers)
 
+    def keep(self, key: str, reply: Reply) -> None:
+        """Let `reply` be the stored answer, whatever ran."""
+        with self._lock:
+            self._entries[key] = _Entry(self._clock.now(), Reply(reply.status, reply.body, dict(reply.headers)))
+
     def finish(self, key: str, reply: Reply | None, has_errors: bool) -> None:
         """Store the answer; None when nothing ran. Answers over 1 MB are not stored and run afresh next time."""
         with self._lock:

@@ -49,14 +49,32 @@ class Bulk(msgspec.Struct):
     details: list[dict[str, str]]
 
 
+class JobTrouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`polls_processing` looks at an uploaded job find it still at work; `uploads_failing` uploads are answered 503,
+    although with `uploads_arrive` the file is taken; with `fails_with` a job fails for that reason after `fails_after`
+    rows.
+    """
+
+    polls_processing: int = 1
+    uploads_failing: int = 0
+    uploads_arrive: bool = False
+    fails_with: str | None = None
+    fails_after: int = 0
+
+
 class Jobs:
-    """All jobs of the account. `polls_processing` looks at an uploaded job find it still at work."""
+    """All jobs of the account."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._imports: dict[str, Import] = {}
         self._bulks: dict[str, Bulk] = {}
-        self.polls_processing = 1
+        self._failed_uploads = 0
+        self._trouble = JobTrouble()
+
+    def trouble(self, trouble: JobTrouble) -> None:
+        self._trouble = trouble
+        self._failed_uploads = 0
 
     def start_import(
         self, board_id: str, group_id: str, on_match: dict[str, Any] | None, base_url: str
@@ -81,9 +99,13 @@ class Jobs:
         late = job is None or self._world.clock.now() - job.started > UPLOAD_LIFE_S
         if job is None or late or not signed or headers.get("content-type") != "text/csv":
             return 403, ""
-        if job.status == "UPLOAD_PENDING":
+        failing = self._failed_uploads < self._trouble.uploads_failing
+        self._failed_uploads += failing
+        if job.status == "UPLOAD_PENDING" and (not failing or self._trouble.uploads_arrive):
             with self._world.lock:
                 self._load(job, body)
+        if failing:
+            return 503, ""
         return 200, hashlib.md5(body, usedforsecurity=False).hexdigest()
 
     def import_status(self, job_id: str, base_url: str) -> dict[str, Any]:
@@ -91,7 +113,7 @@ class Jobs:
         if job is None:
             raise ApiError("ResourceNotFoundException", "Job not found")
         job.polls += job.status != "UPLOAD_PENDING"
-        working = job.status != "UPLOAD_PENDING" and job.polls <= self.polls_processing
+        working = job.status != "UPLOAD_PENDING" and job.polls <= self._trouble.polls_processing
         failure = (None, None) if job.failure is None or working else job.failure
         done = job.status == "COMPLETED" and not working
         return {
@@ -154,7 +176,12 @@ class Jobs:
             reason = "FILE_TOO_LARGE" if too_big else "INVALID_UPLOAD"
             job.status, job.failure = "REJECTED", (reason, "The file is not a CSV of at most 10,000 rows")
             return
-        _Loading(self._world, job, rows[0][1:]).run(rows[1:])
+        loading = _Loading(self._world, job, rows[0][1:])
+        if self._trouble.fails_with is None:
+            loading.run(rows[1:])
+            return
+        loading.run(rows[1 : 1 + self._trouble.fails_after])
+        job.status, job.failure = "FAILED", (self._trouble.fails_with, "The job failed")
 
 
 class _Loading:
@@ -253,7 +280,7 @@ def _written(column_type: str, text: str) -> Any:
         case "email":
             return {"email": rest.rstrip(">"), "text": label} if rest else {"email": text, "text": text}
         case "phone":
-            return {"phone": text, "countryShortName": "US"}
+            return {"phone": text, "countryShortName": _country(text)}
         case "link":
             shown, _, url = text.removeprefix("[").partition("](")
             return {"url": url.rstrip(")"), "text": shown} if url else {"url": text, "text": ""}
@@ -269,3 +296,15 @@ def _written(column_type: str, text: str) -> Any:
             people = [part.strip().removeprefix("user:") for part in text.split(",")]
             return {"personsAndTeams": [{"id": person, "kind": "person"} for person in people]}
     return text
+
+
+def _country(phone: str) -> str:
+    """The country whose code the number begins with; the account's own for a number without one."""
+    if not phone.startswith("+") or phone.startswith("+1"):
+        return "US"
+    import phonenumbers  # late: hardly any file has a number from abroad
+
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(phone, None)) or "US"
+    except phonenumbers.NumberParseException:
+        return "US"

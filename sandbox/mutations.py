@@ -42,14 +42,14 @@ def _create(context: Context, _owner: Any, args: Args) -> Item:
 
 def _archive(context: Context, _owner: Any, args: Args) -> Item:
     """Archiving again is harmless."""
-    item = context.world.item(_id(args.get("item_id")))
+    item = _permitted(context, args.get("item_id"))
     context.world.set_state(item, "archived", API_USER)
     return item
 
 
 def _delete(context: Context, _owner: Any, args: Args) -> Item:
     """Deleting again finds nothing."""
-    item = context.world.item(_id(args.get("item_id")))
+    item = _permitted(context, args.get("item_id"))
     context.world.set_state(item, "deleted", API_USER)
     return item
 
@@ -99,9 +99,17 @@ def _bulk(state: str) -> Resolver:
 
 def _writable(context: Context, raw: Any) -> Item:
     """An active item: an archived one is read-only."""
-    item = context.world.item(_id(raw))
+    item = _permitted(context, raw)
     if item.state != "active":
         raise ApiError("InvalidItemIdException", f"Item {item.id} is archived and cannot be changed")
+    return item
+
+
+def _permitted(context: Context, raw: Any) -> Item:
+    """An item that the token's user may write."""
+    item = context.world.item(_id(raw))
+    if item.id in context.world.protected:
+        raise ApiError("UserUnauthorizedException", "User unauthorized to perform action", 403)
     return item
 
 

@@ -135,7 +135,10 @@ class Service:
             if rule.effect:
                 self._run(asked, logged, None)
             time.sleep(rule.delay_s)
-            return fault.instead(rule)
+            reply = fault.instead(rule)
+            if rule.stored and asked.key is not None:
+                self.idempotency.keep(asked.key, reply)
+            return reply
         reply = self._run(asked, logged, rule)
         if fault.data is not None:
             answer = json.loads(reply.body)
@@ -148,7 +151,7 @@ class Service:
 
     def _run(self, asked: _Asked, logged: Logged, rule: FaultRule | None) -> Reply:
         """The true answer, or the stored one of the same Idempotency-Key."""
-        key = asked.headers.get("idempotency-key") if asked.document.is_mutation else None
+        key = asked.key
         if key is None:
             return self._execute(asked, logged, rule)[0]
         stored = self.idempotency.begin(key)
@@ -229,6 +232,11 @@ class _Asked:
     document: Document
     selections: tuple[Selection, ...]
     headers: dict[str, str]
+
+    @property
+    def key(self) -> str | None:
+        """The Idempotency-Key; monday ignores one on a query."""
+        return self.headers.get("idempotency-key") if self.document.is_mutation else None
 
 
 def _request(body: bytes) -> tuple[str, dict[str, Any], str | None]:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sandbox.cells import TYPES, Cell, Column, Label, retyped, value_of
+from sandbox.cells import TYPES, Cell, Column, Label, Numbers, Status, Text, retyped, value_of
 from sandbox.clock import Clock
 from sandbox.errors import ApiError
 
@@ -135,6 +135,8 @@ class World:
         self.boards: dict[int, Board] = {}
         self.items: dict[int, Item] = {}
         self.log: list[LogEntry] = []
+        self.protected: set[int] = set()
+        """Items that the token's user may see and not write."""
         self.structure = 0
         """Moves with anything but items that an answer may show: a title, a label, a group, a column."""
         self._revision = itertools.count(1)
@@ -208,8 +210,8 @@ class World:
                 column_id=column.id,
                 column_type=column.type,
                 column_title=column.title,
-                value=None if cell is None else value_of(cell),
-                previous_value=None if (old := before.cells[slot]) is None else value_of(old),
+                value=_logged(cell, column),
+                previous_value=_logged(before.cells[slot], column),
             )
         item.cells = row
         if name is not None:
@@ -331,6 +333,21 @@ class World:
         at = int(self.clock.now() * 10_000_000)
         column_id, group_id = data.get("column_id"), data.get("group_id")
         self.log.append(LogEntry(len(self.log) + 1, board_id, event, at, user, item_id, column_id, group_id, data))
+
+
+def _logged(cell: Cell | None, column: Column) -> Any:
+    """A cell as the log tells it: as its `value`, but texts and numbers in an object, and a status with its label.
+
+    monday documents none of it.
+    """
+    match cell:
+        case None:
+            return None
+        case Text(text=text) | Numbers(text=text):
+            return {"value": text}
+        case Status(index=index):
+            return {"label": {"index": index, "text": column.label(index)}, "post_id": None}
+    return value_of(cell)
 
 
 def log_data(entry: LogEntry) -> str:

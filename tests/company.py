@@ -20,6 +20,7 @@ import psycopg2
 from psycopg2 import extensions
 
 import sync_monday_to_pg
+import sync_pg_to_monday
 from cli.doctor.command import command as doctor
 from models import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
@@ -28,7 +29,12 @@ from tests.servers import Keywords
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "canary-token-4711"
 BOARD_IDS = {"master": MASTER_BOARD_ID, "staff": STAFF_BOARD_ID}
-COMMANDS = {"sync_monday_to_pg.py": sync_monday_to_pg.command, "test_sync.py": doctor}
+PUSH = "sync_pg_to_monday.py"
+COMMANDS = {
+    "sync_monday_to_pg.py": sync_monday_to_pg.command,
+    PUSH: sync_pg_to_monday.command,
+    "test_sync.py": doctor,
+}
 
 _OURS = ("SYNC_", "MONDAY_", "PG", "DATABASE_URL", "NO_COLOR")
 
@@ -102,6 +108,10 @@ class Company:
     def sync(self, *arguments: str) -> Ended:
         """`run --json`."""
         return self.run("--json", *arguments)
+
+    def push(self, *arguments: str) -> Ended:
+        """`run --json` of the other direction."""
+        return self.run("--json", *arguments, program=PUSH)
 
     def landed(self, *arguments: str) -> dict[str, Any]:
         """The report of a run that has to end well, or with something open for a person."""

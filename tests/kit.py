@@ -155,9 +155,9 @@ class Memory:
         self.placeholders |= plan.placeholders
         for item in plan.items:
             layout = LAYOUTS[item.board]
-            m, p = load_base(dump_base(item.m, item.p), list(layout.field_ids), layout)
+            m, p, held = load_base(dump_base(item.m, item.p, item.held), list(layout.field_ids), layout)
             self.stored[item.board, item.id] = Stored(
-                item.board, item.id, item.updated_at, list(item.links), m, p, m_hash=item.m_hash
+                item.board, item.id, item.updated_at, list(item.links), m, p, m_hash=item.m_hash, held=held
             )
         for departed in plan.departed:
             self.stored[departed.board, departed.item_id].state = departed.state

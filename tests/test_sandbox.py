@@ -509,7 +509,7 @@ def test_activity_logs(api: Api, item: int) -> None:
     assert (ours["event"], ours["entity"], ours["created_at"]) == ("update_column_value", "pulse", "17955144005000000")
     assert ours["user_id"] != theirs["user_id"]
     assert ours["id"] != theirs["id"]
-    assert json.loads(ours["data"])["previous_value"] == "Appraisal"
+    assert json.loads(ours["data"])["previous_value"] == {"value": "Appraisal"}
     (board,) = api.ask(asked, b=[MASTER], ids=[item], limit=1, page=3)["boards"]
     assert [entry["event"] for entry in board["activity_logs"]] == ["create_pulse"]
 
@@ -877,6 +877,26 @@ def test_whether_errors_are_replayed_can_be_chosen(api: Api, item: int) -> None:
     assert "Idempotency-Replayed" in api.post(CHANGE, keyed, board=MASTER, item=item, values=bad).headers
 
 
+@pytest.mark.parametrize("effect", [False, True])
+def test_a_stored_fault_is_all_that_its_key_ever_answers(api: Api, effect: bool) -> None:
+    keyed = {"Idempotency-Key": "k"}
+    api.sandbox.fault("internal_error", match="mutation", effect=effect, stored=True)
+    for replayed in (None, "true"):
+        reply = api.post(CREATE, keyed, board=MASTER, name="Once")
+        assert (reply.status_code, reply.headers.get("Idempotency-Replayed")) == (500, replayed)
+    assert len(api.sandbox.find(MASTER, "Once")) == effect
+
+
+def test_a_protected_item_is_seen_and_not_written(api: Api, item: int) -> None:
+    api.sandbox.protect(item)
+    before = api.sandbox.item(item)
+    reply = api.post(CHANGE, board=MASTER, item=item, values=json.dumps({"name": "x"})).json()
+    assert reply["errors"][0]["extensions"]["code"] == "UserUnauthorizedException"
+    assert api.sandbox.item(item) == before
+    api.sandbox.protect(item, protected=False)
+    assert "errors" not in api.post(CHANGE, board=MASTER, item=item, values=json.dumps({"name": "x"})).json()
+
+
 # Bulk jobs
 
 START = """mutation S($b: ID!, $m: OnMatchInput) {
@@ -1027,6 +1047,9 @@ ANSWERS: dict[str, tuple[int, str]] = {
     "daily_limit": (429, "DAILY_LIMIT_EXCEEDED"),
     "ip_limit": (429, "IP_RATE_LIMIT_EXCEEDED"),
     "too_many_requests": (200, "tooManyRequests"),
+    "cell_unread": (200, "tooManyRequests"),
+    "null_unexplained": (200, '"boards":null'),
+    "error_beside_data": (200, "items_count"),
     "field_limit": (200, "tooManyRequests"),
     "locked": (423, "currently locked"),
     "conflict": (409, "IDEMPOTENCY_CONFLICT"),

@@ -1,4 +1,4 @@
-"""The start of a run: the tables are there, nobody else is at work, and what is remembered of every item."""
+"""The start of a run in either direction: the tables are there, nobody else is at work, and what is remembered."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cli.run import Run
 from models import TABLES
 from monday_api import BOARDS
 from postgres import migrate, schema
+from postgres.journal import OpenBatch
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError, UnsafePlan
@@ -70,10 +71,21 @@ def begin(run: Run, tx: Transaction) -> Start:
         name: compile_layout(name, board_id, BOARDS[name], limits) for name, board_id in run.board_ids.items()
     }
     keys = {name: hash_key(BOARDS[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
-    opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()})
+    journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
+    opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
     return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
+
+
+def settle_journal(run: Run, start: Start) -> Sequence[OpenBatch]:
+    """Writes to monday.com that an earlier run left unfinished are settled first; those that are still in doubt."""
+    if not start.opening.unfinished:
+        return ()
+    run.keep_lease()
+    from outbound.recover import recover  # late: next to no run has anything to settle, and it knows how to write
+
+    return recover(run, start).waiting
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:

@@ -1,0 +1,327 @@
+"""What the way from PostgreSQL to monday.com reads there: items about to be written, and what became of writes.
+
+It sends one mutation, which creates the column that holds our marker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from monday import queries
+from monday.activity import LoggedWrite, logged_writes
+from monday.boards import BoardSchema, schemas_of
+from monday.by_id import ByIds, items_at, part, portions, sorted_out
+from monday.chains import Chain, PageSize, items_of, walk
+from monday.errors import Action, Doubtful, Fault, Refusal, gravest, sentence
+from monday.labels import Labels, by_text, spelled
+from monday.outcome import ById, Gone, back_to, instant
+from monday.queries import IDS_PER_ROOT, LARGEST_PAGE, board_queries, created_queries
+from monday.reading import OPTIONAL
+from monday.transport import Listener, Transport, deaf
+from monday.wire import Aliases, Board, Document, Me
+from reconcile.columns import STATUS, TEXT, ColumnMap
+from reconcile.errors import DriftError
+from reconcile.wire import RawItem, Ref, decode_item
+from reconcile.world import ItemKey
+
+__all__ = ["Candidate", "ItemKey", "Labels", "LoggedWrite", "Looker", "Shown"]
+
+logger = logging.getLogger(__name__)
+
+_VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
+_MOST_NAMESAKES = 10_000  # what an endless walk is told by
+_LOG_PAGE = 1_000
+_LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
+_NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
+
+CREATE_COLUMN: Document[Aliases] = Document(
+    "CreateColumn",
+    "mutation CreateColumn($board: ID!, $id: String!, $title: String!) "
+    "{ create_column(board_id: $board, id: $id, title: $title, column_type: text) { id } }",
+    Aliases,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the boards show of the items that were asked for."""
+
+    schemas: dict[str, BoardSchema]
+    """With groups, in the order of the board, without their counts."""
+    labels: dict[str, dict[str, Labels]]
+    """Board → id of each mapped status column → its labels."""
+    spelled: dict[str, dict[str, dict[int, str]]]
+    """The same labels the other way round: label id → text as the board spells it."""
+    items: dict[ItemKey, RawItem]
+    """Active items of their board, with all mapped columns and what a write must keep of each cell."""
+    gone: dict[ItemKey, Gone]
+    """Every other id that was asked for."""
+    user_id: str | None
+    """Who our writes are logged under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item that may be one of ours, of whose creation no answer came."""
+
+    id: int
+    name: str
+    created_at: datetime
+    creator_id: str
+
+
+class _Created(msgspec.Struct):
+    id: str
+    name: str
+    created_at: str | None = None
+    creator_id: str | None = None
+    state: str | None = None
+
+
+_created = msgspec.json.Decoder(_Created)
+
+
+class Looker:
+    """Looks at the given boards."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        boards: Mapping[str, int],
+        mappings: Mapping[str, ColumnMap],
+        *,
+        on_event: Listener = deaf,
+    ) -> None:
+        self._transport = transport
+        self._boards = dict(boards)
+        self._mappings = {name: mappings[name] for name in boards}
+        self._queries = {name: board_queries(name, board_id, mappings[name]) for name, board_id in boards.items()}
+        self._numbers = {name: n for n, name in enumerate(boards)}
+        self._by_ids = ByIds(transport, self._queries, on_event)
+        self._size = PageSize(on_event)
+        self._on_event = on_event
+
+    def look(self, ids: Mapping[str, Collection[int]]) -> Shown:
+        """The boards as they are now and the named items of each, 500 a request; the boards come with the first.
+
+        Raises DriftError for a board that is absent or archived.
+        """
+        boards = sorted(ids, key=self._numbers.__getitem__)
+        wanted = [(board, item_id) for board in boards for item_id in sorted(set(ids[board]))]
+        answers = portions(",".join(self._boards), wanted, self._size, self._look)
+        asked, answer = next(answers)
+        shown = self._shown(answer)
+        self._sort_into(shown, asked, answer)
+        for asked, answer in answers:
+            self._sort_into(shown, asked, answer)
+        logger.info("look asked=%d items=%d gone=%d", len(wanted), len(shown.items), len(shown.gone))
+        return shown
+
+    def items(self, board: str, ids: Collection[int]) -> Iterator[ById]:
+        """The named items as a sync reads them, 500 a request, and what became of those that are not there."""
+        return self._by_ids.read(board, ids)
+
+    def by_marker(self, board: str, column_id: str, values: Collection[str]) -> dict[str, list[RawItem]]:
+        """The items that hold exactly one of these texts, for every text, with who created them and when."""
+        found: dict[str, list[RawItem]] = {value: [] for value in sorted(set(values))}
+        for texts in _chunks(list(found), _VALUES_AT_ONCE):
+            for item in self._holding(board, column_id, texts):
+                text = _text_of(item, column_id)
+                if text in found and all(item.id != other.id for other in found[text]):
+                    found[text].append(item)
+        return found
+
+    def created_since(
+        self, board: str, names: Collection[str], user_id: str, since: datetime
+    ) -> dict[str, list[Candidate]]:
+        """For every name the active items of that name, outer blanks apart, which that user created since then."""
+        since = since.astimezone(UTC).replace(microsecond=0)  # monday tells whole seconds
+        found: dict[str, list[Candidate]] = {name: [] for name in sorted(set(names))}
+        made = created_queries(board, self._boards[board])
+        for wanted in _chunks(list(found), _VALUES_AT_ONCE):
+            params = queries.any_of("name", wanted)
+            chain = Chain(made, params, PageSize(self._on_event), _MOST_NAMESAKES, enough=back_to(since, _created_at))
+            came = self._walk(board, chain)
+            for candidate in filter(None, map(_candidate, {item.id: item for item in came}.values())):
+                if candidate.creator_id == user_id and candidate.created_at >= since:
+                    for name in wanted:
+                        if name.strip() == candidate.name.strip():
+                            found[name].append(candidate)
+        return {
+            name: sorted(candidates, key=lambda made: (made.created_at, made.id)) for name, candidates in found.items()
+        }
+
+    def our_writes(self, board: str, item_ids: Collection[int], user_id: str, since: datetime) -> list[LoggedWrite]:
+        """Changes of these items' cells by that user since then, the oldest first; empty where the log may not be read.
+
+        Each holds what was in the cell before: another value than ours means that a person's edit was overwritten.
+        """
+        wanted = sorted(set(item_ids))
+        found: list[LoggedWrite] = []
+        try:
+            for asked in _chunks(wanted, IDS_PER_ROOT):
+                found += self._logged(board, asked, user_id, since)
+        except Refusal as refusal:
+            fault = refusal.fault
+            logger.warning("no activity log board=%s code=%s request=%s", board, fault.code, fault.request_id)
+            return []
+        return sorted(found, key=lambda write: (write.at, write.item_id, write.column_id))
+
+    def create_marker(self, board: str, column_id: str, title: str) -> bool:
+        """Create the text column unless the board has it; whether it was created.
+
+        Raises DriftError when the board has a column of that id that cannot hold our marker.
+        """
+        if self._has_marker(board, column_id):
+            return False
+        variables = {"board": str(self._boards[board]), "id": column_id, "title": title}
+        try:
+            answer = self._transport.execute(CREATE_COLUMN, variables, idempotency_key=uuid.uuid4().hex)
+        except Doubtful as doubtful:
+            if self._has_marker(board, column_id):
+                return True
+            raise doubtful.error from None
+        if answer.faults:
+            raise sentence(gravest(list(answer.faults)), datetime.now(UTC))
+        created: Ref | None = part(answer.data, "create_column", Ref | None)
+        if created is None or created.id != column_id:
+            raise DriftError(f"monday.com created a column on the {board} board, but not as {column_id}: remove it")
+        logger.info("column created board=%s column=%s", board, column_id)
+        return True
+
+    def _look(self, start: int, asked: Sequence[ItemKey], settle: Collection[Action]) -> Aliases:
+        parts = _parts(asked)
+        document = queries.look(
+            list(self._mappings.values()), [self._numbers[board] for board, _ in parts], boards=start == 0
+        )
+        variables: dict[str, Any] = {f"ids{n}": [str(item_id) for item_id in ids] for n, (_, ids) in enumerate(parts)}
+        for board, _ in parts:
+            variables[f"cols{self._numbers[board]}"] = self._queries[board].column_ids
+        if start == 0:
+            variables["boards"] = [str(board_id) for board_id in self._boards.values()]
+        return self._transport.execute(document, variables, settle=settle).data
+
+    def _shown(self, answer: Aliases) -> Shown:
+        """The boards of the first answer, and no item yet."""
+        live: list[Board | None] = part(answer, "boards", list[Board | None] | None) or []
+        me: Me | None = part(answer, "me", Me | None)
+        schemas = schemas_of(self._boards, live, me, {})
+        settings = {
+            (int(board.id), choices.id): choices.settings
+            for board in live
+            if board is not None
+            for choices in board.choices or ()
+            if choices is not None
+        }
+        texts = {
+            name: {column_id: spelled(settings.get((board_id, column_id))) for column_id in self._status_columns(name)}
+            for name, board_id in self._boards.items()
+        }
+        labels: dict[str, dict[str, Labels]] = {
+            name: {column_id: by_text(found) for column_id, found in columns.items()} for name, columns in texts.items()
+        }
+        return Shown(schemas, labels, texts, {}, {}, me.id if me else None)
+
+    def _status_columns(self, board: str) -> list[str]:
+        columns = self._mappings[board].items()
+        return [column_id for column_id, column in columns if column.codec.monday_type == STATUS.monday_type]
+
+    def _sort_into(self, shown: Shown, asked: Sequence[ItemKey], answer: Aliases) -> None:
+        for n, (board, ids) in enumerate(_parts(asked)):
+            found = sorted_out(board, self._boards[board], ids, items_at(answer, n))
+            shown.items.update({(board, item.id): item for item in found.alive})
+            shown.gone.update({(board, item_id): gone for item_id, gone in found.gone.items()})
+
+    def _holding(self, board: str, column_id: str, texts: Sequence[str]) -> Iterator[RawItem]:
+        board_id = self._boards[board]
+        variables = {
+            "board": str(board_id),
+            "limit": LARGEST_PAGE,
+            "columns": [{"column_id": column_id, "column_values": texts}],
+            "cols": [column_id],
+        }
+        page = self._transport.execute(queries.BY_VALUES, variables).data.items_page_by_column_values
+        yield from items_of(board, page.items)
+        if page.cursor is not None:
+            params, size = queries.any_of(column_id, texts), PageSize(self._on_event)
+            made = created_queries(board, board_id, (column_id,))
+            yield from self._walk(board, Chain(made, params, size, _MOST_NAMESAKES, page.cursor))
+
+    def _walk(self, board: str, chain: Chain) -> Iterator[RawItem]:
+        for page in walk(self._transport, chain, threading.Event()):
+            yield from items_of(board, page)
+
+    def _logged(self, board: str, asked: Sequence[int], user_id: str, since: datetime) -> Iterator[LoggedWrite]:
+        """Raises Refusal where the token may not read the log."""
+        items = set(asked)
+        variables = {
+            "board": [str(self._boards[board])],
+            "items": [str(item_id) for item_id in asked],
+            "users": [user_id],
+            "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "limit": _LOG_PAGE,
+        }
+        for page in range(1, _LOG_PAGES + 1):
+            answer = self._transport.execute(queries.ACTIVITY, variables | {"page": page}, settle=_NO_LOG)
+            live = next(iter(answer.data.boards or ()), None)
+            if live is None:
+                raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
+            entries = live.activity_logs or []
+            ours = (entry for entry in entries if entry is not None and entry.user_id == user_id)
+            yield from (write for entry in ours for write in logged_writes(entry) if write.item_id in items)
+            if len(entries) < _LOG_PAGE:
+                return
+        logger.warning("activity log cut board=%s entries=%d: older ones were not read", board, _LOG_PAGE * _LOG_PAGES)
+
+    def _has_marker(self, board: str, column_id: str) -> bool:
+        board_id = self._boards[board]
+        answer = self._transport.execute(queries.RECHECK, {"boards": [str(board_id)]}).data
+        column = schemas_of({board: board_id}, answer.boards, None, {})[board].columns.get(column_id)
+        if column is None:
+            return False
+        if column.archived or column.type != TEXT.monday_type:
+            state = "archived" if column.archived else f"of type {column.type}"
+            raise DriftError(
+                f"the {board} board has a column {column_id} that is {state}: our marker needs an active text column"
+            )
+        return True
+
+
+def _parts(asked: Sequence[ItemKey]) -> list[tuple[str, list[int]]]:
+    """One root each: ids of one board, 100 at most. The keys of a board stand together."""
+    by_board: dict[str, list[int]] = {}
+    for board, item_id in asked:
+        by_board.setdefault(board, []).append(item_id)
+    return [(board, chunk) for board, ids in by_board.items() for chunk in _chunks(ids, IDS_PER_ROOT)]
+
+
+def _chunks(values: list[Any], size: int) -> list[list[Any]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _text_of(item: RawItem, column_id: str) -> str | None:
+    cells = {cell.id: cell.text for cell in decode_item(item.raw).column_values}
+    text = cells.get(column_id)
+    return text if isinstance(text, str) else None
+
+
+def _created_at(item: RawItem) -> datetime:
+    """Now for one that does not tell: it stops no walk."""
+    told = _created.decode(item.raw).created_at
+    return instant(told) if told else datetime.now(UTC)
+
+
+def _candidate(item: RawItem) -> Candidate | None:
+    """None for an item that is archived, or does not tell who created it and when."""
+    made = _created.decode(item.raw)
+    if not made.created_at or not made.creator_id or made.state not in ("active", None):
+        return None
+    return Candidate(int(made.id), made.name, instant(made.created_at), made.creator_id)

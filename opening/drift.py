@@ -1,0 +1,56 @@
+"""Refuses boards that are not what the mapping says, before anything of them is believed or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cli.run import Run
+from monday.boards import BoardSchema
+from monday_api import BOARDS
+from opening.begin import Start
+from reconcile.errors import DriftError
+
+SURELY_MAPPED = 0.6
+"""With fewer of the mapped columns there it is another board, not a changed one."""
+
+
+def refuse_drift(run: Run, start: Start, schemas: Mapping[str, BoardSchema]) -> None:
+    """Raise DriftError for a column that is gone or has another type, and for a board that is another one."""
+    problems: list[str] = []
+    for name, schema in schemas.items():
+        problems += _another_board(run, start, schema)
+        mapping = {
+            column_id: column for column_id, column in BOARDS[name].items() if column_id not in run.options.skip_columns
+        }
+        drifts = schema.drift(mapping)
+        fatal = [drift for drift in drifts if drift.fatal]
+        if len(fatal) > (1 - SURELY_MAPPED) * len(mapping):
+            problems.append(
+                f"{len(fatal)} of {len(mapping)} mapped columns are not on the {name} board {schema.id}: "
+                "is it the right board?"
+            )
+            continue
+        for drift in fatal:
+            column = mapping[drift.column_id]
+            what = f"has the type {drift.found}" if drift.difference == "retyped" else f"is {drift.difference}"
+            problems.append(
+                f'Column {drift.column_id} ("{column.title}") of the {name} board {what}: restore it on the board, or '
+                f"run with --skip-column {drift.column_id}."
+            )
+        run.report.notes += [
+            f'The {name} board calls column {drift.column_id} "{drift.found}", the mapping calls it '
+            f'"{mapping[drift.column_id].title}".'
+            for drift in drifts
+            if not drift.fatal
+        ]
+    if problems:
+        raise DriftError("The boards are not what the mapping says. " + " ".join(problems))
+
+
+def _another_board(run: Run, start: Start, schema: BoardSchema) -> Iterator[str]:
+    state = start.opening.boards.get(schema.id)
+    if state is not None and state.account_id not in (None, "", schema.account_id) and not run.options.rebind_board:
+        yield (
+            f"The {schema.board} board {schema.id} now belongs to account {schema.account_id}, "
+            f"it was {state.account_id}: check MONDAY_API_KEY, or run with --rebind-board."
+        )

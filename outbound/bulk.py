@@ -1,0 +1,94 @@
+"""Many new items at once: a CSV file that monday.com takes in by itself, matched on the marker, so that a file that is
+uploaded twice makes nothing twice. What a file cannot carry follows as an update.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from cli.run import Run
+from models import RowId
+from monday.jobs import CSV_ROWS, as_csv, csv_text
+from monday_api import BOARDS, MARKER
+from opening.begin import Start
+from outbound.find import Found
+from outbound.record import Outcome, fenced, write_outcome
+from postgres import journal
+from reconcile.columns import STATUS
+from reconcile.ops import create_op
+from reconcile.push import CellEdit, ItemCreate
+
+logger = logging.getLogger(__name__)
+
+BULK_FROM: Final = 500
+"""New items of a board from which on a job costs less than requests of many aliases."""
+
+
+class Bulk:
+    """Creates items by jobs. `gate` refuses to go on when the lease is not certainly ours."""
+
+    def __init__(self, run: Run, start: Start, found: Found, gate: Callable[[], None]) -> None:
+        self._run, self._start, self._found, self._gate = run, start, found, gate
+
+    def create(self, board: str, new: Sequence[ItemCreate], done: list[ItemCreate]) -> list[ItemCreate]:
+        """Those that a job refused, or that it could not take, come back: they go one by one. The others are `done`."""
+        assert self._found.boards is not None
+        schema = self._found.boards.schemas[board]
+        group = next((group.id for group in schema.groups), None)
+        if group is None:
+            return list(new)
+        left: list[ItemCreate] = []
+        for first in range(0, len(new), CSV_ROWS):
+            left += self._job(board, schema.id, group, new[first : first + CSV_ROWS], done)
+        return left
+
+    def _job(
+        self, board: str, board_id: int, group: str, part: Sequence[ItemCreate], done: list[ItemCreate]
+    ) -> list[ItemCreate]:
+        run, jobs, layout = self._run, self._run.client.jobs, self._run.layouts[board]
+        columns = sorted({column_id for create in part for column_id in create.cells})
+        rows = [(create.name, {MARKER: str(create.row)} | self._cells(board, create)) for create in part]
+        file = as_csv([MARKER, *columns], rows)
+        ops = [journal.Op(place, None, create.row, create_op(create, layout)) for place, create in enumerate(part)]
+        keep = partial(
+            journal.keep_batch, run_id=run.run_id, board_id=board_id, kind="ingest", key="", body="", ops=ops
+        )
+        number = fenced(run, keep, "keeping the journal")
+        self._gate()
+        started = jobs.start(board_id, group, MARKER)
+        fenced(run, partial(journal.keep_job, number=number, job_id=started.job_id), "keeping the journal")
+        self._gate()
+        jobs.upload(started.upload_url, file)
+        status = jobs.wait(started.job_id, gate=self._gate)
+        lines = jobs.report(status.report_url) if status.state == "COMPLETED" and status.report_url else []
+        found = {line.serial - 1: line.item_id for line in lines if line.item_id is not None}
+        logger.info("bulk job board=%s rows=%d made=%d state=%s", board, len(part), len(found), status.state)
+        created: list[tuple[int, RowId, int]] = [(n, part[n].row, item_id) for n, item_id in sorted(found.items())]
+        rest = [place for place in range(len(part)) if place not in found]
+        outcome = Outcome(number, rest, created=created, table=layout.slots[layout.record].table)
+        fenced(run, partial(write_outcome, run, outcome=outcome), "recording the new items")
+        done += [part[place] for place in sorted(found)]
+        return [part[place] for place in rest]
+
+    def _cells(self, board: str, create: ItemCreate) -> dict[str, str]:
+        """The cells that a file can carry; the fields of the others are marked as uncarried."""
+        layout, carried = self._run.layouts[board], dict[str, str]()
+        for column_id, cell in create.cells.items():
+            text = self._text(board, column_id, cell)
+            if text is not None:
+                carried[column_id] = text
+                continue
+            create.uncarried |= {n for n, shape in enumerate(layout.fields) if column_id in shape.cells}
+        return carried
+
+    def _text(self, board: str, column_id: str, cell: CellEdit) -> str | None:
+        """A cell in the form of the file; a status as the board spells its label."""
+        codec = BOARDS[board][column_id].codec
+        if codec is not STATUS:
+            return csv_text(codec, cell.after)
+        assert self._found.boards is not None
+        spelled = self._found.boards.spelled[board].get(column_id, {}).get(cell.form.get("index"))
+        return None if spelled is None else csv_text(codec, spelled)

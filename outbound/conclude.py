@@ -1,0 +1,186 @@
+"""The end of a push: what monday.com was told is remembered, the lease is let go, and the report is filled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+from msgspec import UNSET
+
+from cli.run import Run, run_record
+from models import TABLES, RowId
+from monday_api import BOARDS
+from opening.begin import Start
+from outbound.find import Found
+from outbound.recover import Recovered
+from outbound.send import Sent
+from outbound.tell import tell
+from postgres.conflicts import add_conflicts, settle_open
+from postgres.push import (
+    count_tolerated,
+    follow_customers,
+    gather_roles,
+    mark_told,
+    move_keys,
+    note_refused,
+    remember_items,
+)
+from postgres.state import read_standing
+from postgres.transaction import Transaction
+from reconcile.errors import Exit
+from reconcile.logged import logged_value
+from reconcile.merge import Conflict
+from reconcile.push import ItemPush, Refused, key_changes
+from reconcile.world import RowValues
+
+logger = logging.getLogger(__name__)
+
+
+def conclude(run: Run, start: Start, found: Found, sent: Sent, recovered: Recovered) -> Exit:
+    """Remember, report and let the lease go, in one transaction; the exit code says whether a person is needed."""
+    overwritten = [] if run.dry else _overwritten(run, found, sent)
+    work = partial(_conclude, run, start, found, sent, recovered, overwritten)
+    run.lease.stop()
+    run.database.transact(work, read_only=run.dry, label="remembering what was sent")
+    return run.report.exit_code
+
+
+def _conclude(
+    run: Run,
+    start: Start,
+    found: Found,
+    sent: Sent,
+    recovered: Recovered,
+    overwritten: Sequence[Conflict],
+    tx: Transaction,
+) -> None:
+    if not run.dry:
+        _remember(run, start, found, sent, overwritten, tx)
+    tell(run, found, sent, recovered, overwritten, read_standing(tx, start.present))
+    if not run.dry:
+        run.lease.release(tx, [run_record(run)])
+
+
+# What is remembered ---------------------------------------------------------------------------------------------------
+
+
+def _remember(
+    run: Run, start: Start, found: Found, sent: Sent, overwritten: Sequence[Conflict], tx: Transaction
+) -> None:
+    push, edits = found.push, found.edits
+    remember_items(tx, run.layouts, push.settled)
+    settle_open(tx, run.layouts, sorted(found.looked))
+    add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *overwritten])
+    refused = [*push.refused, *sent.refused]
+    note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, refused))
+    told = _told(found, sent)
+    if told:
+        mark_told(tx, told)
+        owners = key_changes({row: table for row, (table, _) in told.items()}, _rows_now(found, sent), edits.owners)
+        move_keys(tx, list(owners))
+    people, projects = _moved(run, sent)
+    if people:
+        gather_roles(tx, run.layouts, people)
+    if projects:
+        follow_customers(tx, start.present, projects)
+    if push.settled or sent.delivered or sent.new:
+        count_tolerated(tx)
+
+
+def _told(found: Found, sent: Sent) -> dict[RowId, tuple[str, str]]:
+    """Rows of which monday shows everything now, with the content that they were told with."""
+    edits, waits = found.edits, found.push.waits | sent.undelivered
+    created = {create.row for create in sent.new}
+    shown = {row for item in sent.delivered for row in item.moved.values()}
+    shown |= {row for create in sent.new for row in create.links}
+    fresh = {row for _board, row in edits.fresh}
+    return {
+        row: (table, sent.prepared.hashes.get(row, content))
+        for row, content in edits.hashes.items()
+        if row not in waits and (row in edits.changed or row in created or (row in shown and row not in fresh))
+        for table in TABLES
+        if row in edits.rows[table]
+    }
+
+
+def _rows_now(found: Found, sent: Sent) -> Mapping[str, Mapping[RowId, RowValues]]:
+    """The rows as they are after they were made whole."""
+    rows = {table: dict(known) for table, known in found.edits.rows.items()}
+    for table, updates in found.push.completed.items():
+        columns = TABLES[table].__struct_fields__
+        for update in updates:
+            if update.id in sent.prepared.hashes:
+                row = list(rows[table][update.id])
+                for column, (_was, now) in update.changes.items():
+                    row[columns.index(column)] = now
+                rows[table][update.id] = tuple(row)
+    return rows
+
+
+def _cleared(found: Found, refused: Sequence[Refused]) -> list[tuple[str, int, str]]:
+    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item."""
+    standing = found.push.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
+    fresh = {row for _board, row in found.edits.fresh}
+    return [
+        letter
+        for letter in sorted(found.edits.letters - standing)
+        if (letter[0], letter[1]) not in found.edits.busy
+        and not (letter[1] == 0 and letter[2].partition(".")[2] in fresh and letter in found.edits.refused)
+    ]
+
+
+def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
+    """People who gained or lost a slot, and projects that show another customer."""
+    people: set[RowId] = set()
+    projects: set[RowId] = set()
+    for item in sent.delivered:
+        layout = run.layouts[item.board]
+        if "customer" in item.moved:
+            projects |= {row for row in (item.links[layout.record],) if row is not None}
+        for place, slot in enumerate(layout.slots):
+            if slot.person and slot.role in item.moved:
+                people |= {row for row in (item.links[place], item.left.get(slot.role)) if row is not None}
+    for create in sent.new:
+        layout = run.layouts[create.board]
+        people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
+        projects.add(create.row)
+    return people, projects
+
+
+def _overwritten(run: Run, found: Found, sent: Sent) -> list[Conflict]:
+    """Edits that somebody made on monday between the look and the write. monday has no compare-and-set, but its
+    activity log tells what each of our writes replaced: a value that we did not see is kept as one that lost."""
+    user = found.boards.user_id if found.boards is not None else None
+    if user is None or sent.first_at is None:
+        return []
+    since = sent.first_at - timedelta(seconds=time.monotonic() - found.looked_at + 60)
+    lost: list[Conflict] = []
+    for board, items in _by_board(sent.delivered).items():
+        layout = run.layouts[board]
+        latest = {}
+        for write in run.client.looker.our_writes(board, list(items), user, since):
+            item = items.get(write.item_id)
+            if item is not None and write.column_id in item.cells and write.at > item.view.updated_at:
+                latest[write.item_id, write.column_id] = write
+        for (item_id, column_id), write in sorted(latest.items()):
+            item, cell = items[item_id], items[item_id].cells[column_id]
+            codec = BOARDS[board][column_id].codec
+            previous = logged_value(codec, write.previous)
+            seen = (codec.canon(cell.before), codec.canon(cell.after))  # the second where the write ran twice
+            if previous is UNSET or codec.canon(previous) in seen:
+                continue
+            number = next(n for n in item.targets if column_id in layout.fields[n].cells)
+            slot = layout.slots[layout.fields[number].slot]
+            place = ((board, item_id), slot.role, layout.fields[number].id, slot.table, item.causes[number])
+            lost.append(Conflict(*place, "postgres", cell.after, "monday", previous))
+    return lost
+
+
+def _by_board(items: Sequence[ItemPush]) -> dict[str, dict[int, ItemPush]]:
+    boards: dict[str, dict[int, ItemPush]] = {}
+    for item in items:
+        boards.setdefault(item.board, {})[item.id] = item
+    return boards

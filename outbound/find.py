@@ -1,0 +1,180 @@
+"""Finding what to send: the rows that people changed, the items that show them, and what monday.com shows right now."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import timing
+from cli.report import BoardReport, counted
+from cli.run import Run
+from monday.looking import Shown as ShownBoards
+from monday_api import BOARDS, STAGE_STATUS
+from opening.begin import Start
+from opening.drift import refuse_drift
+from outbound.record import view_of
+from postgres.edits import read_edits
+from postgres.journal import OpenBatch
+from postgres.transaction import Transaction
+from reconcile.edits import Edits
+from reconcile.errors import ConfigError
+from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
+from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
+from reconcile.push import Push
+from reconcile.wire import decode_item
+from reconcile.world import ItemKey
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Found:
+    """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
+    those that were seen, at `looked_at` (monotonic seconds)."""
+
+    edits: Edits
+    push: Push = field(default_factory=Push)
+    boards: ShownBoards | None = None
+    gone: list[ItemKey] = field(default_factory=list)
+    looked: set[ItemKey] = field(default_factory=set)
+    looked_at: float = 0.0
+    outdated: int = 0
+
+
+def find_edits(run: Run, start: Start, unfinished: Sequence[OpenBatch], tx: Transaction) -> Edits:
+    """Rows that people changed since they were last in step; nothing of an op that is still in doubt.
+
+    Raises ConfigError before the first read of the boards: a push needs to know what they showed.
+    """
+    _refuse_unread(run, start)
+    edits = read_edits(tx, run.layouts, start.present)
+    if run.options.retry_dead:
+        edits.refused.clear()
+    boards = {layout.board_id: board for board, layout in run.layouts.items()}
+    for batch in unfinished:
+        for op in batch.ops:
+            if op.item_id is not None and batch.board_id in boards:
+                edits.busy.add((boards[batch.board_id], op.item_id))
+            if op.row is not None:
+                edits.busy.add(op.row)
+    edits.items = {board: len(start.active(board)) for board in run.board_ids}
+    return edits
+
+
+def _refuse_unread(run: Run, start: Start) -> None:
+    for board, board_id in run.board_ids.items():
+        state = start.opening.boards.get(board_id)
+        if state is None or state.last_full_at is None:
+            raise ConfigError(
+                f"The {board} board was never read whole into this database, so nothing can be compared with it: run "
+                "sync_monday_to_pg.py first."
+            )
+
+
+@timing.timed("plan")
+def plan_push(run: Run, start: Start, edits: Edits) -> Found:
+    """Decide what is sent, on what monday shows right now of the items concerned. No request where there are none.
+
+    Raises UnsafePlan for a plan that no person would make, DriftError for boards that are not as mapped.
+    """
+    options = PushOptions(
+        BOARDS,
+        policy=run.options.on_conflict,
+        create_labels=run.options.create_labels,
+        allow_fanout=run.options.allow_fanout,
+        propagate_deletes=run.options.propagate_deletes,
+        stage_status=STAGE_STATUS,
+    )
+    for board, board_id in run.board_ids.items():
+        run.report.boards[board] = BoardReport(board_id, board, mode="incremental", items_count=edits.items[board])
+    wanted, first = to_look_at(edits, run.layouts, options)
+    looked = _limited(run, wanted)
+    found = Found(edits)
+    if not looked and not first.creates:
+        found.push = make_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
+        _put_off_creates(run, found.push, ())
+        _guard(run, found, start)
+        return found
+    shown = _look(run, start, looked, found)
+    assert found.boards is not None
+    options = replace(options, labels=found.boards.labels)
+    found.looked = set(shown)
+    unseen = (set(wanted) - shown.keys()) - set(found.gone)
+    found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
+    _put_off_creates(run, found.push, looked)
+    _guard(run, found, start)
+    return found
+
+
+def _limited(run: Run, wanted: Sequence[ItemKey]) -> list[ItemKey]:
+    if run.options.limit is None:
+        return list(wanted)
+    by_board: dict[str, list[ItemKey]] = defaultdict(list)
+    for key in wanted:
+        by_board[key[0]].append(key)
+    return [key for keys in by_board.values() for key in keys[: run.options.limit]]
+
+
+def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
+    """New items count towards the limit of their board, after the items that are there."""
+    if run.options.limit is None:
+        return
+    left = dict.fromkeys(run.board_ids, run.options.limit)
+    for board, _item in looked:
+        left[board] -= 1
+    kept = []
+    for create in push.creates:
+        if left[create.board] > 0:
+            left[create.board] -= 1
+            kept.append(create)
+        else:
+            push.put_off += 1
+    push.creates = kept
+
+
+def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> dict[ItemKey, Shown]:
+    """What monday shows; an item in an older state than is remembered was not seen."""
+    ids: dict[str, list[int]] = {board: [] for board in run.board_ids}
+    for board, item_id in looked:
+        ids[board].append(item_id)
+    found.looked_at = time.monotonic()
+    with timing.stage("look"):
+        boards = found.boards = run.client.look(ids)
+    refuse_drift(run, start, boards.schemas)
+    guard_read(
+        {
+            board: BoardSize(schema.items_count, len(start.active(board)), complete=True)
+            for board, schema in boards.schemas.items()
+        },
+        Thresholds(accept_shrink=run.options.accept_shrink),
+    )
+    for board, schema in boards.schemas.items():
+        run.report.boards[board] = BoardReport(
+            board_id=schema.id,
+            title=schema.title,
+            fetched=sum(key[0] == board for key in boards.items),
+            mode="incremental",
+            items_count=schema.items_count,
+        )
+    found.gone = sorted(boards.gone)
+    shown: dict[ItemKey, Shown] = {}
+    for key, raw in boards.items.items():
+        view = view_of(run, start, key[0], raw, as_page=False)
+        if view.updated_at < found.edits.stored[key].updated_at:
+            found.outdated += 1
+            continue
+        shown[key] = Shown.of(view, decode_item(raw.raw))
+    if found.outdated:
+        run.report.notes.append(
+            f"{counted(found.outdated, 'item')} came in an older state than was synced before: nothing was sent to "
+            "them, the next run looks again."
+        )
+    return shown
+
+
+def _guard(run: Run, found: Found, start: Start) -> None:
+    thresholds = Thresholds(run.options.max_change, run.options.max_delete, max_create=run.options.max_create)
+    guard_push(found.push, {board: len(start.active(board)) for board in run.board_ids}, thresholds)

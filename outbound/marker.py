@@ -1,0 +1,25 @@
+"""`--setup-marker`: the text column in which a new item carries the id of its row, added once to each board."""
+
+from __future__ import annotations
+
+import click
+
+from cli.run import Run, run_record
+from monday_api import MARKER, MARKER_TITLE
+from postgres.transaction import Transaction
+from reconcile.errors import Exit
+
+
+def set_up_marker(run: Run) -> Exit:
+    """Add the column where it is not there yet. Raises SyncError when the token's user may not."""
+    run.client.look({})  # an absent board is told before anything is made
+    for board in run.board_ids:
+        made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE)
+        what = "was added" if made else "is there already"
+        click.echo(f'{board}: the column "{MARKER_TITLE}" ({MARKER}) {what}.', err=run.options.json)
+
+    def record(tx: Transaction) -> None:
+        run.lease.release(tx, [run_record(run)])
+
+    run.database.transact(record, read_only=False, label="recording the run")
+    return Exit.DONE

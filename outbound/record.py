@@ -1,0 +1,75 @@
+"""What becomes known of a write goes to the database at once: bases of written items, ids of new ones, and the journal
+lets go of what is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cli.run import Run
+from models import RowId
+from monday.connection import READ_TIMEOUT_S
+from opening.begin import Start
+from postgres import journal
+from postgres.conflicts import add_conflicts
+from postgres.push import link_rows, mark_archived, remember_items
+from postgres.transaction import Transaction
+from reconcile.intake import content_hash
+from reconcile.merge import Conflict
+from reconcile.plan import ItemBase
+from reconcile.rows import View
+from reconcile.wire import RawItem, decode_item
+from reconcile.world import ItemKey
+
+T = TypeVar("T")
+
+MARGIN_S = READ_TIMEOUT_S + 15
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is known of some ops of one batch. `places` go from the journal; `created` stay there until the new items
+    were read: (place, row, item id)."""
+
+    number: int
+    places: list[int] = field(default_factory=list)
+    bases: list[ItemBase] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    archived: list[ItemKey] = field(default_factory=list)
+    created: list[tuple[int, RowId, int]] = field(default_factory=list)
+    table: str = ""
+
+
+def gate(run: Run) -> None:
+    """Raise LeaseHeld unless the lease outlasts the longest request: a run that was asleep must not write."""
+    run.lease.require(MARGIN_S)
+
+
+def fenced(run: Run, work: Callable[[Transaction], T], label: str) -> T:
+    """A writing transaction of this run, which proves first that nobody else has taken over."""
+
+    def checked(tx: Transaction) -> T:
+        run.lease.check_fence(tx)
+        return work(tx)
+
+    return run.database.transact(checked, read_only=False, label=label)
+
+
+def write_outcome(run: Run, tx: Transaction, outcome: Outcome) -> None:
+    remember_items(tx, run.layouts, outcome.bases)
+    add_conflicts(tx, run.layouts, run.run_id, outcome.conflicts)
+    if outcome.archived:
+        mark_archived(tx, run.layouts, outcome.archived)
+    if outcome.created:
+        journal.keep_item_ids(tx, outcome.number, [(place, item_id) for place, _row, item_id in outcome.created])
+        link_rows(tx, outcome.table, {row: item_id for _place, row, item_id in outcome.created})
+    if outcome.places:
+        journal.drop_ops(tx, outcome.number, outcome.places)
+
+
+def view_of(run: Run, start: Start, board: str, raw: RawItem, *, as_page: bool) -> View:
+    """An item as it was answered. Its hash is known only where it has the form in which a page shows it (`as_page`)."""
+    m_hash = content_hash(start.hash_keys[board], raw) if as_page else None
+    return run.layouts[board].decode(decode_item(raw.raw), m_hash)

@@ -1,0 +1,344 @@
+"""Settles what an earlier run left unfinished, first of all and in both directions: every step is a read, or a write
+that cannot happen twice, so that recovery can itself be killed anywhere.
+
+A request younger than the time for which monday keeps its answers is sent again, the same bytes under the same key. An
+older one is looked up: an item that shows what was sent was written, a new item is found by its marker, or by who made
+it, when and under which name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import timing
+from cli.report import counted
+from cli.run import Run
+from models import RowId
+from monday.errors import Action
+from monday.jobs import JobStatus
+from monday.writing import Answered, Batch, Doubtful, Result
+from monday_api import MARKER, MondayClient
+from opening.begin import Start
+from outbound.record import Outcome, fenced, gate, view_of, write_outcome
+from postgres import journal
+from postgres.items import STORED, places, stored_item
+from postgres.journal import OpenBatch
+from postgres.push import note_refused, register_rows
+from postgres.transaction import Transaction
+from reconcile.base import Stored
+from reconcile.ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
+from reconcile.plan import ItemBase
+from reconcile.push import Refused
+from reconcile.world import ItemKey
+
+logger = logging.getLogger(__name__)
+
+RESEND_S: Final = 25 * 60  # monday keeps an answer for 30 minutes (monday docs, "Idempotency")
+LOOK_UP_S: Final = 35 * 60
+LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
+SKEW: Final = timedelta(minutes=5)
+AMBIGUOUS: Final = "ambiguous"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What came of an unfinished journal. `waiting` are requests that are still in doubt."""
+
+    written: int = 0
+    created: int = 0
+    dropped: int = 0
+    waiting: list[OpenBatch] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+@timing.timed("recover")
+def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
+    """Settle the journal; nothing where it is empty, which costs nothing. A dry run and a replay only tell of it.
+
+    `again`: at the end of a push that left something in it.
+    """
+    recovered = Recovered()
+    if not start.opening.unfinished and not again:
+        return recovered
+    batches = run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
+    ours = [batch for batch in batches if batch.board_id in run.board_ids.values()]
+    recovered.waiting = [batch for batch in batches if batch not in ours]
+    if run.dry or run.options.replays:
+        recovered.waiting = batches
+    elif ours:
+        with run.writing_client() as client:
+            settler = Settler(run, start, client, recovered)
+            for batch in ours:
+                settler.settle(batch)
+            settler.meet()
+    _tell(run, recovered)
+    return recovered
+
+
+def _tell(run: Run, recovered: Recovered) -> None:
+    if settled := recovered.written + recovered.created + recovered.dropped:
+        run.report.notes.append(
+            f"An earlier run was cut short: {counted(settled, 'write')} of it "
+            f"{'was' if settled == 1 else 'were'} settled first ({recovered.written + recovered.created:,} had been "
+            f"carried out, {recovered.dropped:,} had not)."
+        )
+    waiting = sum(len(batch.ops) for batch in recovered.waiting)
+    if waiting:
+        run.report.notes.append(
+            f"{counted(waiting, 'write')} of an earlier run may or may not have been carried out by monday.com: the "
+            "items concerned are left alone until that is certain, within 40 minutes."
+        )
+
+
+class Settler:
+    """Settles batches one by one, on a connection that may write."""
+
+    def __init__(self, run: Run, start: Start, client: MondayClient, recovered: Recovered) -> None:
+        self._run, self._start, self._client, self.recovered = run, start, client, recovered
+        self._boards = {board_id: board for board, board_id in run.board_ids.items()}
+        self._gate = partial(gate, run)
+        self._unmet: list[tuple[str, OpenBatch]] = []
+
+    def settle(self, batch: OpenBatch) -> None:
+        """Bring one batch to its end, or leave it where that is not certain yet."""
+        board = self._boards[batch.board_id]
+        steps: Mapping[str, Callable[[str, OpenBatch], object]] = {
+            "change": self.changes,
+            "create": self._creates,
+            "archive": self._archives,
+            "ingest": self._bulk,
+        }
+        steps[batch.kind](board, batch)
+
+    def changes(self, board: str, batch: OpenBatch, *, resend: bool = True) -> set[int]:
+        """Items of which the write is known to be done; the others are planned anew, unless all is still in doubt."""
+        layout = self._run.layouts[board]
+        ops = {op.item_id: op for op in batch.ops if op.item_id is not None}
+        views = {
+            raw.id: view_of(self._run, self._start, board, raw, as_page=False)
+            for answer in self._client.looker.items(board, ops)
+            for raw in answer.alive
+        }
+        states = {
+            item_id: seen(op.content, views[item_id], layout)
+            for item_id, op in ops.items()
+            if item_id in views and isinstance(op.content, ChangeOp)
+        }
+        found = set(states.values())
+        if resend and Seen.NOT_DONE in found and Seen.EDITED not in found and batch.age_s < RESEND_S:
+            self._again(board, batch)
+            return set()
+        if resend and found - {Seen.DONE} and batch.age_s < LATEST_S:
+            self.recovered.waiting.append(batch)
+            return set()
+        done = {item_id for item_id, state in states.items() if state is Seen.DONE}
+        outcome = Outcome(batch.number, [op.place for op in batch.ops])
+        for item_id, stored in self._stored(board, done).items():
+            op = ops[item_id].content
+            assert isinstance(op, ChangeOp)
+            outcome.bases.append(changed_base(op, stored, views[item_id], layout))
+            outcome.conflicts += op.conflicts
+        self._record(outcome, written=len(done), dropped=len(batch.ops) - len(done))
+        return done
+
+    def _again(self, board: str, batch: OpenBatch) -> None:
+        """The same request once more: monday repeats its answer, or carries it out now. Then every item tells."""
+        answer = self._send(board, batch)
+        layout = self._run.layouts[board]
+        outcome = Outcome(batch.number)
+        stored = self._stored(board, [op.item_id for op in batch.ops if op.item_id is not None])
+        for op, result in zip(batch.ops, answer.results, strict=True):
+            if _unread(result):
+                continue
+            outcome.places.append(op.place)
+            if result.item is not None and isinstance(op.content, ChangeOp) and result.item.id in stored:
+                view = view_of(self._run, self._start, board, result.item, as_page=True)
+                outcome.bases.append(changed_base(op.content, stored[result.item.id], view, layout))
+                outcome.conflicts += op.content.conflicts
+        done = len(outcome.bases)
+        self._record(outcome, written=done, dropped=len(outcome.places) - done)
+
+    def _archives(self, board: str, batch: OpenBatch) -> None:
+        if batch.age_s < RESEND_S:
+            answer = self._send(board, batch)
+            done = {op.item_id for op, result in zip(batch.ops, answer.results, strict=True) if result.item is not None}
+        else:
+            ids = [op.item_id for op in batch.ops if op.item_id is not None]
+            gone = {item_id for answer in self._client.looker.items(board, ids) for item_id in answer.gone}
+            done = set(gone)
+        outcome = Outcome(batch.number, [op.place for op in batch.ops])
+        outcome.archived = [(board, item_id) for item_id in sorted(filter(None, done))]
+        self._record(outcome, written=len(outcome.archived), dropped=len(batch.ops) - len(outcome.archived))
+
+    # New items
+
+    def _creates(self, board: str, batch: OpenBatch) -> None:
+        unknown = [op for op in batch.ops if op.item_id is None]
+        if unknown and batch.age_s < RESEND_S and len(unknown) == len(batch.ops):
+            answer = self._send(board, batch)
+            found = {
+                op.place: result.item.id
+                for op, result in zip(batch.ops, answer.results, strict=True)
+                if result.item is not None
+            }
+            unread = {op.place for op, result in zip(batch.ops, answer.results, strict=True) if _unread(result)}
+            self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found.keys() | unread])
+        elif unknown and batch.age_s < LOOK_UP_S:
+            self.recovered.waiting.append(batch)
+            return
+        elif unknown:
+            self._look_up(board, batch, unknown)
+        self._unmet.append((board, batch))
+
+    def _look_up(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op]) -> None:
+        """Which new items are there: by the marker where the board has it, else by their maker, time and name."""
+        shown = self._client.look({})
+        if MARKER in shown.schemas[board].columns:
+            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
+            candidates = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
+        else:
+            candidates = self._by_name(board, batch, unknown, shown.user_id)
+        taken = self._linked(board, {item_id for ids in candidates.values() for item_id in ids})
+        free = {place: sorted(set(ids) - taken) for place, ids in candidates.items()}
+        claims = [item_id for ids in free.values() for item_id in ids]
+        found = {place: ids[0] for place, ids in free.items() if len(ids) == 1 and claims.count(ids[0]) == 1}
+        unsure = [op for op in unknown if op.place not in found and free[op.place]]
+        table = self._table(board)
+        self.recovered.refused += [
+            Refused(
+                board,
+                0,
+                f"{table}.{op.row}",
+                f"may be one of the items {', '.join(map(str, free[op.place]))}, which a lost request may have made: "
+                f"write the right one's id into {table}.monday_item_id, or archive them and run with --retry-dead",
+                AMBIGUOUS,
+            )
+            for op in unsure
+        ]
+        self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found])
+
+    def _by_name(
+        self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], user_id: str | None
+    ) -> dict[int, list[int]]:
+        names = {op.place: op.content.name for op in unknown if isinstance(op.content, CreateOp)}
+        found = self._client.looker.created_since(board, set(names.values()), user_id or "", batch.sent_at - SKEW)
+        return {place: [candidate.id for candidate in found.get(name, ())] for place, name in names.items()}
+
+    def _bulk(self, board: str, batch: OpenBatch) -> None:
+        """A bulk job by its report; where that is gone, by the marker. An upload that never came is planned anew."""
+        unknown = [op for op in batch.ops if op.item_id is None]
+        if unknown:
+            status = self._client.jobs.wait(batch.job_id, gate=self._gate) if batch.job_id else None
+            if status is not None and status.state == "COMPLETED":
+                self._from_report(board, batch, status)
+            else:
+                self._take_new(board, batch, {}, [op.place for op in unknown])
+        self._unmet.append((board, batch))
+
+    def _from_report(self, board: str, batch: OpenBatch, status: JobStatus) -> None:
+        lines = self._client.jobs.report(status.report_url) if status.report_url else []
+        found = {line.serial - 1: line.item_id for line in lines if line.item_id is not None}
+        if not lines:
+            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in batch.ops])
+            found = {op.place: marked[str(op.row)][0].id for op in batch.ops if marked.get(str(op.row))}
+        self._take_new(board, batch, found, [op.place for op in batch.ops if op.place not in found])
+
+    def _take_new(self, board: str, batch: OpenBatch, found: Mapping[int, int], dropped: Sequence[int]) -> None:
+        rows = {op.place: op.row for op in batch.ops}
+        outcome = Outcome(batch.number, list(dropped), table=self._table(board))
+        outcome.created = [(place, row, item_id) for place, item_id in found.items() if (row := rows[place])]
+        self._record(outcome, created=len(outcome.created), dropped=len(dropped))
+        batch.ops[:] = [
+            journal.Op(op.place, found.get(op.place, op.item_id), op.row, op.content)
+            for op in batch.ops
+            if op.place not in dropped
+        ]
+
+    def meet(self) -> None:
+        """Read the new items, and remember what they show beside what their rows held."""
+        for board, batch in self._unmet:
+            meet(self._run, self._start, self._client, board, batch)
+        if self.recovered.refused:
+            note = partial(note_refused, layouts=self._run.layouts, run_id=self._run.run_id)
+            fenced(self._run, partial(note, refused=self.recovered.refused, cleared=()), "noting what is ambiguous")
+
+    # The database and the wire
+
+    def _record(self, outcome: Outcome, *, written: int = 0, created: int = 0, dropped: int = 0) -> None:
+        fenced(self._run, partial(write_outcome, self._run, outcome=outcome), "settling the journal")
+        self.recovered.written += written
+        self.recovered.created += created
+        self.recovered.dropped += dropped
+
+    def _send(self, board: str, batch: OpenBatch) -> Answered:
+        again = Batch(board, batch.kind, len(batch.ops), batch.key, batch.body)  # type: ignore[arg-type]  # not a job
+        try:
+            return self._client.writer.send(again, gate=self._gate)
+        except Doubtful as doubt:
+            raise doubt.error from doubt
+
+    def _stored(self, board: str, ids: Iterable[int]) -> dict[int, Stored]:
+        def read(tx: Transaction) -> dict[int, Stored]:
+            wanted: list[ItemKey] = [(board, item_id) for item_id in ids]
+            rows = tx.rows(
+                STORED + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+                places(self._run.layouts, wanted),
+            )
+            by_id = {layout.board_id: layout for layout in self._run.layouts.values()}
+            return {stored.id: stored for stored in (stored_item(row, by_id) for row in rows)}
+
+        return self._run.database.transact(read, read_only=True, label="reading what is remembered")
+
+    def _linked(self, board: str, ids: set[int]) -> set[int]:
+        """Items that are somebody's already."""
+
+        def read(tx: Transaction) -> set[int]:
+            return {
+                item_id
+                for (item_id,) in tx.rows(
+                    "SELECT item_id FROM monday_sync.sync_item WHERE board_id = %s AND item_id = ANY(%s)"
+                    " UNION SELECT item_id FROM monday_sync.sync_op WHERE item_id = ANY(%s)",
+                    (self._run.board_ids[board], sorted(ids), sorted(ids)),
+                )
+            }
+
+        return self._run.database.transact(read, read_only=True, label="looking for known items")
+
+    def _table(self, board: str) -> str:
+        layout = self._run.layouts[board]
+        return layout.slots[layout.record].table
+
+
+def _unread(result: Result) -> bool:
+    """Whether the answer leaves open if this op was carried out: it stays in the journal."""
+    return result.fault is not None and result.fault.rule.action is Action.READ_BACK
+
+
+def meet(run: Run, start: Start, client: MondayClient, board: str, batch: OpenBatch) -> list[ItemBase]:
+    """Remember new items: what monday shows of them beside what their rows held when they were made."""
+    layout = run.layouts[board]
+    ops = {op.item_id: op for op in batch.ops if op.item_id is not None}
+    bases: list[ItemBase] = []
+    rows: dict[RowId, str] = {}
+    for answer in client.looker.items(board, ops):
+        for raw in answer.alive:
+            op = ops[raw.id].content
+            assert isinstance(op, CreateOp)
+            view = view_of(run, start, board, raw, as_page=False)
+            bases.append(created_base(op, view, layout))
+            for slot in layout.slots:
+                if (row := op.links.get(slot.role)) is not None:
+                    rows[row] = slot.table
+    outcome = Outcome(batch.number, [op.place for op in batch.ops if op.item_id is not None], bases)
+
+    def work(tx: Transaction) -> None:
+        write_outcome(run, tx, outcome)
+        register_rows(tx, rows)
+
+    fenced(run, work, "remembering the new items")
+    return bases

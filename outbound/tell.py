@@ -1,0 +1,199 @@
+"""What a push did, or would do, for its report: items and cells, what waits for a person, and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cli.report import ItemsReport, Open, counted
+from cli.run import Run
+from models import TABLES, RowId
+from monday_api import BOARDS
+from outbound.find import Found
+from outbound.recover import Recovered
+from outbound.send import CHANGES_AT_FIRST, CREATES_AT_FIRST, Sent
+from postgres.state import Standing
+from reconcile.errors import Exit
+from reconcile.merge import Conflict
+from reconcile.push import Push
+
+_SAMPLES = 10
+_LONGEST = 24
+
+
+def tell(
+    run: Run, found: Found, sent: Sent, recovered: Recovered, overwritten: Sequence[Conflict], standing: Standing
+) -> None:
+    """Fill the report, and with it the exit code."""
+    report, push = run.report, found.push
+    known = sum(found.edits.items.values())
+    items = ItemsReport(len(push.items), len(push.creates), len(push.archives))
+    if not run.dry:
+        items = ItemsReport(sent.updated, sent.created, sent.archived)
+    items.unchanged = max(0, known - items.update - items.archive)
+    report.items = items
+    for table in TABLES:
+        entry = report.tables[table]
+        completed = len(push.completed[table]) if run.dry else sent.prepared.completed[table]
+        entry.update = completed
+        entry.unchanged = max(0, standing.rows.get(table, 0) - completed)
+    for board, looked in report.boards.items():
+        looked.changed = sum(item.board == board for item in (push.items if run.dry else sent.delivered))
+    report.waiting = len(_waiting(found, sent))
+    report.tolerated = standing.tolerated
+    report.digest = push.digest() if push.writes else ""
+    report.samples = list(samples(run, push, run.options.verbosity))
+    report.notes += _notes(run, found, sent, overwritten)
+    report.forecast = _forecast(push) if run.dry else ""
+    _fill_open(run, found, sent, standing)
+    needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
+    report.exit_code = Exit.PERSON_NEEDED if needed else Exit.DONE
+    if any(batch.kind for batch in recovered.waiting) and not run.dry:
+        report.exit_code = Exit.UNAVAILABLE
+
+
+def _waiting(found: Found, sent: Sent) -> set[RowId]:
+    return (found.push.waits | sent.undelivered) & (
+        found.edits.changed.keys() | {row for _board, row in found.edits.fresh} | found.push.fanned.keys()
+    )
+
+
+def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
+    report, push = run.report, found.push
+    boards = {board_id: board for board, board_id in run.board_ids.items()}
+    new = [*push.refused, *sent.refused]
+    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
+    fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
+    merges = []
+    for letter in standing.dead:
+        board = boards.get(letter.board_id, str(letter.board_id))
+        entry = _cell(board, letter.item_id, letter.place, letter.reason)
+        if letter.kind == "would-merge":
+            merges.append({"board": board, "item": letter.item_id, "role": letter.place, "reason": letter.reason})
+        elif entry not in cells:
+            cells.append(entry)
+    merges += [
+        {
+            "board": "staff",
+            "item": 0,
+            "role": "Sales Staff",
+            "reason": f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; "
+            "correct the e-mail, or merge the rows",
+        }
+        for row, other in push.alike
+    ]
+    opened = [_edit(lost) for lost in push.conflicts if lost.open]
+    settled = [_edit(lost) for item in sent.delivered for lost in item.conflicts]
+    if run.dry:
+        settled = [_edit(lost) for item in push.items for lost in item.conflicts]
+    quarantined = max(standing.quarantined, len(cells)) if run.dry else standing.quarantined
+    report.quarantined = Open(quarantined, min(fresh, quarantined), tuple(cells))
+    report.conflicts = Open(max(standing.conflicts, len(opened)), len(opened), tuple(opened))
+    report.would_merge = Open(standing.would_merge + len(push.alike), len(push.alike), tuple(merges))
+    report.settled = Open(len(settled), len(settled), tuple(settled))
+    fanned = tuple({"row": f"{_table_of(found, row)}.{row}", "items": n} for row, n in sorted(push.fanned.items()))
+    report.fanned = Open(len(fanned), len(fanned), fanned)
+
+
+def _table_of(found: Found, row: RowId) -> str:
+    return found.edits.changed.get(row, "?")
+
+
+def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
+    column = BOARDS.get(board, {}).get(place)
+    shown = f'{place} ("{column.title}")' if column else place
+    return {"board": board, "item": item_id or "new", "column": shown, "reason": reason}
+
+
+def _edit(lost: Conflict) -> dict[str, object]:
+    board, item_id = lost.item
+    return {"board": board, "item": item_id, "field": lost.field, "kept": lost.kept_from, "lost": lost.lost_from}
+
+
+def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) -> Iterator[str]:
+    push = found.push
+    if push.inbound:
+        yield (
+            f"{counted(push.inbound, 'item')} of those looked at {'was' if push.inbound == 1 else 'were'} edited on "
+            "monday.com too: that waits for sync_monday_to_pg.py."
+        )
+    if push.put_off:
+        yield f"{counted(push.put_off, 'item')} more would follow without --limit."
+    deleted = len(push.deleted) - len(push.archives) - push.edited_since
+    if deleted:
+        yield (
+            f"{counted(deleted, 'project or person', 'projects or people')} deleted in PostgreSQL: the items stay as "
+            "they are; --propagate-deletes archives them."
+        )
+    if push.edited_since:
+        yield (
+            f"{counted(push.edited_since, 'deleted row')} had an item that was edited since: it is not archived, and "
+            "sync_monday_to_pg.py brings the row back."
+        )
+    gone = len(found.gone) + len(sent.gone)
+    if gone:
+        yield (
+            f"{counted(gone, 'item')} with something to tell {'is' if gone == 1 else 'are'} not on the board any more: "
+            "sync_monday_to_pg.py finds out what became of them."
+        )
+    if sent.prepared.moved:
+        yield (
+            f"{counted(len(sent.prepared.moved), 'row')} changed in PostgreSQL while this run was at work: what they "
+            "say now goes with the next run."
+        )
+    settled = sum(len(item.conflicts) for item in sent.delivered)
+    if settled:
+        yield f"{counted(settled, 'value')} lost against an edit in PostgreSQL: monday_sync.sync_conflict keeps them."
+    if overwritten:
+        yield (
+            f"{counted(len(overwritten), 'cell')} {'was' if len(overwritten) == 1 else 'were'} edited on monday.com in "
+            "the moment before the write, and overwritten: monday_sync.sync_conflict keeps the values."
+        )
+
+
+def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
+    """The first changes, item by item and cell by cell, before → after; all of them with -v."""
+    lines = [
+        (f"item {item.id}", BOARDS[item.board][column_id].title, _shown(cell.before), _shown(cell.after))
+        for item in push.items
+        for column_id, cell in sorted(item.cells.items())
+    ]
+    lines += [
+        ("new item", BOARDS[create.board][column_id].title, "(new)", _shown(cell.after))
+        for create in push.creates
+        for column_id, cell in [("name", None), *sorted(create.cells.items())]
+        if cell is not None
+    ]
+    names = [f"new item in the {create.board} board: {_shown(create.name)}" for create in push.creates]
+    names += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
+    width = max((len(title) for _, title, _, _ in lines), default=0)
+    told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
+    if verbosity > 0:
+        yield from [*told, *names]
+        return
+    told = [line for line in told if not line.startswith("new item")]
+    yield from told[:_SAMPLES]
+    yield from names[:_SAMPLES]
+    left = max(0, len(told) - _SAMPLES) + max(0, len(names) - _SAMPLES)
+    if left:
+        yield f"… and {counted(left, 'more change')}: -v lists them all"
+
+
+def _forecast(push: Push) -> str:
+    """What the writes would cost."""
+    requests = 0
+    for board in BOARDS:
+        changes, creates, archives = (
+            sum(item.board == board for item in push.items),
+            sum(create.board == board for create in push.creates),
+            sum(key[0] == board for key in push.archives),
+        )
+        requests += -(-changes // CHANGES_AT_FIRST) + -(-creates // CREATES_AT_FIRST) + -(-archives // CHANGES_AT_FIRST)
+        requests += -(-creates // 500)
+    if not requests:
+        return ""
+    return f"about {counted(requests, 'more request')} to write, as many daily calls"
+
+
+def _shown(value: object) -> str:
+    text = "(empty)" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,129 @@
+"""The journal of writes to monday.com: every request is here before it is sent, and goes once its outcome is known.
+
+Whatever happens in between (a kill, a lost answer) the next run finds it and settles it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from models import RowId
+from postgres.transaction import Transaction
+from reconcile.ops import ChangeOp, CreateOp
+
+Content = ChangeOp | CreateOp | None
+"""What will be remembered of an op's item; nothing for one that is archived."""
+
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    "change": msgspec.json.Decoder(ChangeOp),
+    "create": msgspec.json.Decoder(CreateOp),
+    "ingest": msgspec.json.Decoder(CreateOp),
+}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One item of a batch, at its place there. `item_id` is None while a new item has none that we know of."""
+
+    place: int
+    item_id: int | None
+    row: RowId | None
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A request whose outcome is not remembered yet. `age_s` by the database's clock, `sent_at` as ISO 8601."""
+
+    number: int
+    board_id: int
+    kind: str
+    key: str
+    body: str
+    job_id: str | None
+    age_s: float
+    sent_at: Any
+    ops: list[Op] = field(default_factory=list)
+
+
+def keep_batch(tx: Transaction, run_id: str, board_id: int, kind: str, key: str, body: str, ops: Sequence[Op]) -> int:
+    """Write down a request before it is sent; its number."""
+    row = tx.one(
+        "INSERT INTO monday_sync.sync_batch (run_id, board_id, kind, idem_key, body) VALUES (%s, %s, %s, %s, %s)"
+        " RETURNING batch_id",
+        (run_id, board_id, kind, key, body),
+    )
+    assert row is not None
+    number = int(row[0])
+    tx.execute(
+        "INSERT INTO monday_sync.sync_op (batch_id, place, board_id, item_id, row_id, content)"
+        " SELECT %s, w.place, %s, w.item_id, w.row_id, w.content"
+        " FROM unnest(%s::integer[], %s::bigint[], %s::uuid[], %s::text[]) AS w (place, item_id, row_id, content)",
+        (
+            number,
+            board_id,
+            [op.place for op in ops],
+            [op.item_id for op in ops],
+            [op.row for op in ops],
+            [_encode(op.content).decode() for op in ops],
+        ),
+    )
+    return number
+
+
+def keep_job(tx: Transaction, number: int, job_id: str) -> None:
+    """The bulk job that carries a batch, known before anything is uploaded to it."""
+    tx.execute("UPDATE monday_sync.sync_batch SET job_id = %s WHERE batch_id = %s", (job_id, number))
+
+
+def keep_item_ids(tx: Transaction, number: int, ids: Sequence[tuple[int, int]]) -> None:
+    """New items that monday told: (place, item id). They are not remembered yet, but never made again."""
+    tx.execute(
+        "UPDATE monday_sync.sync_op o SET item_id = w.item_id FROM unnest(%s::integer[], %s::bigint[])"
+        " AS w (place, item_id) WHERE o.batch_id = %s AND o.place = w.place",
+        ([place for place, _ in ids], [item_id for _, item_id in ids], number),
+    )
+
+
+def drop_ops(tx: Transaction, number: int, places: Sequence[int] | None = None) -> None:
+    """Ops that are remembered, or known not to have run; None for all. A batch without ops goes with them."""
+    if places is None:
+        tx.execute("DELETE FROM monday_sync.sync_batch WHERE batch_id = %s", (number,))
+        return
+    tx.execute("DELETE FROM monday_sync.sync_op WHERE batch_id = %s AND place = ANY(%s)", (number, list(places)))
+    tx.execute(
+        "DELETE FROM monday_sync.sync_batch b WHERE batch_id = %s"
+        " AND NOT EXISTS (SELECT FROM monday_sync.sync_op o WHERE o.batch_id = b.batch_id)",
+        (number,),
+    )
+
+
+def open_batches(tx: Transaction) -> list[OpenBatch]:
+    """Everything unfinished, the oldest first."""
+    found: dict[int, OpenBatch] = {}
+    for number, board_id, kind, key, body, job_id, age_s, sent_at, *op in tx.rows(
+        "SELECT b.batch_id, b.board_id, b.kind, b.idem_key, b.body, b.job_id,"
+        " extract(epoch FROM clock_timestamp() - b.sent_at)::float8, b.sent_at, o.place, o.item_id, o.row_id::text,"
+        " o.content FROM monday_sync.sync_batch b JOIN monday_sync.sync_op o USING (batch_id)"
+        " ORDER BY b.batch_id, o.place"
+    ):
+        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, body, job_id, age_s, sent_at))
+        batch.ops.append(_op(kind, *op))
+    return list(found.values())
+
+
+def _op(kind: str, place: int, item_id: int | None, row: RowId | None, content: str) -> Op:
+    decoder = _decoders.get(kind)
+    return Op(place, item_id, row, decoder.decode(content) if decoder is not None else None)
+
+
+def busy(batches: Sequence[OpenBatch]) -> Iterator[tuple[int, int | None, RowId | None]]:
+    """(board id, item id, row) that unfinished ops speak of."""
+    for batch in batches:
+        for op in batch.ops:
+            yield batch.board_id, op.item_id, op.row

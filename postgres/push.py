@@ -1,0 +1,243 @@
+"""What a push writes to the database: rows made whole before it, and what is remembered of items and rows after it."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from psycopg2 import sql
+
+from models import TABLES, RowId
+from postgres.apply import records
+from postgres.copy import CopyText
+from postgres.faults import ROW_REFUSED, reason_of
+from postgres.items import places, write_items
+from postgres.state import Present, row_hash
+from postgres.transaction import Transaction
+from reconcile.plan import ItemBase, Update
+from reconcile.push import Refused
+from reconcile.rows import STAFF_ROLE, Layout
+from reconcile.world import ItemKey
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Rows before anything of them is sent: their content now, those that a person edited since they were read, and
+    those that the database would not complete, with the reason."""
+
+    hashes: dict[RowId, str] = field(default_factory=dict)
+    moved: set[RowId] = field(default_factory=set)
+    refused: dict[RowId, str] = field(default_factory=dict)
+    completed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+
+
+def prepare_rows(
+    tx: Transaction,
+    present: Present,
+    tables: Mapping[RowId, str],
+    hashes: Mapping[RowId, str],
+    completed: Mapping[str, Sequence[Update]],
+) -> Prepared:
+    """Complete rows whose content is still what it was when the plan was made, and look at the others (`tables`)."""
+    done = Prepared()
+    for table, updates in completed.items():
+        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
+        for update in updates:
+            by_columns[tuple(update.changes)].append(update)
+        for columns, group in sorted(by_columns.items()):
+            written = _complete(tx, table, present, columns, group, hashes, done)
+            done.hashes |= written
+            done.completed[table] += len(written)
+    for table in TABLES:
+        rest = sorted(row for row, of in tables.items() if of == table and row not in done.hashes)
+        if not rest:
+            continue
+        statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])")
+        now: dict[RowId, str] = dict(
+            tx.rows(statement.format(hash=row_hash(table, present[table]), table=tx.table(table)), (rest,))
+        )
+        done.moved |= {row for row in rest if now.get(row) != hashes[row]}
+        done.hashes |= {row: content for row, content in now.items() if content == hashes[row]}
+    return done
+
+
+def _complete(
+    tx: Transaction,
+    table: str,
+    present: Present,
+    columns: tuple[str, ...],
+    updates: Sequence[Update],
+    hashes: Mapping[RowId, str],
+    done: Prepared,
+) -> dict[RowId, str]:
+    """Row → its content now, of those that were updated. One that the database refuses is left as it is."""
+    statement = sql.SQL(
+        "UPDATE {table} AS t SET {set}, updated_at = now() FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
+        " JOIN unnest(%s::uuid[], %s::text[]) AS h (id, content) ON h.id = s.id"
+        " WHERE t.id = s.id AND {hash} = h.content RETURNING t.id::text, {hash}"
+    ).format(
+        table=tx.table(table),
+        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
+        hash=row_hash(table, present[table]),
+    )
+    ids = [update.id for update in updates]
+    try:
+        with tx.savepoint():
+            return dict(tx.rows(statement, (records(updates), ids, [hashes[row] for row in ids])))
+    except ROW_REFUSED as error:
+        if len(updates) == 1:
+            logger.warning("row not completed table=%s row=%s reason=%s", table, ids[0], reason_of(error))
+            done.refused[ids[0]] = reason_of(error)
+            return {}
+    found: dict[RowId, str] = {}
+    for update in updates:
+        found |= _complete(tx, table, present, columns, [update], hashes, done)
+    return found
+
+
+def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> None:
+    """New items' ids into their rows."""
+    statement = sql.SQL(
+        "UPDATE {table} t SET monday_item_id = w.item_id, updated_at = now()"
+        " FROM unnest(%s::uuid[], %s::bigint[]) AS w (id, item_id) WHERE t.id = w.id AND t.monday_item_id IS NULL"
+    )
+    tx.execute(statement.format(table=tx.table(table)), (list(items), list(items.values())))
+
+
+def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
+    if bases:
+        write_items(tx, layouts, bases, {(base.board, base.id) for base in bases})
+
+
+def mark_archived(tx: Transaction, layouts: Mapping[str, Layout], items: Collection[ItemKey]) -> None:
+    tx.execute(
+        "UPDATE monday_sync.sync_item i SET state = 'archived', missing_count = 0"
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)"
+        " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
+        places(layouts, items),
+    )
+
+
+def count_tolerated(tx: Transaction) -> None:
+    """Each board's number of cells that are left different, after the bases of some items moved."""
+    tx.execute(
+        "UPDATE monday_sync.sync_board b SET tolerated = s.n FROM (SELECT board_id, sum(tolerated) AS n"
+        " FROM monday_sync.sync_item GROUP BY board_id) s WHERE s.board_id = b.board_id AND b.tolerated <> s.n"
+    )
+
+
+def mark_told(tx: Transaction, rows: Mapping[RowId, tuple[str, str]]) -> None:
+    """Rows of which monday shows everything: row → (table, content when it was read)."""
+    if rows:
+        tx.execute(
+            "INSERT INTO monday_sync.sync_row (table_name, row_id, p_hash)"
+            " SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[])"
+            " ON CONFLICT (table_name, row_id) DO UPDATE SET p_hash = EXCLUDED.p_hash",
+            (
+                [table for table, _ in rows.values()],
+                list(rows),
+                [content for _, content in rows.values()],
+            ),
+        )
+
+
+def register_rows(tx: Transaction, rows: Mapping[RowId, str]) -> None:
+    """Rows (row → table) that an item shows and the sync did not know: the next look says whether they are in step."""
+    tx.execute(
+        "INSERT INTO monday_sync.sync_row (table_name, row_id) SELECT * FROM unnest(%s::text[], %s::uuid[])"
+        " ON CONFLICT (table_name, row_id) DO NOTHING",
+        (list(rows.values()), list(rows)),
+    )
+
+
+def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> None:
+    """The natural keys of rows that were told are those of their content now; a provisional one stays beside them."""
+    if not owned:
+        return
+    rows = [row for _, row, keys in owned if keys]
+    now = [(table, key, row) for table, row, keys in owned for key in sorted(keys)]
+    tx.execute(
+        "DELETE FROM monday_sync.sync_key k WHERE row_id = ANY(%s::uuid[]) AND k.key NOT LIKE 'slot:%%'"
+        " AND NOT (k.table_name, k.key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        (rows, [table for table, _, _ in now], [key for _, key, _ in now]),
+    )
+    tx.execute(
+        "INSERT INTO monday_sync.sync_key (table_name, key, row_id) SELECT * FROM unnest(%s::text[], %s::text[],"
+        " %s::uuid[]) ON CONFLICT (table_name, key) DO NOTHING",
+        ([table for table, _, _ in now], [key for _, key, _ in now], [row for _, _, row in now]),
+    )
+
+
+def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> None:
+    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept."""
+    ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
+    tx.execute(
+        sql.SQL(
+            "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
+            " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
+            " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
+            " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
+            " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
+            " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles"
+        ).format(users=tx.table("users")),
+        (sorted(ours - {STAFF_ROLE.partition(":")[2]}), sorted(people)),
+    )
+
+
+def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> None:
+    """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
+    the smallest item id. A policy that a person edited keeps what it has, and its edit."""
+    tx.execute(
+        sql.SQL(
+            "WITH moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM {projects} p"
+            " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
+            " AND p.monday_item_id = (SELECT min(q.monday_item_id) FROM {projects} q WHERE q.policy_id = t.id)"
+            " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
+            " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
+            " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
+            " WHERE s.table_name = 'policies' AND s.row_id = m.id"
+        ).format(
+            policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
+        ),
+        (sorted(projects),),
+    )
+
+
+def note_refused(
+    tx: Transaction,
+    layouts: Mapping[str, Layout],
+    run_id: str,
+    refused: Sequence[Refused],
+    cleared: Sequence[tuple[str, int, str]],
+) -> None:
+    """What monday would not take; `cleared` are (board, item, column) of cells that are not refused any more."""
+    if cleared:
+        tx.execute(
+            "DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[], %s::text[])"
+            " AS w (board_id, item_id, place) WHERE d.kind = 'op' AND d.board_id = w.board_id"
+            " AND d.item_id = w.item_id AND d.place = w.place",
+            (
+                [layouts[board].board_id for board, _, _ in cleared],
+                [item_id for _, item_id, _ in cleared],
+                [place for _, _, place in cleared],
+            ),
+        )
+    rows = list(_letters(layouts, run_id, refused))
+    if rows:
+        tx.execute("CREATE TEMP TABLE letters (LIKE monday_sync.sync_dead) ON COMMIT DROP")
+        tx.copy_in("COPY letters (kind, board_id, item_id, place, reason, run_id, input) FROM STDIN", CopyText(rows))
+        tx.execute(
+            "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id, input)"
+            " SELECT DISTINCT ON (board_id, item_id, place) kind, board_id, item_id, place, reason, run_id, input"
+            " FROM letters ON CONFLICT (kind, board_id, item_id, place)"
+            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input"
+        )
+
+
+def _letters(layouts: Mapping[str, Layout], run_id: str, refused: Sequence[Refused]) -> Iterator[tuple[object, ...]]:
+    for cell in refused:
+        yield ("op", layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason, run_id, cell.input)

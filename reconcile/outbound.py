@@ -1,0 +1,463 @@
+"""The plan of a push: which cells of which items have to change so that monday.com shows what people typed in
+PostgreSQL, which rows become items, and which items go. Pure: the same plan is printed by a dry run and carried out.
+
+It is made twice. First on what is remembered of every item, which tells the items that have to be looked at; then on
+what monday shows of those right now. Nothing is sent to a place where an edit came from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import UNSET
+
+from models import TABLES, RowId
+from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.cells import Labels, write_form
+from reconcile.columns import ColumnMap, Policy, Value
+from reconcile.edits import Edits
+from reconcile.errors import CellError
+from reconcile.hub import POSITION
+from reconcile.keys import row_keys
+from reconcile.merge import Conflict, Verdict, verdict
+from reconcile.plan import DEFAULT_STATUS, Update
+from reconcile.push import CellEdit, ItemCreate, ItemPush, Push, Refused, base_of, input_of
+from reconcile.rows import FieldValue, Layout, Slot, View, folded_row, settled_value, unfolded_row, whole_name
+from reconcile.wire import Cell, Item
+from reconcile.world import ItemKey
+
+FAN_OUT = 25
+"""Items that one changed row may rewrite without a person's leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An item as monday shows it right now: what it says, and its cells as they are."""
+
+    view: View
+    cells: Mapping[str, Cell]
+
+    @classmethod
+    def of(cls, view: View, item: Item) -> Shown:
+        return cls(view, {"name": Cell("name", text=item.name)} | {cell.id: cell for cell in item.column_values})
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What a person chose for this run; `labels` are each board's status labels, once they are known."""
+
+    columns: Mapping[str, ColumnMap]
+    labels: Mapping[str, Mapping[str, Labels]] = field(default_factory=dict)
+    policy: Policy | None = None
+    create_labels: bool = False
+    allow_fanout: bool = False
+    propagate_deletes: bool = False
+    stage_status: Mapping[str, str] = field(default_factory=dict)
+
+
+def to_look_at(edits: Edits, layouts: Mapping[str, Layout], options: PushOptions) -> tuple[list[ItemKey], Push]:
+    """The items that have something to say on what is remembered of them, in order, and the plan as far as that goes:
+    what it settles without a look at monday, and which rows too many items show.
+    """
+    planner = _Planner(edits, layouts, options, {})
+    planner.run(None)
+    push = planner.push
+    wanted = {(item.board, item.id) for item in push.items}
+    if options.propagate_deletes:
+        wanted |= set(push.deleted)
+    return sorted(wanted), push
+
+
+def make_push(
+    edits: Edits,
+    layouts: Mapping[str, Layout],
+    shown: Mapping[ItemKey, Shown],
+    first: Push,
+    options: PushOptions,
+    *,
+    not_looked_at: Collection[ItemKey] = (),
+) -> Push:
+    """The plan, on what monday shows of the items that `to_look_at` named. `first` is the plan it gave.
+
+    Rows of items in `not_looked_at` go on waiting: beyond the limit, or in an older state than is remembered.
+    """
+    planner = _Planner(edits, layouts, options, first.fanned)
+    planner.run(shown)
+    push = planner.push
+    push.waits |= first.waits
+    push.refused_still |= first.refused_still
+    push.settled += [base for base in first.settled if (base.board, base.id) not in shown]
+    for item in first.items:
+        if (item.board, item.id) in not_looked_at:
+            push.waits |= set(item.causes.values())
+            push.put_off += 1
+    push.completed = planner.completed()
+    return push
+
+
+class _Planner:
+    """One pass over the items. In the first one `shown` is None, and every item says what it said last."""
+
+    def __init__(
+        self, edits: Edits, layouts: Mapping[str, Layout], options: PushOptions, fanned: Mapping[RowId, int]
+    ) -> None:
+        self._edits, self._layouts, self._options = edits, layouts, options
+        self._whole: dict[RowId, list[Any]] = {}
+        self._settled: set[tuple[RowId, int]] = set()
+        self.push = Push(fanned=dict(fanned))
+
+    def run(self, shown: Mapping[ItemKey, Shown] | None) -> None:
+        self.push.waits |= self._edits.elsewhere
+        for key, stored in sorted(self._edits.stored.items()):
+            if key in self._edits.busy or key[0] not in self._layouts:
+                self.push.waits |= {row for row in stored.links if row in self._edits.changed}
+                continue
+            if shown is None or key in shown:
+                self._item(stored, self._layouts[stored.board], shown[key] if shown is not None else None)
+        for board, row in sorted(self._edits.fresh):
+            if row not in self._edits.busy and board in self._layouts:
+                self._create(self._layouts[board], row)
+        if shown is None:
+            self._cap_fan_out()
+
+    def completed(self) -> dict[str, list[Update]]:
+        """What the edited rows lack to be whole again: a joint field of which one part was edited, the status."""
+        found: dict[str, list[Update]] = {table: [] for table in TABLES}
+        for table in TABLES:
+            columns = TABLES[table].__struct_fields__
+            for row_id in sorted(self._whole.keys() & self._edits.rows[table].keys()):
+                before = self._edits.rows[table][row_id]
+                after = unfolded_row(table, self._whole[row_id])
+                changes = {
+                    column: (was, now) for column, was, now in zip(columns, before, after, strict=True) if was != now
+                }
+                if changes:
+                    found[table].append(Update(row_id, changes))
+        return found
+
+    # One item
+
+    def _item(self, stored: Stored, layout: Layout, shown: Shown | None) -> None:
+        record = self._row(layout.slots[layout.record].table, stored.links[layout.record])
+        key = (stored.board, stored.id)
+        if record is None:
+            self._deleted(key, stored, layout, shown)
+            return
+        said = tuple(stored.m)
+        view = shown.view if shown else View(stored.board, stored.id, stored.updated_at, said, (), stored.m_hash)
+        item = ItemPush(
+            stored.board, stored.id, view, list(stored.m), list(stored.p), list(stored.links), dict(stored.held)
+        )
+        pointers = dict(layout.pointers)
+        for place, slot in enumerate(layout.slots):
+            moved = self._moved(stored, place, record[pointers[place]]) if place in pointers else False
+            if moved:
+                self._moved_slot(item, stored, layout, place, record[pointers[place]], shown)
+                continue
+            if place in pointers and record[pointers[place]] == stored.links[place]:
+                item.held.pop(place, None)
+            row = self._row(slot.table, stored.links[place])
+            if row is not None:
+                self._standing_slot(item, stored, layout, slot, row, shown)
+        self._finish(item, stored, layout, looked=shown is not None)
+
+    def _moved(self, stored: Stored, place: int, points: RowId | None) -> bool:
+        """Whether a person moved a foreign key; one that is empty because its row was deleted was not."""
+        link = stored.links[place]
+        if points == link or points == stored.held.get(place, link):
+            return False
+        table = self._layouts[stored.board].slots[place].table
+        if points is None:
+            return link in self._edits.rows[table]
+        return points in self._edits.rows[table]
+
+    def _standing_slot(
+        self, item: ItemPush, stored: Stored, layout: Layout, slot: Slot, row: list[Any], shown: Shown | None
+    ) -> None:
+        for number, at in zip(slot.fields, slot.row_at, strict=True):
+            field, says = layout.fields[number], item.view.values[number]
+            bm, bp = stored.m[number], stored.p[number]
+            if bm is UNSET or says is UNSET:
+                continue
+            holds = self._holds(row, layout, number, at, bp)
+            found = verdict(field, says, holds, bm, bp)
+            if found is Verdict.SAME:
+                self._agree(item, number, says, holds)
+            elif found is Verdict.INBOUND:
+                item.inbound = True
+            elif found is not Verdict.TOLERATED and field.two_way:
+                if (found is Verdict.CONFLICT and not self._wins(item, layout, number, row[0], says, holds)) or row[
+                    0
+                ] in self.push.fanned:
+                    self.push.waits.add(row[0])
+                else:
+                    self._tell(item, layout, number, holds, row[0], shown)
+
+    def _moved_slot(
+        self, item: ItemPush, stored: Stored, layout: Layout, place: int, points: RowId | None, shown: Shown | None
+    ) -> None:
+        """The slot shows another row from now on, or nothing: all of its cells or none, so that they never speak of two
+        rows at once."""
+        slot, record = layout.slots[place], stored.links[layout.record]
+        assert record is not None
+        row = self._row(slot.table, points)
+        edited = [
+            number
+            for number in slot.fields
+            if item.view.values[number] is not UNSET
+            and stored.m[number] is not UNSET
+            and layout.fields[number].said(item.view.values[number]) != layout.fields[number].said(stored.m[number])
+        ]
+        wanted = {
+            number: None if row is None else self._holds(row, layout, number, at, FORCE)
+            for number, at in zip(slot.fields, slot.row_at, strict=True)
+        }
+        wins = [
+            self._wins(item, layout, number, points or record, item.view.values[number], wanted[number])
+            for number in edited
+        ]
+        if not all(wins):
+            self.push.waits.add(record)
+            return
+        if all(self._show(item, layout, number, target, record, shown) for number, target in wanted.items()):
+            item.left[slot.role] = item.links[place]
+            item.links[place] = item.moved[slot.role] = points
+            item.held.pop(place, None)
+            item.settles = True
+            return
+        self.push.waits.add(record)
+        for number in slot.fields:  # one cell cannot be written: the others would speak of another row than it
+            item.m[number], item.p[number] = stored.m[number], stored.p[number]
+            item.forget(number, layout)
+
+    def _show(
+        self, item: ItemPush, layout: Layout, number: int, target: FieldValue, cause: RowId, shown: Shown | None
+    ) -> bool:
+        """Let one field of a slot show another row's value; False when it cannot."""
+        field, says = layout.fields[number], item.view.values[number]
+        if says is UNSET and field.two_way:
+            return False
+        if field.canon(says) == field.canon(target) or not field.two_way:
+            self._agree(item, number, says, target)
+            return True
+        return self._tell(item, layout, number, target, cause, shown)
+
+    def _wins(
+        self, item: ItemPush, layout: Layout, number: int, row: RowId, says: FieldValue, holds: FieldValue
+    ) -> bool:
+        """Whether PostgreSQL's side of a conflict is sent; each direction settles only what it wins."""
+        field = layout.fields[number]
+        slot = layout.slots[field.slot]
+        policy = self._options.policy or field.policy
+        place = ((item.board, item.id), slot.role, field.id, slot.table, row)
+        if policy == "pg":
+            item.conflicts.append(Conflict(*place, "postgres", holds, "monday", says))
+            return True
+        if policy == "manual":
+            item.open = True
+            item.conflicts.append(Conflict(*place, "nobody", None, "monday", says, open=True))
+        else:
+            item.inbound = True
+        return False
+
+    def _tell(
+        self, item: ItemPush, layout: Layout, number: int, target: FieldValue, cause: RowId, shown: Shown | None
+    ) -> bool:
+        """Write the cells of one field that show something else: all of them or, when one is refused, none (False)."""
+        field = layout.fields[number]
+        edits: dict[str, CellEdit] = {}
+        for column_id, value in zip(field.cells, field.told(target), strict=True):
+            was = shown.cells.get(column_id) if shown else None
+            edit = self._edit(item.board, item.id, column_id, value, was, looked=shown is not None)
+            if isinstance(edit, Refused):
+                self.push.waits.add(cause)
+                if edit.reason:
+                    self.push.refused.append(edit)
+                else:
+                    self.push.refused_still.add((item.board, item.id, column_id))
+                return False
+            if edit is not None:
+                edits[column_id] = edit
+        if not edits and shown is not None:
+            self._agree(item, number, item.view.values[number], target)
+            return True
+        if any(column_id in item.cells and item.cells[column_id] != edit for column_id, edit in edits.items()):
+            self.push.waits.add(cause)  # two fields of one cell: the first is told, the other hears of it from monday
+            return False
+        item.cells |= edits
+        item.targets[number] = target
+        item.causes[number] = cause
+        return True
+
+    def _edit(
+        self, board: str, item_id: int, column_id: str, value: Value, was: Cell | None, *, looked: bool
+    ) -> CellEdit | Refused | None:
+        """The write of one cell; None when it shows the value already; without a reason, what was refused before."""
+        column = self._options.columns[board][column_id]
+        digest = input_of(value)
+        if self._edits.refused.get((board, item_id, column_id)) == digest:
+            return Refused(board, item_id, column_id, "", digest)
+        if not looked:
+            return CellEdit(None, value, None)
+        try:
+            before = column.codec.decode(was) if was is not None else None
+        except CellError:
+            before = None
+        if was is not None and column.codec.canon(before) == column.codec.canon(value):
+            return None
+        labels = self._options.labels.get(board, {}).get(column_id)
+        try:
+            form = write_form(column, value, was, labels, create_labels=self._options.create_labels)
+        except CellError as error:
+            return Refused(board, item_id, column_id, str(error), digest)
+        return CellEdit(before, value, form)
+
+    def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
+        if item.m[number] != says or item.p[number] is FORCE or item.p[number] != holds:
+            item.m[number], item.p[number] = says, holds
+            item.settles = True
+
+    def _finish(self, item: ItemPush, stored: Stored, layout: Layout, *, looked: bool) -> None:
+        self.push.inbound += item.inbound
+        if item.held != stored.held:
+            item.settles = True
+        self.push.conflicts += [lost for lost in item.conflicts if lost.open]
+        item.conflicts = [lost for lost in item.conflicts if not lost.open]
+        if item.cells:
+            self.push.items.append(item)
+            return
+        self.push.conflicts += item.conflicts
+        if item.settles or item.open:
+            waits = looked and (item.open or item.inbound)
+            self.push.settled.append(base_of(item, layout, None if waits else stored.m_hash))
+
+    def _deleted(self, key: ItemKey, stored: Stored, layout: Layout, shown: Shown | None) -> None:
+        """A person deleted the row of the item: the item stays, unless deletes are to be propagated and nobody edited
+        it since: an edit beats a delete."""
+        self.push.deleted.append(key)
+        if shown is None or not self._options.propagate_deletes:
+            return
+        edited = any(
+            was is not UNSET and now is not UNSET and field.said(now) != field.said(was)
+            for field, now, was in zip(layout.fields, shown.view.values, stored.m, strict=True)
+        )
+        if edited:
+            self.push.edited_since += 1
+        else:
+            self.push.archives.append(key)
+
+    # Rows
+
+    def _row(self, table: str, row_id: RowId | None) -> list[Any] | None:
+        """A row with its joint fields folded; None when there is none, or a person deleted it."""
+        if row_id is None:
+            return None
+        known = self._whole.get(row_id)
+        if known is None and row_id in self._edits.rows[table]:
+            known = self._whole[row_id] = folded_row(table, self._edits.rows[table][row_id])
+        return known
+
+    def _holds(self, row: list[Any], layout: Layout, number: int, at: int, was: BaseValue) -> Any:
+        """What a row holds, made whole if a person edited a part of it."""
+        row_id = row[0]
+        if (row_id, at) not in self._settled and (row_id in self._edits.changed or row_id in self._edits.hashes):
+            self._settled.add((row_id, at))
+            field, before = layout.fields[number], row[at]
+            row[at] = field.settled(before, None if was is FORCE or was is UNSET else was)
+            if field.columns == ("current_stage",):
+                self._derive_status(row, edited=was is not FORCE and field.canon(row[at]) != field.canon(was))
+        return row[at]
+
+    def _derive_status(self, row: list[Any], *, edited: bool) -> None:
+        """`projects.status` follows the stage that a person typed; nobody types it."""
+        stage, status = row[POSITION["projects"]["current_stage"]], POSITION["projects"]["status"]
+        if edited or row[status] is None:
+            row[status] = self._options.stage_status.get(stage.casefold() if stage else "", DEFAULT_STATUS)
+
+    def _cap_fan_out(self) -> None:
+        if self._options.allow_fanout:
+            return
+        shown_by = Counter(row for item in self.push.items for row in set(item.causes.values()))
+        self.push.fanned = {row: items for row, items in shown_by.items() if items > FAN_OUT}
+        for item in self.push.items:
+            for number in [n for n, cause in item.causes.items() if cause in self.push.fanned]:
+                self.push.waits.add(item.causes.pop(number))
+                item.targets.pop(number, None)
+        self.push.items = [item for item in self.push.items if item.causes]
+
+    # New items
+
+    def _create(self, layout: Layout, row_id: RowId) -> None:
+        table = layout.slots[layout.record].table
+        record = self._row(table, row_id)
+        if record is None:
+            return
+        if self._edits.refused.get((layout.board, 0, f"{table}.{row_id}")):
+            self.push.refused_still.add((layout.board, 0, f"{table}.{row_id}"))
+            return
+        if table == "users" and (other := self._known_person(row_id)) is not None:
+            self.push.alike.append((row_id, other))
+            return
+        pointers = dict(layout.pointers)
+        links = [
+            row_id if place == layout.record else record[pointers[place]] if place in pointers else None
+            for place in range(len(layout.slots))
+        ]
+        create = ItemCreate(layout.board, row_id, self._name(layout.board, row_id, record, table), links)
+        if not create.name:
+            return
+        for place, slot in enumerate(layout.slots):
+            row = self._row(slot.table, links[place])
+            if row is None:
+                continue
+            for number, at in zip(slot.fields, slot.row_at, strict=True):
+                create.targets[number] = self._holds(row, layout, number, at, FORCE)
+                if layout.fields[number].two_way:
+                    self._new_cells(create, layout, number)
+        self.push.creates.append(create)
+
+    def _new_cells(self, create: ItemCreate, layout: Layout, number: int) -> None:
+        field = layout.fields[number]
+        for column_id, value in zip(field.cells, field.told(create.targets[number]), strict=True):
+            if value is None or column_id in create.cells or column_id == "name":
+                continue
+            column = self._options.columns[create.board][column_id]
+            labels = self._options.labels.get(create.board, {}).get(column_id)
+            try:
+                form = write_form(column, value, None, labels, create_labels=self._options.create_labels)
+            except CellError as error:
+                digest = input_of(value)
+                create.refused.append(Refused(create.board, 0, column_id, str(error), digest))
+                create.uncarried.add(number)
+            else:
+                create.cells[column_id] = CellEdit(None, value, form)
+
+    def _name(self, board: str, row_id: RowId, record: list[Any], table: str) -> str:
+        """The item's name; "" when the row has none, which is listed. An empty name of the row takes it at once, as it
+        would from the board."""
+        places = [POSITION[table][column] for column in (("item_name", "name") if table == "projects" else ("name",))]
+        values = (whole_name(record[place]) if table == "users" else record[place] for place in places)
+        name = settled_value(next((value for value in values if value), None))
+        try:
+            write_form(self._options.columns[board]["name"], name)
+        except CellError as error:
+            self.push.refused.append(Refused(board, 0, f"{table}.{row_id}", str(error), ""))
+            return ""
+        if table == "projects":
+            for place in places:
+                record[place] = record[place] or name
+        return str(name)
+
+    def _known_person(self, row_id: RowId) -> RowId | None:
+        """Somebody on the staff board who has one of a new person's e-mails."""
+        columns = POSITION["users"]
+        for key in row_keys("users", self._edits.rows["users"][row_id]):
+            other = self._edits.owners["users"].get(key)
+            if other is None or other == row_id or not key.startswith("email:"):
+                continue
+            if self._edits.rows["users"][other][columns["monday_item_id"]] is not None:
+                return other
+        return None

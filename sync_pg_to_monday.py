@@ -1,0 +1,59 @@
+"""PostgreSQL → monday.com: find what people changed in the database, look at the items that show it, send what differs.
+
+python sync_pg_to_monday.py                      # both boards
+python sync_pg_to_monday.py --test               # dry run: every cell that would change
+python sync_pg_to_monday.py --board master --limit 10
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, pg_to_monday_options
+
+if TYPE_CHECKING:
+    from cli.main import StopSignal
+    from reconcile.errors import Exit
+
+
+@click.command(context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@pg_to_monday_options
+@common_options
+def command(options: Options) -> None:
+    """Bring what people changed in PostgreSQL to monday.com."""
+    from cli.main import run_command
+
+    run_command(lambda stop: sync(options, stop))
+
+
+def sync(options: Options, stop: StopSignal) -> Exit:
+    """One run, whole. Raises SyncError for every way to end that is not a result."""
+    from functools import partial
+
+    from cli.run import PUSH, opened
+    from opening.begin import begin
+    from outbound.conclude import conclude
+    from outbound.find import find_edits, plan_push
+    from outbound.marker import set_up_marker
+    from outbound.recover import recover
+    from outbound.send import Sent, send
+
+    with opened(options, PUSH) as run:
+        start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
+        run.remember_instance()
+        run.keep_lease()
+        if options.setup_marker:
+            return set_up_marker(run)
+        recovered = recover(run, start)
+        edits = run.database.transact(
+            partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"
+        )
+        found = plan_push(run, start, edits)
+        sent = Sent() if run.dry else send(run, start, found, stop)
+        return conclude(run, start, found, sent, recovered)
+
+
+if __name__ == "__main__":
+    command()
