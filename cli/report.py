@@ -250,7 +250,8 @@ def _ended_well(report: Report) -> bool:
 
 def _changes(report: Report) -> Iterator[str]:
     if not _ended_well(report):
-        yield "  The run stopped and no row was written; the reason stands at the end."
+        kept = "no row was written" if report.items is None else "what was sent before is kept"
+        yield f"  The run stopped, {kept}; the reason stands at the end."
         if report.samples:
             yield "  What it would have changed (before → after):"
             yield from (f"    {line}" for line in report.samples)

@@ -19,7 +19,7 @@ from cli.logs import configure, event, printable
 from cli.memory import keep_small
 from cli.options import Options
 from cli.progress import Progress
-from cli.report import Report, as_text
+from cli.report import ItemsReport, Report, as_text
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
@@ -112,7 +112,7 @@ class Run:
         return frozenset(self.options.skip_columns)
 
     def _on_event(self, name: str, /, **facts: Any) -> None:
-        if name != "page":  # the reader logs its pages itself
+        if name not in ("page", "batch"):  # they are logged where they happen
             event(f"monday.{name}", **facts)
 
     def keep_lease(self) -> None:
@@ -157,7 +157,7 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
             configure(settings.secrets(), run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
         )
         timings = stack.enter_context(timing.collected())
-        report = Report(run_id, direction, options.test)
+        report = Report(run_id, direction, options.test, items=ItemsReport() if direction == PUSH else None)
         started = time.monotonic()
         event("run.started", direction=direction, dry_run=options.test)
         try:

@@ -65,11 +65,11 @@ def _fill_open(run: Run, landed: Landed) -> None:
         new[letter.kind] = new.get(letter.kind, 0) + (letter.run_id == run.run_id)
         if letter.kind == "would-merge":
             merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
-        elif letter.kind in ("cell", "row"):
+        else:
             cells.append(_cell(board, letter.item_id, letter.place, letter.reason))
     opened = [_edit(lost) for lost in plan.conflicts if lost.open]
     settled = [_edit(lost) for lost in plan.conflicts if not lost.open]
-    report.quarantined = _open(standing.quarantined, cells, new["cell"] + new["row"])
+    report.quarantined = _open(standing.quarantined, cells, new["cell"] + new["row"] + new.get("op", 0))
     report.would_merge = _open(standing.would_merge, merges, new["would-merge"])
     report.conflicts = _open(standing.conflicts, opened, len(opened))
     report.settled = _open(len(settled), settled, len(settled))
@@ -126,7 +126,7 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
     if standing.outbound:
         yield (
             f"{counted(standing.outbound, 'row holds', 'rows hold')} something that monday.com does not show: edited "
-            "in PostgreSQL, or through one of several items. Nothing is sent by this command."
+            "in PostgreSQL, or through one of several items. sync_pg_to_monday.py sends that."
         )
     gone = sum(item.archive for item in plan.departed)
     if gone:

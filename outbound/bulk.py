@@ -32,9 +32,11 @@ class Bulk:
 
     def __init__(self, run: Run, start: Start, found: Found, gate: Callable[[], None]) -> None:
         self._run, self._start, self._found, self._gate = run, start, found, gate
+        self.made: list[tuple[int, journal.Op, ItemCreate]] = []
+        """Batch number, op with the new item's id, and what was created."""
 
-    def create(self, board: str, new: Sequence[ItemCreate], done: list[ItemCreate]) -> list[ItemCreate]:
-        """Those that a job refused, or that it could not take, come back: they go one by one. The others are `done`."""
+    def create(self, board: str, new: Sequence[ItemCreate]) -> list[ItemCreate]:
+        """Those that a job refused, or that it could not take, come back: they go one by one. The others are `made`."""
         assert self._found.boards is not None
         schema = self._found.boards.schemas[board]
         group = next((group.id for group in schema.groups), None)
@@ -42,12 +44,10 @@ class Bulk:
             return list(new)
         left: list[ItemCreate] = []
         for first in range(0, len(new), CSV_ROWS):
-            left += self._job(board, schema.id, group, new[first : first + CSV_ROWS], done)
+            left += self._job(board, schema.id, group, new[first : first + CSV_ROWS])
         return left
 
-    def _job(
-        self, board: str, board_id: int, group: str, part: Sequence[ItemCreate], done: list[ItemCreate]
-    ) -> list[ItemCreate]:
+    def _job(self, board: str, board_id: int, group: str, part: Sequence[ItemCreate]) -> list[ItemCreate]:
         run, jobs, layout = self._run, self._run.client.jobs, self._run.layouts[board]
         columns = sorted({column_id for create in part for column_id in create.cells})
         rows = [(create.name, {MARKER: str(create.row)} | self._cells(board, create)) for create in part]
@@ -70,7 +70,9 @@ class Bulk:
         rest = [place for place in range(len(part)) if place not in found]
         outcome = Outcome(number, rest, created=created, table=layout.slots[layout.record].table)
         fenced(run, partial(write_outcome, run, outcome=outcome), "recording the new items")
-        done += [part[place] for place in sorted(found)]
+        for place, item_id in sorted(found.items()):
+            op = ops[place]
+            self.made.append((number, journal.Op(place, item_id, op.row, op.content), part[place]))
         return [part[place] for place in rest]
 
     def _cells(self, board: str, create: ItemCreate) -> dict[str, str]:

@@ -32,7 +32,6 @@ from postgres.push import note_refused, register_rows
 from postgres.transaction import Transaction
 from reconcile.base import Stored
 from reconcile.ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
-from reconcile.plan import ItemBase
 from reconcile.push import Refused
 from reconcile.world import ItemKey
 
@@ -261,8 +260,9 @@ class Settler:
 
     def meet(self) -> None:
         """Read the new items, and remember what they show beside what their rows held."""
-        for board, batch in self._unmet:
-            meet(self._run, self._start, self._client, board, batch)
+        for board in self._run.board_ids:
+            unmet = [batch for name, batch in self._unmet if name == board]
+            meet(self._run, self._start, self._client, board, unmet)
         if self.recovered.refused:
             note = partial(note_refused, layouts=self._run.layouts, run_id=self._run.run_id)
             fenced(self._run, partial(note, refused=self.recovered.refused, cleared=()), "noting what is ambiguous")
@@ -319,26 +319,28 @@ def _unread(result: Result) -> bool:
     return result.fault is not None and result.fault.rule.action is Action.READ_BACK
 
 
-def meet(run: Run, start: Start, client: MondayClient, board: str, batch: OpenBatch) -> list[ItemBase]:
+def meet(run: Run, start: Start, client: MondayClient, board: str, batches: Sequence[OpenBatch]) -> None:
     """Remember new items: what monday shows of them beside what their rows held when they were made."""
     layout = run.layouts[board]
-    ops = {op.item_id: op for op in batch.ops if op.item_id is not None}
-    bases: list[ItemBase] = []
+    ops = {op.item_id: (batch.number, op) for batch in batches for op in batch.ops if op.item_id is not None}
+    outcomes = {
+        batch.number: Outcome(batch.number, [op.place for op in batch.ops if op.item_id is not None])
+        for batch in batches
+    }
     rows: dict[RowId, str] = {}
     for answer in client.looker.items(board, ops):
         for raw in answer.alive:
-            op = ops[raw.id].content
-            assert isinstance(op, CreateOp)
+            number, op = ops[raw.id]
+            assert isinstance(op.content, CreateOp)
             view = view_of(run, start, board, raw, as_page=False)
-            bases.append(created_base(op, view, layout))
-            for slot in layout.slots:
-                if (row := op.links.get(slot.role)) is not None:
-                    rows[row] = slot.table
-    outcome = Outcome(batch.number, [op.place for op in batch.ops if op.item_id is not None], bases)
+            outcomes[number].bases.append(created_base(op.content, view, layout))
+            linked = ((op.content.links.get(slot.role), slot.table) for slot in layout.slots)
+            rows |= {row: table for row, table in linked if row is not None}
 
     def work(tx: Transaction) -> None:
-        write_outcome(run, tx, outcome)
+        for outcome in outcomes.values():
+            write_outcome(run, tx, outcome)
         register_rows(tx, rows)
 
-    fenced(run, work, "remembering the new items")
-    return bases
+    if ops:
+        fenced(run, work, "remembering the new items")

@@ -25,8 +25,9 @@ from opening.begin import Start
 from outbound.bulk import BULK_FROM, Bulk
 from outbound.find import Found
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
-from outbound.recover import Recovered, Settler
+from outbound.recover import Recovered, Settler, meet
 from postgres import journal
+from postgres.journal import OpenBatch
 from postgres.push import Prepared, prepare_rows
 from postgres.transaction import Transaction
 from reconcile.errors import SyncError
@@ -92,6 +93,7 @@ class _Sender:
     def __init__(self, run: Run, start: Start, found: Found, stop: StopSignal) -> None:
         self._run, self._start, self._found, self._stop = run, start, found, stop
         self._later: list[Outcome] = []
+        self._unmet: dict[int, OpenBatch] = {}
         self._gate = partial(gate, run)
         self.sent = Sent()
 
@@ -139,8 +141,11 @@ class _Sender:
         marked = self._found.boards is not None and MARKER in self._found.boards.schemas[board].columns
         if marked and len(new) >= BULK_FROM:
             self.flush()
-            new = Bulk(self._run, self._start, self._found, self._gate).create(board, new, self.sent.new)
-            self.sent.created = len(self.sent.new)
+            bulk = Bulk(self._run, self._start, self._found, self._gate)
+            new = bulk.create(board, new)
+            for number, op, create in bulk.made:
+                self._made(board, number, op)
+                self._counted(create)
         tasks = [
             _Task(
                 Create(create.name, create.values | ({MARKER: create.row} if marked else {}), self._labels(create)),
@@ -151,6 +156,7 @@ class _Sender:
             for create in new
         ]
         self._send_all(board, "create", tasks, BatchSize(CREATES_AT_FIRST, MOST_CREATES), self._created)
+        self._meet(board)
 
     def archives(self, board: str) -> None:
         tasks = [_Task(Archive(key[1]), None, None, key) for key in self._found.push.archives if key[0] == board]
@@ -283,10 +289,28 @@ class _Sender:
         assert result.item is not None
         outcome.table = layout.slots[layout.record].table
         outcome.created.append((place, create.row, result.item.id))
+        self._made(board, outcome.number, journal.Op(place, result.item.id, create.row, task.content))
+        self._counted(create)
+        self.sent.refused += [_at(result.item.id, cell) for cell in create.refused]
+
+    def _counted(self, create: ItemCreate) -> None:
+        layout = self._run.layouts[create.board]
         self.sent.created += 1
         self.sent.cells += len(create.cells)
         self.sent.new.append(create)
-        self.sent.refused += [_at(result.item.id, cell) for cell in create.refused]
+        uncarried = (create.links[layout.fields[number].slot] for number in create.uncarried)
+        self.sent.undelivered |= {row for row in uncarried if row is not None}
+
+    def _made(self, board: str, number: int, op: journal.Op) -> None:
+        nothing = OpenBatch(number, self._run.board_ids[board], "create", "", "", None, 0.0, None)
+        self._unmet.setdefault(number, nothing).ops.append(op)
+
+    def _meet(self, board: str) -> None:
+        """Read the items that were made, and remember them."""
+        if self._unmet:
+            self.flush()
+            meet(self._run, self._start, self._run.client, board, list(self._unmet.values()))
+            self._unmet.clear()
 
     def _archived(self, board: str, task: _Task, result: Result, outcome: Outcome, place: int) -> None:
         assert result.item is not None

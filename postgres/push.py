@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg2 import sql
 
 from models import TABLES, RowId
 from postgres.apply import records
-from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
 from postgres.items import places, write_items
 from postgres.state import Present, row_hash
@@ -226,18 +225,19 @@ def note_refused(
                 [place for _, _, place in cleared],
             ),
         )
-    rows = list(_letters(layouts, run_id, refused))
-    if rows:
-        tx.execute("CREATE TEMP TABLE letters (LIKE monday_sync.sync_dead) ON COMMIT DROP")
-        tx.copy_in("COPY letters (kind, board_id, item_id, place, reason, run_id, input) FROM STDIN", CopyText(rows))
+    once = {(cell.board, cell.item_id, cell.column_id): cell for cell in refused}
+    if once:
         tx.execute(
-            "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id, input)"
-            " SELECT DISTINCT ON (board_id, item_id, place) kind, board_id, item_id, place, reason, run_id, input"
-            " FROM letters ON CONFLICT (kind, board_id, item_id, place)"
-            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input"
+            "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
+            " SELECT 'op', w.*, %s FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])"
+            " AS w (board_id, item_id, place, reason, input) ON CONFLICT (kind, board_id, item_id, place)"
+            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+            (
+                run_id,
+                [layouts[cell.board].board_id for cell in once.values()],
+                [cell.item_id for cell in once.values()],
+                [cell.column_id for cell in once.values()],
+                [cell.reason for cell in once.values()],
+                [cell.input for cell in once.values()],
+            ),
         )
-
-
-def _letters(layouts: Mapping[str, Layout], run_id: str, refused: Sequence[Refused]) -> Iterator[tuple[object, ...]]:
-    for cell in refused:
-        yield ("op", layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason, run_id, cell.input)

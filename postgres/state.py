@@ -151,7 +151,7 @@ def read_standing(tx: Transaction, present: Present) -> Standing:
             dead.append(msgspec.json.decode(letter, type=DeadLetter))
     return Standing(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
-        quarantined=total.get("cell", 0) + total.get("row", 0),
+        quarantined=total.get("cell", 0) + total.get("row", 0) + total.get("op", 0),
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),

@@ -89,6 +89,7 @@ def make_push(
     push = planner.push
     push.waits |= first.waits
     push.refused_still |= first.refused_still
+    push.deleted = sorted({*first.deleted, *push.deleted})
     push.settled += [base for base in first.settled if (base.board, base.id) not in shown]
     for item in first.items:
         if (item.board, item.id) in not_looked_at:
