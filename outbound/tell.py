@@ -35,7 +35,8 @@ def tell(
         entry = report.tables[table]
         completed = len(push.completed[table]) if run.dry else sent.prepared.completed[table]
         entry.update = completed
-        entry.unchanged = max(0, standing.rows.get(table, 0) - completed)
+        new = sum(_table_of(run, create.board) == table for create in sent.new)
+        entry.unchanged = max(0, standing.rows.get(table, 0) - new - completed)
     for board, looked in report.boards.items():
         looked.changed = sum(item.board == board for item in (push.items if run.dry else sent.delivered))
     report.waiting = len(_waiting(found, sent))
@@ -90,12 +91,14 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     report.conflicts = Open(max(standing.conflicts, len(opened)), len(opened), tuple(opened))
     report.would_merge = Open(standing.would_merge + len(push.alike), len(push.alike), tuple(merges))
     report.settled = Open(len(settled), len(settled), tuple(settled))
-    fanned = tuple({"row": f"{_table_of(found, row)}.{row}", "items": n} for row, n in sorted(push.fanned.items()))
+    fanned = tuple({"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.fanned.items()))
     report.fanned = Open(len(fanned), len(fanned), fanned)
 
 
-def _table_of(found: Found, row: RowId) -> str:
-    return found.edits.changed.get(row, "?")
+def _table_of(run: Run, board: str) -> str:
+    """The table whose rows stand for the items of a board."""
+    layout = run.layouts[board]
+    return layout.slots[layout.record].table
 
 
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:

@@ -75,8 +75,8 @@ EDITS: dict[str, tuple[str, dict[str, str], tuple[str, Any] | None]] = {
     ),
     "part of an address": (
         f"UPDATE properties SET city = 'Boulder' WHERE id = {PROPERTY}",
-        {"dup__of_job_address0__1": "100 Main St, Boulder, CO 80202"},
-        (f"SELECT address FROM properties WHERE id = {PROPERTY}", "100 Main St, Boulder, CO 80202"),
+        {"dup__of_job_address0__1": "101 Main St, Boulder, CO 80202"},
+        (f"SELECT address FROM properties WHERE id = {PROPERTY}", "101 Main St, Boulder, CO 80202"),
     ),
     "whole address": (
         f"UPDATE properties SET address = '7 Elm St, Reno, NV 89501' WHERE id = {PROPERTY}",
