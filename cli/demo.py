@@ -1,6 +1,6 @@
 """`--demo`: a sandbox that speaks monday.com's GraphQL and a database of its own, both under `.demo/`.
 
-`python -m cli.demo` (`make demo`) is a guided tour: it runs the real command five times and says what to look at.
+`python -m cli.demo` (`make demo`) is a guided tour: it runs the real commands and says what to look at.
 """
 
 from __future__ import annotations
@@ -158,6 +158,15 @@ def _tour() -> None:
     _sync("--test")
     _step(6, "The real run carries out that plan: the same changes, the same plan number, no other.")
     _sync()
+    _step(7, "The other way: somebody edits three rows in SQL.")
+    _edit_rows(linked)
+    _step(8, "A dry run of the other direction: which cells of which items would change, and what it would cost.")
+    _push("--test")
+    _step(9, "The real run: one request writes all cells of all three items.")
+    _push()
+    _step(10, "Both directions once more: the sides agree, and nothing bounces back.")
+    _push("-q")
+    _sync()
     _where_next()
 
 
@@ -169,9 +178,17 @@ def _start_afresh() -> None:
 
 
 def _sync(*options: str) -> None:
-    """Run the real command as a person would. Raises SyncError when it ends otherwise than the tour says."""
-    _say(f"$ {_python()} sync_monday_to_pg.py --demo {' '.join(options)}".rstrip())
-    command = [sys.executable, str(PROGRAM_DIR / "sync_monday_to_pg.py"), "--demo", *options]
+    _run("sync_monday_to_pg.py", *options)
+
+
+def _push(*options: str) -> None:
+    _run("sync_pg_to_monday.py", *options)
+
+
+def _run(program: str, *options: str) -> None:
+    """Run a real command as a person would. Raises SyncError when it ends otherwise than the tour says."""
+    _say(f"$ {_python()} {program} --demo {' '.join(options)}".rstrip())
+    command = [sys.executable, str(PROGRAM_DIR / program), "--demo", *options]
     code = subprocess.run(command, check=False).returncode  # noqa: S603  our own command
     if code not in (Exit.DONE, Exit.PERSON_NEEDED):
         raise SyncError(f"The run ended with exit code {code}, not 0 or 5: see {FOLDER / 'logs'}.")
@@ -220,9 +237,32 @@ def _edit(linked: list[_Linked]) -> None:
     )
 
 
+def _edit_rows(linked: list[_Linked]) -> None:
+    """Edit three rows, as a person at the database would; a part of an address is enough."""
+    priced, claimed, called = linked
+    its_property = "(SELECT property_id FROM public.projects WHERE monday_item_id = %s)"
+    edits = (
+        ("UPDATE public.projects SET current_stage = 'Completed' WHERE monday_item_id = %s", priced.item),
+        ("UPDATE public.projects SET claim_number = claim_number || '-B' WHERE monday_item_id = %s", claimed.item),
+        (f"UPDATE public.properties SET city = 'Boulder' WHERE id = {its_property}", called.item),  # noqa: S608  constants
+    )
+
+    def write(tx: Transaction) -> None:
+        for statement, item in edits:
+            tx.execute(statement, (item,))
+
+    with Database(_local_postgres().start()) as database:
+        database.transact(write, read_only=False, label="editing three rows")
+    _say(
+        f"  item {priced.item}  projects.current_stage = 'Completed'; the status follows",
+        f"  item {claimed.item}  projects.claim_number: -B added",
+        f"  item {called.item}  properties.city = 'Boulder'; the address is one cell on the board",
+    )
+
+
 def _where_next() -> None:
     keywords = _local_postgres().start()
-    _step(7, "Where to look next.")
+    _step(11, "Where to look next.")
     secret = (_POSTGRES / "password").relative_to(PROGRAM_DIR)
     _say(
         "The tables, if psql is installed:",

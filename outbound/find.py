@@ -89,7 +89,8 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
         stage_status=STAGE_STATUS,
     )
     for board, board_id in run.board_ids.items():
-        run.report.boards[board] = BoardReport(board_id, f"{board} board, not asked", mode="incremental", items_count=edits.items[board])
+        title, known = f"{board} board, not asked", edits.items[board]
+        run.report.boards[board] = BoardReport(board_id, title, mode="incremental", items_count=known)
     wanted, first = to_look_at(edits, run.layouts, options)
     looked = _limited(run, wanted)
     found = Found(edits)

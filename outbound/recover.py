@@ -8,7 +8,9 @@ it, when and under which name.
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,7 +23,7 @@ from cli.run import Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
-from monday.writing import Answered, Batch, Doubtful, Result
+from monday.writing import Batch, Doubtful, Result
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
@@ -31,6 +33,7 @@ from postgres.journal import OpenBatch
 from postgres.push import note_refused, register_rows
 from postgres.transaction import Transaction
 from reconcile.base import Stored
+from reconcile.errors import LeaseHeld
 from reconcile.ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
 from reconcile.push import Refused
 from reconcile.world import ItemKey
@@ -42,6 +45,7 @@ LOOK_UP_S: Final = 35 * 60
 LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
 SKEW: Final = timedelta(minutes=5)
 AMBIGUOUS: Final = "ambiguous"
+_NUMBERED = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
 
 
 @dataclass(slots=True)
@@ -147,11 +151,15 @@ class Settler:
 
     def _again(self, board: str, batch: OpenBatch) -> None:
         """The same request once more: monday repeats its answer, or carries it out now. Then every item tells."""
-        answer = self._send(board, batch)
+        results = self._send(board, batch)
+        if results is None:
+            self._leave_or_read(board, batch)
+            return
         layout = self._run.layouts[board]
         outcome = Outcome(batch.number)
         stored = self._stored(board, [op.item_id for op in batch.ops if op.item_id is not None])
-        for op, result in zip(batch.ops, answer.results, strict=True):
+        for op in batch.ops:
+            result = results[op.place]
             if _unread(result):
                 continue
             outcome.places.append(op.place)
@@ -162,10 +170,17 @@ class Settler:
         done = len(outcome.bases)
         self._record(outcome, written=done, dropped=len(outcome.places) - done)
 
+    def _leave_or_read(self, board: str, batch: OpenBatch) -> None:
+        """No answer is to be had: what the items show decides, once the request cannot be running any more."""
+        if batch.age_s < LATEST_S:
+            self.recovered.waiting.append(batch)
+        else:
+            self.changes(board, batch, resend=False)
+
     def _archives(self, board: str, batch: OpenBatch) -> None:
-        if batch.age_s < RESEND_S:
-            answer = self._send(board, batch)
-            done = {op.item_id for op, result in zip(batch.ops, answer.results, strict=True) if result.item is not None}
+        results = self._send(board, batch) if batch.age_s < RESEND_S else None
+        if results is not None:
+            done = {op.item_id for op in batch.ops if results[op.place].item is not None}
         else:
             ids = [op.item_id for op in batch.ops if op.item_id is not None]
             gone = {item_id for answer in self._client.looker.items(board, ids) for item_id in answer.gone}
@@ -178,18 +193,16 @@ class Settler:
 
     def _creates(self, board: str, batch: OpenBatch) -> None:
         unknown = [op for op in batch.ops if op.item_id is None]
-        if unknown and batch.age_s < RESEND_S and len(unknown) == len(batch.ops):
-            answer = self._send(board, batch)
-            found = {
-                op.place: result.item.id
-                for op, result in zip(batch.ops, answer.results, strict=True)
-                if result.item is not None
-            }
-            unread = {op.place for op, result in zip(batch.ops, answer.results, strict=True) if _unread(result)}
+        results = self._send(board, batch) if unknown and batch.age_s < RESEND_S else None
+        if results is not None:
+            made = ((op.place, results[op.place].item) for op in unknown)
+            found = {place: item.id for place, item in made if item is not None}
+            unread = {op.place for op in unknown if _unread(results[op.place])}
             self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found.keys() | unread])
+            if unread:
+                self.recovered.waiting.append(batch)
         elif unknown and batch.age_s < LOOK_UP_S:
             self.recovered.waiting.append(batch)
-            return
         elif unknown:
             self._look_up(board, batch, unknown)
         self._unmet.append((board, batch))
@@ -275,12 +288,20 @@ class Settler:
         self.recovered.created += created
         self.recovered.dropped += dropped
 
-    def _send(self, board: str, batch: OpenBatch) -> Answered:
-        again = Batch(board, batch.kind, len(batch.ops), batch.key, batch.body)  # type: ignore[arg-type]  # not a job
+    def _send(self, board: str, batch: OpenBatch) -> Sequence[Result] | None:
+        """The results by place; None when the answer, be it the stored one, leaves open what ran.
+
+        Raises SyncError where monday cannot be reached, or refuses before anything runs.
+        """
+        size = sum(_NUMBERED.fullmatch(name) is not None for name in json.loads(batch.body)["variables"])
+        again = Batch(board, batch.kind, size, batch.key, batch.body)  # type: ignore[arg-type]  # not a job
         try:
-            return self._client.writer.send(again, gate=self._gate)
+            return self._client.writer.send(again, gate=self._gate).results
         except Doubtful as doubt:
-            raise doubt.error from doubt
+            if isinstance(doubt.error, LeaseHeld):
+                raise doubt.error from doubt
+            logger.warning("batch still in doubt board=%s kind=%s ops=%d", board, batch.kind, len(batch.ops))
+            return None
 
     def _stored(self, board: str, ids: Iterable[int]) -> dict[int, Stored]:
         def read(tx: Transaction) -> dict[int, Stored]:

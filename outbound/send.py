@@ -38,7 +38,6 @@ from reconcile.world import ItemKey
 logger = logging.getLogger(__name__)
 
 TRIES = 3
-_INSIDE = (200, 500)  # an internal error comes with either (monday docs)
 CHANGES_AT_FIRST, MOST_CHANGES = 25, 100
 CREATES_AT_FIRST, MOST_CREATES = 10, 50
 
@@ -83,6 +82,7 @@ def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
             sender.changes(board)
             sender.creates(board)
             sender.archives(board)
+        sender.settle()
     finally:
         with suppress(SyncError):  # a lease that was lost, or a database that is away: the journal tells the next run
             sender.flush()
@@ -94,6 +94,8 @@ class _Sender:
         self._run, self._start, self._found, self._stop = run, start, found, stop
         self._later: list[Outcome] = []
         self._unmet: dict[int, OpenBatch] = {}
+        self._unread: set[int] = set()
+        self._writable: set[str] = set()
         self._gate = partial(gate, run)
         self.sent = Sent()
 
@@ -162,6 +164,18 @@ class _Sender:
         tasks = [_Task(Archive(key[1]), None, None, key) for key in self._found.push.archives if key[0] == board]
         self._send_all(board, "archive", tasks, BatchSize(CHANGES_AT_FIRST, MOST_CHANGES), self._archived)
 
+    def settle(self) -> None:
+        """Read the items of which an answer did not show whether they were written: it came, so nothing runs late."""
+        if not self.sent.unsettled:
+            return
+        self.flush()
+        settler = Settler(self._run, self._start, self._run.client, Recovered())
+        boards = {board_id: board for board, board_id in self._run.board_ids.items()}
+        batches = self._run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
+        for batch in batches:
+            if batch.number in self._unread and batch.kind == "change":
+                self.sent.updated += len(settler.changes(boards[batch.board_id], batch, resend=False))
+
     def flush(self) -> None:
         """Record what is known and was to go with the next batch."""
         if self._later:
@@ -197,7 +211,7 @@ class _Sender:
                 waiting.extend(again)
                 done += len(part) - len(again)
                 self._run.progress.advance(f"{board}: {kind}", len(part) - len(again))
-                self._refuse_denied(part, answer.results)
+                self._refuse_denied(board, part, answer.results)
 
     def _deliver(self, board: str, kind: Any, part: list[_Task], size: BatchSize) -> tuple[Outcome, Answered | None]:
         client = self._run.client
@@ -213,7 +227,7 @@ class _Sender:
             size.too_large(len(part))
             return outcome, None
         except Doubtful as doubt:
-            if kind != "change" or doubt.fault is None or doubt.fault.status not in _INSIDE:
+            if kind != "change" or doubt.fault is None or not _is_internal(doubt.fault):
                 raise doubt.error from doubt
             self._narrow_down(board, number, part, size, doubt)
             return outcome, None
@@ -324,6 +338,7 @@ class _Sender:
         action, item = fault.rule.action, task.item
         if action is Action.READ_BACK:  # written or not: the end of the run reads the item
             self.sent.unsettled = True
+            self._unread.add(outcome.number)
             self._hold(task)
             return False
         outcome.places.append(place)
@@ -385,13 +400,15 @@ class _Sender:
         elif isinstance(task.item, ItemCreate):
             self.sent.undelivered.add(task.item.row)
 
-    def _refuse_denied(self, part: Sequence[_Task], results: Sequence[Result]) -> None:
+    def _refuse_denied(self, board: str, part: Sequence[_Task], results: Sequence[Result]) -> None:
         """Raise where it is not one item's fault: the user may not write, or the board is not as mapped any more."""
         faults = [result.fault for result in results if result.fault is not None]
         drift = [fault for fault in faults if fault.rule.action is Action.FATAL_DRIFT]
         denied = [fault for fault in faults if fault.rule.action is Action.FATAL_ACCESS]
-        if drift or (denied and len(denied) == len(part)):
+        if drift or (len(denied) == len(part) > 1 and board not in self._writable):
             raise sentence((drift or denied)[0], datetime.now(UTC))
+        if len(faults) < len(part):
+            self._writable.add(board)
 
     def _change(self, item: ItemPush) -> Change:
         return Change(item.id, item.values, self._labels(item))
@@ -428,10 +445,24 @@ def _refused(
     return Refused(board, _item_id(item) or 0, column_id, _why(fault), digest)
 
 
+def _is_internal(fault: Fault) -> bool:
+    """Whether monday failed inside, which may be one item's fault; it comes with HTTP 200 too (monday docs)."""
+    return fault.status == 500 or fault.code.casefold() == "internal_server_error"
+
+
+_REMEDIES = {
+    Action.VALUE_REFUSED: "correct the value in PostgreSQL, or the column on the board and run with --retry-dead",
+    Action.FATAL_ACCESS: "give the user access to the item and its columns, then run with --retry-dead",
+    Action.BOARD_FULL: "make room on the board, then run with --retry-dead",
+}
+
+
 def _why(fault: Fault) -> str:
-    """Why monday would not, in words without the value."""
-    code = f" ({fault.code})" if fault.code and not fault.code.startswith("x-") else ""
-    return f"monday.com {fault.rule.says}{code}: correct the value in PostgreSQL, or the column on the board"
+    """Why monday would not, in words without the value, and what to do about it."""
+    action, code = fault.rule.action, fault.was or fault.code
+    told = f" ({code})" if code and not code.startswith("x-") else ""
+    remedy = "the next run tries again" if action in RETRIED else "look at the item, then run with --retry-dead"
+    return f"monday.com {fault.rule.says}{told}: {_REMEDIES.get(action, remedy)}"
 
 
 def _at(item_id: int, cell: Refused) -> Refused:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cli.report import ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
+from monday.queries import LARGEST_PAGE
 from monday_api import BOARDS
 from outbound.find import Found
 from outbound.recover import Recovered
@@ -185,16 +186,15 @@ def _forecast(push: Push) -> str:
     """What the writes would cost."""
     requests = 0
     for board in BOARDS:
-        changes, creates, archives = (
-            sum(item.board == board for item in push.items),
-            sum(create.board == board for create in push.creates),
-            sum(key[0] == board for key in push.archives),
-        )
+        changes = sum(item.board == board for item in push.items)
+        creates = sum(create.board == board for create in push.creates)
+        archives = sum(key[0] == board for key in push.archives)
         requests += -(-changes // CHANGES_AT_FIRST) + -(-creates // CREATES_AT_FIRST) + -(-archives // CHANGES_AT_FIRST)
-        requests += -(-creates // 500)
+        requests += -(-creates // LARGEST_PAGE)  # the new items are read once
+        requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
     if not requests:
         return ""
-    return f"about {counted(requests, 'more request')} to write, as many daily calls"
+    return f"about {counted(requests, 'more request')} to write"
 
 
 def _shown(value: object) -> str:
