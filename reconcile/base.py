@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.rows import FieldValue, Layout
+from reconcile.rows import Layout
+from reconcile.shapes import FieldValue
 
 
 class Force(Enum):

@@ -17,7 +17,8 @@ from msgspec import UNSET
 from models import TABLES, Project, RowId
 from reconcile.base import Stored
 from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
-from reconcile.rows import OWNED, STAFF_ROLE, FieldValue, Layout, Slot, View
+from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
+from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, World
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")

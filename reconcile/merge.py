@@ -20,7 +20,8 @@ from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, ItemRows
 from reconcile.identity import Links
-from reconcile.rows import STAFF_ROLE, Field, FieldValue, Layout, Slot, View
+from reconcile.rows import STAFF_ROLE, Field, Layout, Slot, View
+from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, World
 
 _STAFF_ITEM = POSITION["users"]["monday_item_id"]

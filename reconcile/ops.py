@@ -13,7 +13,8 @@ from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.merge import Conflict
 from reconcile.plan import ItemBase
 from reconcile.push import ItemCreate, ItemPush, item_base
-from reconcile.rows import FieldValue, Layout, View
+from reconcile.rows import Layout, View
+from reconcile.shapes import FieldValue
 
 
 class ChangeOp(msgspec.Struct):

@@ -25,7 +25,8 @@ from reconcile.keys import row_keys
 from reconcile.merge import Conflict, Verdict, verdict
 from reconcile.plan import DEFAULT_STATUS, Update
 from reconcile.push import CellEdit, ItemCreate, ItemPush, Push, Refused, base_of, input_of
-from reconcile.rows import FieldValue, Layout, Slot, View, folded_row, settled_value, unfolded_row, whole_name
+from reconcile.rows import Layout, Slot, View, folded_row, unfolded_row
+from reconcile.shapes import FieldValue, settled_value, whole_name
 from reconcile.wire import Cell, Item
 from reconcile.world import ItemKey
 

@@ -19,7 +19,8 @@ from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
 from reconcile.pointers import anchor_items, gather_roles, heir, moved_by_hand, next_held, own_policies, point
-from reconcile.rows import FieldValue, Layout, View, folded_row
+from reconcile.rows import Layout, View, folded_row
+from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, RowValues, World
 
 NOW = "now"

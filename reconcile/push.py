@@ -17,7 +17,8 @@ from reconcile.identity import Links
 from reconcile.keys import row_keys
 from reconcile.merge import Conflict
 from reconcile.plan import ItemBase, Update
-from reconcile.rows import FieldValue, Layout, View
+from reconcile.rows import Layout, View
+from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, RowValues
 
 

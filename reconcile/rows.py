@@ -9,27 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from operator import itemgetter
 from sys import intern
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from models import TABLES
-from reconcile import address
 from reconcile.columns import Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
 from reconcile.keys import KEY_RULES
+from reconcile.shapes import ADDRESS_COLUMNS, NAME_COLUMNS, Build, FieldValue, or_item_name, shape_of
 from reconcile.wire import Cell, Item
 
-FieldValue = Value | tuple[Value, ...] | UnsetType
-"""One field: a value, a tuple of several columns, None when empty, UNSET when it was not read."""
-
 Cells = Mapping[str, Cell]
-Build = Callable[[Sequence[Value], str], FieldValue]
-"""(values of the cells, item's name) → the field's value."""
 
 ROLE_OF_TABLE = {
     "projects": "project",
@@ -48,8 +42,6 @@ _REPEATING = frozenset({"users", "insurances", "sales_teams"})
 """Tables of which few rows are named by many items."""
 
 STAFF_ROLE = "user:Sales Staff"
-NAME_COLUMNS = ("name", "first_name", "last_name")
-ADDRESS_COLUMNS = ("address", *address.Parts._fields)
 
 
 class Limit(Protocol):
@@ -251,135 +243,6 @@ def unfolded_row(table: str, values: Sequence[Any]) -> tuple[Any, ...]:
     return (*values[:start], *parts, *values[end:])
 
 
-# How cells become a field value: one named function each ------------------------------------------------------------
-
-
-def _or_item_name(values: Sequence[Value], item_name: str) -> FieldValue:
-    """`projects.name` falls back to the item's name."""
-    return values[0] or item_name.strip() or None
-
-
-def person_name(values: Sequence[Value], _item_name: str = "") -> FieldValue:
-    """(full, first, last) from one cell with the full name, or from two with first and last."""
-    if len(values) == 2:
-        return _joined_name(*values)
-    return _split_name(values[0]) if isinstance(values[0], str) else None
-
-
-@lru_cache(maxsize=16_384)
-def _split_name(full: str) -> FieldValue:
-    first_word, _, rest = full.partition(" ")
-    return full, first_word, rest.strip() or None
-
-
-@lru_cache(maxsize=16_384)
-def _joined_name(first: Value, last: Value) -> FieldValue:
-    full = " ".join(str(part) for part in (first, last) if part)
-    return (full, first, last) if full else None
-
-
-def _address(values: Sequence[Value], _item_name: str) -> FieldValue:
-    """(raw, street, city, state, zip)."""
-    raw = values[0]
-    return (raw, *address.parse(raw)) if isinstance(raw, str) else None
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _canon_name(value: Any) -> Any:
-    """Full name and joined parts, each standing in for the other: a row that holds only the full name is equal to one
-    that holds its parts too, but an edit of a single part is seen."""
-    if not isinstance(value, tuple):
-        return value
-    full, first, last = value
-    joined = " ".join(part for part in (first, last) if part)
-    return full or joined, joined or full
-
-
-def _raw_address(value: Any) -> Any:
-    """What a person typed: the parts are ours, and a better parser is no edit."""
-    return value[0] if isinstance(value, tuple) else value
-
-
-# How a value that was edited in PostgreSQL becomes whole again, and how its cells show it ---------------------------
-
-
-def settled_value(now: Any, _was: Any = None) -> Any:
-    """A text without outer blanks, as a cell would give it; empty is None."""
-    return (now.strip() or None) if isinstance(now, str) else now
-
-
-def settled_name(now: Any, was: Any) -> Any:
-    """(full, first, last) of which a person edited some: the part that was edited decides about the others.
-
-    >>> settled_name(("Ann Lee", "Anna", "Lee"), ("Ann Lee", "Ann", "Lee"))
-    ('Anna Lee', 'Anna', 'Lee')
-    >>> settled_name(("Bob Roe", "Ann", "Lee"), ("Ann Lee", "Ann", "Lee"))
-    ('Bob Roe', 'Bob', 'Roe')
-    """
-    if not isinstance(now, tuple) or now == was:
-        return now
-    full, *parts = map(settled_value, now)
-    old_full, *old_parts = was if isinstance(was, tuple) else (None, None, None)
-    joined = " ".join(part for part in parts if part) or None
-    if joined is None:
-        return None if full is None else _split_name(full)
-    if full == joined or (full is not None and full != old_full and parts != old_parts):
-        return (full, *parts)
-    if full != old_full and parts == old_parts:
-        return None if full is None else _split_name(full)
-    return (joined, *parts)
-
-
-def settled_address(now: Any, was: Any) -> Any:
-    """(raw, street, city, state, zip) of which a person edited some. The raw text is written again only where a part
-    was edited and street and city are known: what a parser could not read is not replaced by less than it says.
-
-    >>> was = ("1 A St, Reno, NV", "1 A St", "Reno", "NV", None)
-    >>> settled_address(("1 A St, Reno, NV", "1 A St", "Elko", "NV", None), was)
-    ('1 A St, Elko, NV', '1 A St', 'Elko', 'NV', None)
-    """
-    if not isinstance(now, tuple) or now == was:
-        return now
-    raw, *parts = map(settled_value, now)
-    old_raw, *old_parts = was if isinstance(was, tuple) else (None,) * 5
-    if raw is not None and raw != old_raw:
-        return (raw, *parts) if parts != old_parts and any(parts) else (raw, *address.parse(raw))
-    if raw is None and (parts == old_parts or not any(parts)):
-        return None
-    if parts == old_parts or not (parts[0] and parts[1]):
-        return (raw, *parts)
-    return (address.composed(address.Parts(*parts)), *parts)
-
-
-def _told_value(value: Any) -> tuple[Value, ...]:
-    return (value,)
-
-
-def _told_address(value: Any) -> tuple[Value, ...]:
-    return (_raw_address(value),)
-
-
-def whole_name(value: Any) -> Any:
-    """A person's full name, or its parts joined."""
-    return _canon_name(value)[0] if isinstance(value, tuple) else value
-
-
-def _told_name(value: Any) -> tuple[Value, ...]:
-    return (whole_name(value),)
-
-
-def _told_halves(value: Any) -> tuple[Value, ...]:
-    if not isinstance(value, tuple):
-        return (None, None)
-    full, first, last = value
-    if first or last or not full:
-        return (first, last)
-    return tuple(_split_name(full)[1:])  # type: ignore[index]  # a name that is not empty splits in three
-
-
 # Compiling the mapping ----------------------------------------------------------------------------------------------
 
 
@@ -410,7 +273,7 @@ def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits
     plain = {
         field.cells[0]: (number, field.codec.plain, _meaning(field, slots[field.slot].table in _REPEATING))
         for number, field in enumerate(fields)
-        if field.codec.plain is not None and field.build is not _or_item_name and "name" not in field.cells
+        if field.codec.plain is not None and field.build is not or_item_name and "name" not in field.cells
         if len(field.cells) == read_of.count(field.cells[0]) == 1
     }
     others = tuple(number for number, field in enumerate(fields) if field.cells[0] not in plain)
@@ -469,7 +332,7 @@ def _merged_names(members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[t
 
 
 def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Column) -> Field:
-    shape = _shape(column, len(cells))
+    shape = shape_of(column, len(cells))
     columns = shape.columns
     names = TABLES[table].__struct_fields__
     return Field(
@@ -487,25 +350,3 @@ def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Co
         policy=column.policy,
         two_way=column.direction == "two-way",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a field lies in the row's columns and in the item's cells: see `Field`."""
-
-    columns: tuple[str, ...]
-    build: Build | None
-    canon: Callable[[Any], Any]
-    said: Callable[[Any], Any]
-    settled: Callable[[Any, Any], Any]
-    told: Callable[[Any], tuple[Value, ...]]
-
-
-def _shape(column: Column, cells: int) -> _Shape:
-    if column.table == "users" and (cells == 2 or column.column == "name"):
-        told = _told_halves if cells == 2 else _told_name
-        return _Shape(NAME_COLUMNS, person_name, _canon_name, _canon_name, settled_name, told)
-    if column.target == "properties.address":
-        return _Shape(ADDRESS_COLUMNS, _address, _same, _raw_address, settled_address, _told_address)
-    build = _or_item_name if column.target == "projects.name" else None
-    return _Shape((column.column,), build, column.codec.canon, column.codec.canon, settled_value, _told_value)

@@ -16,7 +16,8 @@ from reconcile.address import Parts, composed, parse
 from reconcile.cells import write_form
 from reconcile.columns import DATE, EMAIL, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Codec, Column
 from reconcile.errors import CellError
-from reconcile.rows import Field, settled_address, settled_name, settled_value
+from reconcile.rows import Field
+from reconcile.shapes import settled_address, settled_name, settled_value
 from reconcile.wire import Cell
 from tests.kit import LAYOUTS
 from tests.test_columns import _SHOWN, _TEXT, _VALUES

@@ -18,7 +18,8 @@ from reconcile.address import UNPARSED, _parse_freely, parse
 from reconcile.columns import CODECS, DATE, EMAIL, FILES, LINK, MONEY, PHONE, STATUS, TEXT, Codec, Column, Value
 from reconcile.errors import CellError
 from reconcile.keys import address_key, email_key, name_key, policy_key
-from reconcile.rows import compile_layout, person_name
+from reconcile.rows import compile_layout
+from reconcile.shapes import person_name
 from reconcile.wire import Cell, decode_item
 from tests.kit import BOARD_IDS, raw_json
 
