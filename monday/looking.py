@@ -167,6 +167,8 @@ class Looker:
         wanted = sorted(set(item_ids))
         found: list[LoggedWrite] = []
         try:
+            if len(wanted) > IDS_PER_ROOT:  # fewer pages hold all that the user wrote since then
+                found, wanted = self._all_logged(board, wanted, user_id, since)
             for asked in _chunks(wanted, IDS_PER_ROOT):
                 found += self._logged(board, asked, user_id, since)
         except Refusal as refusal:
@@ -259,12 +261,21 @@ class Looker:
         for page in walk(self._transport, chain, threading.Event()):
             yield from items_of(board, page)
 
+    def _all_logged(
+        self, board: str, wanted: Sequence[int], user_id: str, since: datetime
+    ) -> tuple[list[LoggedWrite], list[int]]:
+        """What the user wrote to any item, as far as it concerns these; and the items that it does not tell of."""
+        items = set(wanted)
+        found = [write for write in self._logged(board, (), user_id, since) if write.item_id in items]
+        reached = {write.item_id for write in found}
+        return found, [item_id for item_id in wanted if item_id not in reached]
+
     def _logged(self, board: str, asked: Sequence[int], user_id: str, since: datetime) -> Iterator[LoggedWrite]:
-        """Raises Refusal where the token may not read the log."""
+        """Of these items, or of all when none is named. Raises Refusal where the token may not read the log."""
         items = set(asked)
         variables = {
             "board": [str(self._boards[board])],
-            "items": [str(item_id) for item_id in asked],
+            "items": [str(item_id) for item_id in asked] or None,
             "users": [user_id],
             "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "limit": _LOG_PAGE,
@@ -276,7 +287,8 @@ class Looker:
                 raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
             entries = live.activity_logs or []
             ours = (entry for entry in entries if entry is not None and entry.user_id == user_id)
-            yield from (write for entry in ours for write in logged_writes(entry) if write.item_id in items)
+            writes = (write for entry in ours for write in logged_writes(entry))
+            yield from (write for write in writes if not items or write.item_id in items)
             if len(entries) < _LOG_PAGE:
                 return
         logger.warning("activity log cut board=%s entries=%d: older ones were not read", board, _LOG_PAGE * _LOG_PAGES)

@@ -194,7 +194,7 @@ def _forecast(push: Push) -> str:
         requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
     if not requests:
         return ""
-    return f"about {counted(requests, 'more request')} to write"
+    return f"about {counted(requests, 'more request')} to write, as many daily calls"
 
 
 def _shown(value: object) -> str:

@@ -15,7 +15,7 @@ from cli.doctor.machine import compare_clocks
 from cli.settings import Settings
 from monday.boards import BoardSchema, ColumnDrift
 from monday.wire import Aliases, Document
-from monday_api import BOARDS, MondayClient
+from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 
 _PATIENCE_S: Final = 1.0
@@ -143,6 +143,13 @@ def _examine_columns(name: str, schema: BoardSchema) -> Iterator[Finding]:
             yield _drifted(check, column_id, column.title, drifts[column_id])
         else:
             yield ok(check, f'{column_id} ("{column.title}") → {column.target}', detail=True)
+    yield ok(f"{name} marker", f'the column "{MARKER_TITLE}" is ' + _MARKED[MARKER in schema.columns])
+
+
+_MARKED: Final = {
+    True: "there: a new item is found again for certain",
+    False: "not there: sync_pg_to_monday.py --setup-marker adds it, if rows are to become items",
+}
 
 
 def _drifted(check: str, column_id: str, title: str, drift: ColumnDrift) -> Finding:
