@@ -112,6 +112,22 @@ def test_swaps_and_chains_rename_in_place(edits: dict[int, str], expected: dict[
         assert (found["id"], found["email"], found["name"]) == (rows[number], expected[number], names[number])
 
 
+def test_a_chain_that_ends_at_somebody_elses_key_renames_nobody() -> None:
+    """The last rename is not possible, hence not the one before it, hence not the first."""
+    memory = Memory()
+    memory.sync(customers(("a@x.co", "Ann"), ("b@x.co", "Bob"), ("c@x.co", "Cem"), ("d@x.co", "Dee")))
+    rows = {n: (memory.linked("master", n, "customer") or {})["id"] for n in (1, 2, 3, 4)}
+    names = {1: "Ann", 2: "Bob", 3: "Cem"}
+    emails = {1: "b@x.co", 2: "c@x.co", 3: "d@x.co"}
+    memory.sync(
+        [view("master", n, {"customers.email": emails[n], "customers.name": names[n]}, at=LATER) for n in (1, 2, 3)]
+    )
+    linked = {n: (memory.linked("master", n, "customer") or {})["id"] for n in (1, 2, 3)}
+    assert linked == {1: rows[2], 2: rows[3], 3: rows[4]}
+    emails_now = {row["id"]: row["email"] for row in memory.table("customers")}
+    assert emails_now == dict(zip(rows.values(), ("a@x.co", "b@x.co", "c@x.co", "d@x.co"), strict=True))
+
+
 def test_choosing_another_insurance_never_renames_the_first() -> None:
     memory = Memory()
     memory.sync([view("master", 1, {"insurances.company_name": "Allstate"})])

@@ -287,3 +287,24 @@ def test_no_edit_is_lost_and_no_second_run_writes(steps: list[tuple[str, int, st
             assert held == after or held in logged or held in {s.p[number] for s in before.values()}, (
                 "an edit in SQL was lost"
             )
+
+
+def test_a_slot_that_says_what_the_row_holds_has_a_vote() -> None:
+    """Of two items the later one was edited to what a person typed in SQL: that is the last word, and the row stays."""
+    customer = {"customers.email": "ann@x.co", "customers.name": "Ann", "customers.phone": "2025550101"}
+    memory = Memory()
+    memory.sync([view("master", 1, customer), view("master", 2, customer)])
+    row = memory.linked("master", 1, "customer")
+    assert row is not None
+    memory.edit("customers", row["id"], phone="2025550102")
+    later, earlier = "2026-05-03T08:00:00Z", "2026-05-02T08:00:00Z"
+    memory.sync(
+        [
+            view("master", 1, customer | {"customers.phone": "2025550102"}, at=later),
+            view("master", 2, customer | {"customers.phone": "2025550103"}, at=earlier),
+        ],
+        pending={row["id"]},
+    )
+    now = memory.linked("master", 1, "customer")
+    assert now is not None
+    assert now["phone"] == "2025550102"

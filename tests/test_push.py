@@ -44,6 +44,16 @@ def test_an_edit_in_sql_reaches_its_item_and_only_that(synced: Company) -> None:
     quiet(synced)
 
 
+def test_the_second_edit_of_a_value_is_sent_like_the_first(synced: Company) -> None:
+    """What monday answered to the first is what the second is compared with: it is no edit of somebody's there."""
+    item = synced.sandbox.item_ids()[0]
+    for amount in ("1234.50", "99", "1234.50"):
+        synced.sql("UPDATE projects SET estimated_value = %s WHERE monday_item_id = %s", amount, item)
+        assert synced.push().report["items"]["update"] == 1
+    assert text(synced, item, "numbers0") == "1234.5"
+    quiet(synced)
+
+
 # SQL of one edit, the item's cells afterwards, and what the row has become where the push made it whole.
 EDITS: dict[str, tuple[str, dict[str, str], tuple[str, Any] | None]] = {
     "money": ("UPDATE projects SET estimated_value = 1234.5 WHERE monday_item_id = %s", {"numbers0": "1234.5"}, None),

@@ -1,0 +1,205 @@
+"""Takes one safeguard out of the program at a time, and shows that a named test turns red for each.
+
+`python -m tests.safeguards` works on a copy of the checkout; `--only NAME` takes out one. It fails when a safeguard is
+missed by nobody: then the test that was named for it cannot fail.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguard:
+    """What protects, the lines that do (`before`), what stands there without it, and the tests that must turn red."""
+
+    name: str
+    path: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+SAFEGUARDS = (
+    Safeguard(
+        "the mark that a loser's row is still to be told",
+        "reconcile/merge.py",
+        "        held: BaseValue = FORCE\n",
+        "        held: BaseValue = holds\n",
+        ("tests/test_merge.py::test_the_newest_of_two_items_wins_and_the_other_is_kept_and_still_to_be_told",),
+    ),
+    Safeguard(
+        "a slot that says what the row holds is a voter too",
+        "reconcile/merge.py",
+        "        voters.append(voice)\n",
+        "        if not _equal(voice, held):\n            voters.append(voice)\n",
+        ("tests/test_merge.py::test_a_slot_that_says_what_the_row_holds_has_a_vote",),
+    ),
+    Safeguard(
+        "renames are a fixpoint",
+        "reconcile/identity.py",
+        "        while struck := self._struck(target):\n",
+        "        if struck := self._struck(target):\n",
+        ("tests/test_identity.py::test_a_chain_that_ends_at_somebody_elses_key_renames_nobody",),
+    ),
+    Safeguard(
+        "a foreign key that differed at first contact is no edit",
+        "reconcile/outbound.py",
+        "        if points == link or points == stored.held.get(place, link):\n",
+        "        if points == link:\n",
+        ("tests/test_push.py::test_first_contact_is_no_edit_even_where_a_foreign_key_differs",),
+    ),
+    Safeguard(
+        "each direction settles only what it wins",
+        "reconcile/outbound.py",
+        '        if policy == "pg":\n',
+        '        if policy != "manual":\n',
+        ("tests/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
+    ),
+    Safeguard(
+        "items are looked at before they are written",
+        "reconcile/outbound.py",
+        "            field, says = layout.fields[number], item.view.values[number]\n"
+        "            bm, bp = stored.m[number], stored.p[number]\n",
+        "            field, says = layout.fields[number], stored.m[number]\n"
+        "            bm, bp = stored.m[number], stored.p[number]\n",
+        ("tests/test_push.py::test_what_waits_for_the_other_direction_is_left_alone", "tests/test_push.py"),
+    ),
+    Safeguard(
+        "what monday answers is remembered, and no echo",
+        "reconcile/ops.py",
+        "            m[number] = now if now is not UNSET else row_held\n",
+        "            m[number] = before.m[number]\n",
+        ("tests/test_push.py::test_the_second_edit_of_a_value_is_sent_like_the_first",),
+    ),
+    Safeguard(
+        "a row that many items show waits",
+        "reconcile/outbound.py",
+        "        if self._options.allow_fanout:\n",
+        "        if self._options is not None:\n",
+        ("tests/test_push_refused.py",),
+    ),
+    Safeguard(
+        "an old view is no view",
+        "reconcile/intake.py",
+        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:\n",
+        "            if False and was is not None:\n",
+        ("tests/test_intake.py::test_what_is_kept",),
+    ),
+    Safeguard(
+        "a read is complete only when every counted item came",
+        "monday/outcome.py",
+        "    if seen >= items_count:\n",
+        "    if seen >= 0:\n",
+        ("tests/test_monday_reading.py",),
+    ),
+    Safeguard(
+        "the fence",
+        "postgres/lease.py",
+        "        if tx.one(_FENCE, (self.name, self.holder, self.fence)) is None:\n",
+        "        if tx.one('SELECT 1') is None:\n",
+        ("tests/test_lease.py::test_after_expiry_the_old_run_can_neither_commit_nor_renew",),
+    ),
+    Safeguard(
+        "an error without a code is a lost connection",
+        "postgres/faults.py",
+        "        return Fault.AGAIN if lost or type(error) is psycopg2.DatabaseError else Fault.FINAL\n",
+        "        return Fault.FINAL\n",
+        ("tests/test_db_connector.py",),
+    ),
+    Safeguard(
+        "the idempotency key",
+        "monday/transport.py",
+        '        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}\n',
+        "        headers: dict[str, str] = {}\n",
+        ("tests/test_monday_writing.py::test_whatever_goes_wrong_it_runs_once",),
+    ),
+    Safeguard(
+        "the lease outlasts each request",
+        "outbound/record.py",
+        "    run.lease.require(MARGIN_S)\n",
+        "    run.lease.require(0)\n",
+        ("tests/test_push_kills.py",),
+    ),
+    Safeguard(
+        "a new item in doubt is held back",
+        "inbound/read.py",
+        "            del views[item_id]\n",
+        "            pass\n",
+        ("tests/test_push_kills.py",),
+    ),
+    Safeguard(
+        "the guard against many new items",
+        "reconcile/guards.py",
+        "CREATE_FLOOR, CREATE_SHARE = 50, 0.10\n",
+        "CREATE_FLOOR, CREATE_SHARE = 10**9, 0.10\n",
+        ("tests/test_push_refused.py",),
+    ),
+)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", multiple=True, help="Only safeguards with this in their name; may be given again.")
+@click.option("--at-once", default=2, help="Copies that are tested at the same time.")
+def main(only: tuple[str, ...], at_once: int) -> None:
+    """Show that each safeguard is missed when it is gone."""
+    chosen = [guard for guard in SAFEGUARDS if not only or any(part in guard.name for part in only)]
+    with ThreadPoolExecutor(at_once) as pool:
+        missed = list(pool.map(_missed, chosen))
+    for guard in [guard for guard, seen in zip(chosen, missed, strict=True) if not seen]:
+        click.echo(f"nobody misses: {guard.name}", err=True)
+    sys.exit(0 if all(missed) else 1)
+
+
+def _missed(guard: Safeguard) -> bool:
+    """Whether a test turns red without it."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="safeguard-") as name:
+        folder = Path(name)
+        _copy(folder)
+        path = folder / guard.path
+        path.write_text(without(guard), encoding="utf-8")
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *guard.tests],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    red = ended.returncode == 1
+    lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    said = lines[0].partition(" - ")[0] if lines else ended.stdout[-200:] + ended.stderr[-200:]
+    state = "red" if red else "STILL GREEN"
+    click.echo(f"{state:<12} {time.monotonic() - started:5.1f} s  {guard.name}: {said}")
+    return red
+
+
+def without(guard: Safeguard) -> str:
+    """The file without the safeguard. Raises ValueError when its lines are not there exactly once."""
+    text = (ROOT / guard.path).read_text(encoding="utf-8")
+    if text.count(guard.before) != 1:
+        raise ValueError(f"{guard.path} does not hold the lines of {guard.name!r} exactly once")
+    return text.replace(guard.before, guard.after)
+
+
+def _copy(folder: Path) -> None:
+    """The checkout as it stands, without what git ignores."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        source = ROOT / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+
+
+if __name__ == "__main__":
+    main()
