@@ -19,10 +19,18 @@ from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.migrate import migrate
 from tests.company import Company, small_world
-from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, no_sleep
+from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
 
 _SERVERS = pytest.StashKey[Path]()
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "150"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pooled",
+        action="store_true",
+        help="Lead every command of the end-to-end tests through PgBouncer, with an intruding client at work.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,10 +147,24 @@ def any_database(request: pytest.FixtureRequest, keywords: Keywords) -> Iterator
 
 
 @pytest.fixture
-def company(blank: Keywords, tmp_path: Path) -> Iterator[Company]:
+def way(request: pytest.FixtureRequest, blank: Keywords) -> Iterator[Keywords]:
+    """Keywords of a new database, reached as the run of the tests says: directly, or with `--pooled` behind PgBouncer,
+    where a stranger takes the connections between two transactions.
+    """
+    if not request.config.getoption("--pooled"):
+        yield blank
+        return
+    pooler: Pooler = request.getfixturevalue("pooler")
+    keywords = pooler.before(blank)
+    with intruding(keywords):
+        yield keywords
+
+
+@pytest.fixture
+def company(way: Keywords, tmp_path: Path) -> Iterator[Company]:
     """Two small boards and a database with nothing in it."""
     with small_world() as sandbox:
-        company = Company(sandbox, blank, tmp_path)
+        company = Company(sandbox, way, tmp_path)
         yield company
         assert company.told_secrets() == []
 

@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -113,6 +114,31 @@ class Intruder:
     def close(self) -> None:
         for client in self._clients:
             client.close()
+
+
+@contextmanager
+def intruding(keywords: Mapping[str, str]) -> Iterator[None]:
+    """The intruder at work all the while, in a thread of its own. Raises what it found at the end."""
+    intruder, done = Intruder(keywords), threading.Event()
+    found: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not done.wait(0.005):
+                intruder.step()
+        except BaseException as error:  # noqa: BLE001  it is raised where the test ends
+            found.append(error)
+
+    thread = threading.Thread(target=work, name="intruder")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        intruder.close()
+    for error in found:
+        raise error
 
 
 class IntrudedDatabase(Database):
