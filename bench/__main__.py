@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from bench.figures import Bench, pages
 from bench.goals import goals
 from bench.measure import machine
 from bench.profiling import profile
 from bench.report import as_table, summary
 from bench.rig import GROUPS, postgres_version, rig
-from bench.scenarios import CHANGED, SCENARIOS, Bench, pages
+from bench.scenarios import CHANGED, SCENARIOS
 
 
 def _sizes(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -29,7 +30,7 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Only this; may be given again.")
 @click.option("--runs", default=3, type=click.IntRange(min=1), help="Runs of each; the median counts.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures there as JSON.")
-@click.option("--profile", "profiled", is_flag=True, help="Instead: print where the first load's time goes inside.")
+@click.option("--profile", "profiled", is_flag=True, help="Instead: print where the time goes inside.")
 @click.option("--sort", default="tottime", type=click.Choice(["tottime", "cumulative"]), help="Order of --profile.")
 @click.option("--top", default=40, help="Functions that --profile prints.")
 def main(
@@ -45,10 +46,16 @@ def main(
         with rig(items) as made:
             result.setdefault("machine", machine(postgres_version(made)))
             bench = Bench(made, runs, lambda line: click.echo(line, err=True))
+            failed: dict[str, str] = {}
             for name in only or SCENARIOS:
-                SCENARIOS[name](bench)
+                try:
+                    SCENARIOS[name](bench)
+                except RuntimeError as error:  # the figures until there, and those of the others, are worth having
+                    failed[name] = str(error)
+                    click.echo(f"{name} FAILED: {error}", err=True)
         wanted = goals(items, CHANGED, pages(items), GROUPS)
-        result["sizes"][str(items)] = {"figures": summary(bench.figures, wanted), "stages": bench.stages}
+        found = {"figures": summary(bench.figures, wanted), "stages": bench.stages, "failed": failed}
+        result["sizes"][str(items)] = found
         click.echo(as_table(items, bench.figures, wanted))
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)

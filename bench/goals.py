@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+PUSHED: Final = (1, 100, 1_000, 5_000)
+"""Rows edited before a push."""
+SLOW_MS: Final = 150.0
+"""A request's delay in the second half of the pushes."""
+SLOW_SINGLES: Final = 100
+"""Items that the yardstick is really sent at that delay; for more its time is computed."""
+CREATED: Final = 100
+IMPORTED: Final = 600
+"""New rows, and new rows enough for a bulk job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +84,83 @@ def goals(items: int, changed: int, pages: int, groups: int) -> Mapping[str, Goa
         Goal("heavy_again_gain", "… than one chain can be", "× faster", 3.5, 5, at_least=True),
         Goal("heavy_again_hidden", "… beside its own fetch alone", "×", 1.1, 1.03),
     )
-    return {goal.name: goal for goal in table}
+    return {goal.name: goal for goal in (*table, *_push_goals(items))}
+
+
+def pushed_sizes(items: int) -> list[int]:
+    """As many of `PUSHED` as leave the other half of the board to the yardstick."""
+    return [k for k in PUSHED if k <= items // 2]
+
+
+def round_trip_size(items: int) -> int:
+    """One percent of the board."""
+    return max(1, items // 100)
+
+
+def push_requests(k: int) -> tuple[int, int]:
+    """Requests for k edited items, must and aim: writes, what has to be read for them, and two."""
+    return ceil(k / 25) + ceil(k / 100) + 2, ceil(k / 50) + ceil(k / 500) + 2
+
+
+def _push_goals(items: int) -> Iterator[Goal]:
+    yield Goal("push_none_s", "push, nothing changed", "s", 0.8, 0.5)
+    yield Goal("push_none_requests", "push, nothing changed: requests", "", 2, 0)
+    yield Goal("push_none_mutations", "push, nothing changed: mutations", "", 0, 0)
+    yield Goal("push_none_trips", "push, nothing changed: database trips", "")
+    yield Goal("push_none_peak_mb", "push, nothing changed: peak memory", "MB")
+    sizes = pushed_sizes(items)
+    for k in sizes:
+        must, aim = push_requests(k)
+        yield Goal(f"push_{k}_s", f"push {k:,} changed", "s")
+        yield Goal(f"single_{k}_s", "… one mutation a request", "s")
+        yield Goal(f"push_{k}_requests", "… requests", "", must, aim)
+    for k in sizes:
+        must, aim = push_requests(k)
+        computed = " (computed)" if k > SLOW_SINGLES else ""
+        gain = _gains(k)
+        yield Goal(f"push_{k}_slow_s", f"push {k:,} changed, {SLOW_MS:.0f} ms a request", "s")
+        yield Goal(f"single_{k}_slow_s", f"… one mutation a request{computed}", "s")
+        yield Goal(f"push_{k}_slow_gain", f"… than that{computed}", "× faster", *gain, at_least=True)
+        yield Goal(f"push_{k}_slow_requests", "… requests", "", must, aim)
+    largest = f"push {sizes[-1]:,}" if sizes else "push"
+    yield Goal("push_cpu_us", f"own CPU per item beyond start, {largest}", "µs")
+    yield Goal("push_pg_us", f"PostgreSQL CPU per item, {largest}", "µs")
+    yield Goal("push_sandbox_us", f"the sandbox's CPU per item, {largest}", "µs")
+    yield Goal("push_peak_mb", f"peak memory, {largest}", "MB", 160, 110)
+    yield Goal("quiet_s", "monday → PostgreSQL after all this, quiet", "s")
+    yield Goal("quiet_requests", "… requests", "", 2, 1)
+    yield Goal("push_wrong", "items not written, or more than once", "", 0, 0)
+    yield from _round_trip_goals(round_trip_size(items))
+    yield from _create_goals()
+
+
+def _gains(k: int) -> tuple[float | None, float | None]:
+    """How many times faster than one mutation a request, whole process, must and aim (performance.md, 4 and P10)."""
+    if k < 100:
+        return None, None
+    return (10, 12) if k < 1_000 else (10, 20)
+
+
+def _round_trip_goals(k: int) -> Iterator[Goal]:
+    must, aim = push_requests(k)
+    pages = ceil(k / 500)
+    yield Goal("trip_in_s", f"{k} edits a side: monday → PostgreSQL", "s")
+    yield Goal("trip_in_requests", "… requests", "", 2 + pages, 1 + pages)
+    yield Goal("trip_out_s", f"{k} edits a side: PostgreSQL → monday", "s")
+    yield Goal("trip_out_requests", "… requests", "", must, aim)
+    yield Goal("trip_in_again_s", "monday → PostgreSQL again", "s")
+    yield Goal("trip_in_again_requests", "… requests", "", 2 + pages, 1 + pages)
+    yield Goal("trip_out_again_s", "PostgreSQL → monday again", "s")
+    yield Goal("trip_out_again_requests", "… requests", "", 2, 0)
+    yield Goal("trip_wrong", "edits not carried over, or more than once", "", 0, 0)
+    yield Goal("trip_written_again", "written by the two runs after", "", 0, 0)
+
+
+def _create_goals() -> Iterator[Goal]:
+    must, aim = push_requests(CREATED)
+    yield Goal("create_s", f"push {CREATED} new", "s")
+    yield Goal("create_requests", "… requests", "", must, aim)
+    yield Goal("import_s", f"push {IMPORTED} new by a job, 10 + 20 s of it waits", "s")
+    yield Goal("import_requests", "… API requests, beside two of its files", "")
+    yield Goal("create_wrong", "new items missing, or made twice", "", 0, 0)
+    yield Goal("create_again", "written by a push after", "", 0, 0)

@@ -27,9 +27,11 @@ class Sample:
     cpu_s: float
     peak_mb: float
     requests: int = 0
+    mutations: int = 0
     sandbox_cpu_s: float = 0.0
     postgres_cpu_s: float = 0.0
     rows_written: int = 0
+    items_written: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
 

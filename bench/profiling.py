@@ -9,27 +9,41 @@ import os
 import pstats
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench.goals import pushed_sizes
 from bench.rig import Rig, rig
 
 
 def profile(items: int, *, top: int, sort: str) -> None:
-    """Print the top functions of a first load and of a full read in which nothing changed."""
+    """Print the top functions of a first load, a full read in which nothing changed, and the largest push."""
+    import sync_monday_to_pg
+    import sync_pg_to_monday
+    from cli.main import StopSignal
     from cli.options import Options
+
+    def push(options: Options) -> object:
+        return sync_pg_to_monday.sync(options, StopSignal())
 
     with rig(items) as made:
         made.fresh_database()
-        for title, options in (("first load", Options(full=True)), ("full, unchanged", Options(full=True))):
-            main, threads = _profiled(made, options)
-            print(f"\n== {items:,} items, {title}: main thread\n{_table(main, top, sort)}")
-            print(f"== {items:,} items, {title}: reading threads, together\n{_table(threads, top // 2, sort)}")
+        for title in ("first load", "full, unchanged"):
+            _print(f"{items:,} items, {title}", _profiled(made, sync_monday_to_pg.sync, Options(full=True)), top, sort)
+        for k in pushed_sizes(items)[-1:]:
+            made.edit_rows(made.projects()[:k], "profiled")
+            _print(f"{items:,} items, push {k:,}", _profiled(made, push, Options(max_change=k)), top, sort)
 
 
-def _profiled(made: Rig, options: Any) -> tuple[pstats.Stats | None, pstats.Stats | None]:
-    from sync_monday_to_pg import sync
+def _print(title: str, stats: tuple[pstats.Stats | None, pstats.Stats | None], top: int, sort: str) -> None:
+    main, threads = stats
+    print(f"\n== {title}: main thread\n{_table(main, top, sort)}")
+    print(f"== {title}: other threads, together\n{_table(threads, top // 2, sort)}")
 
+
+def _profiled(
+    made: Rig, sync: Callable[[Any], object], options: Any
+) -> tuple[pstats.Stats | None, pstats.Stats | None]:
     os.environ.update(made.environment())
     profiles: list[cProfile.Profile] = []
 

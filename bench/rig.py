@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,8 @@ GROUPS = 10
 _OURS = ("MONDAY_", "SYNC_", "PG", "DATABASE_URL", "COVERAGE_")
 _ENDED = (Exit.DONE, Exit.PERSON_NEEDED)  # the seeded boards hold cells that a person has to look at
 _BACKEND_ENDS_S = 0.15
+_HEADERS = {"API-Version": "2026-10"}
+_EDITED_CELL = "text40__1"  # projects.description
 
 
 @dataclass(slots=True)
@@ -67,17 +69,29 @@ class Rig:
                 cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(before)))
             cursor.execute("CHECKPOINT")  # else the first to write much pays for those before it
 
+    def analyze(self) -> None:
+        """What autovacuum does soon after a load: no figure may depend on whether it was there yet."""
+        with self._admin(self.database) as admin, admin.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
     def latency(self, fixed_ms: float = 0.0, per_item_ms: float = 0.0) -> None:
         self.remote("set_latency", fixed_ms=fixed_ms, per_item_ms=per_item_ms)
 
     def sync(self, *options: str, port: int | None = None) -> Sample:
         """`sync_monday_to_pg.py --json` with these options; `port` leads it to PostgreSQL another way."""
-        command = [sys.executable, "sync_monday_to_pg.py", "--json", *options]
+        return self._command("sync_monday_to_pg.py", options, port)
+
+    def push(self, *options: str, port: int | None = None) -> Sample:
+        """`sync_pg_to_monday.py --json`, the other way round."""
+        return self._command("sync_pg_to_monday.py", options, port)
+
+    def _command(self, program: str, options: Sequence[str], port: int | None) -> Sample:
         rows = self._rows_written()
-        sample, out = self._observed(command, self.environment(port), _ENDED)
+        sample, out = self._observed([sys.executable, program, "--json", *options], self.environment(port), _ENDED)
         summary = last_json(out)
         sample.rows_written = self._rows_written() - rows
         sample.stages = summary["stages"]
+        sample.items_written = sum(summary.get("items", {}).get(how, 0) for how in ("update", "create", "archive"))
         return sample
 
     def light(self) -> Sample:
@@ -91,13 +105,66 @@ class Rig:
         boards = (str(self.master_board_id), str(self.staff_board_id))
         return self._observed([sys.executable, "-m", "bench.fetch", self.api_url, *boards], self.environment())[0]
 
+    def set_up_marker(self) -> None:
+        run([sys.executable, "sync_pg_to_monday.py", "--setup-marker"], self.environment())
+
+    def one_by_one(self, item_ids: Sequence[int], mark: str) -> Sample:
+        """The push's yardstick: `edit_rows` of these items, written by one mutation a request."""
+        plan = self.folder / "one_by_one.json"
+        changes = [[item_id, {_EDITED_CELL: _edited(item_id, mark)}] for item_id in item_ids]
+        told = {"url": self.api_url, "headers": _HEADERS, "board": self.master_board_id, "changes": changes}
+        plan.write_text(json.dumps(told), encoding="utf-8")
+        return self._observed([sys.executable, "-m", "bench.one_by_one", str(plan)], self.environment())[0]
+
     def help(self) -> Sample:
         return run([sys.executable, "sync_monday_to_pg.py", "--help"], self.environment())[0]
 
+    def an_hour_later(self) -> None:
+        """Somebody edits an item, which lets what was edited until now lie so far back that no sync looks there."""
+        self.remote("advance", seconds=3600)
+        self.edit(1, "an hour later")
+
     def edit(self, count: int, mark: str) -> None:
         """A person changes one text on each of the first `count` projects."""
-        for item_id in self.remote("item_ids", board_id=self.master_board_id)[:count]:
-            self.remote("edit", item_id=item_id, cells={"text40__1": f"changed {mark}"})
+        self.edit_items(self.remote("item_ids", board_id=self.master_board_id)[:count], mark)
+
+    def edit_items(self, item_ids: Sequence[int], mark: str) -> None:
+        for item_id in item_ids:
+            self.remote("edit", item_id=item_id, cells={_EDITED_CELL: f"changed {mark}"})
+
+    def board_length(self) -> int:
+        return len(self.remote("item_ids", board_id=self.master_board_id))
+
+    def projects(self) -> list[int]:
+        """Ids of the items that were synced whole: what monday shows as no value cannot be edited from here."""
+        with self._admin(self.database) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT monday_item_id FROM projects WHERE archived_at IS NULL AND monday_item_id IS NOT NULL"
+                " AND monday_item_id NOT IN (SELECT item_id FROM monday_sync.sync_dead) ORDER BY 1"
+            )
+            return [item_id for (item_id,) in cursor.fetchall()]
+
+    def edit_rows(self, item_ids: Sequence[int], mark: str) -> None:
+        """A person changes the description of these items' projects in PostgreSQL."""
+        with self._admin(self.database) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "UPDATE projects SET description = w.text FROM unnest(%s::bigint[], %s::text[]) AS w (item_id, text)"
+                " WHERE monday_item_id = w.item_id",
+                (list(item_ids), [_edited(item_id, mark) for item_id in item_ids]),
+            )
+            if cursor.rowcount != len(item_ids):
+                raise RuntimeError(f"{cursor.rowcount} rows for {len(item_ids)} items")
+
+    def add_projects(self, count: int, mark: str) -> None:
+        """A person adds so many projects in PostgreSQL, none of which is on the board."""
+        with self._admin(self.database) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO projects (item_name, name, description, current_stage, estimated_value, claim_number,"
+                " adjuster_phone, adjuster_email) SELECT format('New %%s %%s', %s, n), format('Job %%s', n),"
+                " 'added in PostgreSQL', 'New Lead', 1000 + n, format('CL-%%s-%%s', %s, n), '(202) 555-0172',"
+                " format('adjuster%%s@example.com', n) FROM generate_series(1, %s) AS n",
+                (mark, mark, count),
+            )
 
     def environment(self, port: int | None = None) -> dict[str, str]:
         keywords = {**self.keywords, "dbname": self.database, "port": str(port or self.keywords["port"])}
@@ -117,22 +184,20 @@ class Rig:
         self, command: list[str], env: Mapping[str, str], allowed: tuple[int, ...] = (0,)
     ) -> tuple[Sample, str]:
         """Run it and add what the servers did meanwhile."""
-        requests = self._requests()
+        before = self.remote("counters")
         sandbox, postgres = cpu_s(self.sandbox_pid), ended_children_cpu_s(self.postgres_pid)
         sample, out = run(command, env, allowed=allowed)
         sandbox_cpu_s = cpu_s(self.sandbox_pid) - sandbox
         time.sleep(_BACKEND_ENDS_S)
+        after = self.remote("counters")
         found = replace(
             sample,
-            requests=self._requests() - requests,
+            requests=after["requests"] - before["requests"],
+            mutations=after["mutations"] - before["mutations"],
             sandbox_cpu_s=sandbox_cpu_s,
             postgres_cpu_s=ended_children_cpu_s(self.postgres_pid) - postgres,
         )
         return found, out
-
-    def _requests(self) -> int:
-        found: int = self.remote("counters")["requests"]
-        return found
 
     def _rows_written(self) -> int:
         """Rows inserted, updated and deleted in the nine tables since the database was made."""
@@ -161,7 +226,7 @@ class Rig:
         return {
             "url": self.api_url,
             "dsn": self.environment()["DATABASE_URL"],
-            "headers": {"API-Version": "2026-10"},
+            "headers": _HEADERS,
             "boards": [
                 {
                     "first": board.first_page.text,
@@ -207,6 +272,10 @@ def _sandbox(items: int) -> Iterator[tuple[int, dict[str, str]]]:
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def _edited(item_id: int, mark: str) -> str:
+    return f"changed {mark} {item_id}"
 
 
 def postgres_version(rig: Rig) -> str:

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.measure import Sample
-from bench.rig import STAFF, Rig
+from bench.figures import Bench
+from bench.pushing import creates, push, roundtrip
 from bench.trips import TripCounter
-from monday.queries import LARGEST_PAGE
 
 CHANGED: Final = 100
-Figures = dict[str, list[float]]
-
-
-class Bench:
-    """Figures of one rig; every scenario runs `runs` times and leaves no latency behind."""
-
-    def __init__(self, rig: Rig, runs: int, say: Callable[[str], None]) -> None:
-        self.rig = rig
-        self.runs = runs
-        self.figures: Figures = defaultdict(list)
-        self.stages: dict[str, dict[str, float]] = {}
-        self._say = say
-
-    @property
-    def pages(self) -> int:
-        return pages(self.rig.items) + pages(STAFF)
-
-    def note(self, name: str, value: float) -> None:
-        self.figures[name].append(round(value, 4))
-
-    def took(self, name: str, sample: Sample) -> Sample:
-        """Note a sample's wall time, and say it so that a person sees the progress."""
-        self.note(f"{name}_s", sample.wall_s)
-        self.stages[name] = sample.stages
-        self._say(
-            f"{self.rig.items:>7,} {name:<12} {sample.wall_s:6.2f} s  cpu {sample.cpu_s:5.2f} s  "
-            f"{sample.peak_mb:4.0f} MB  {sample.requests} requests  postgres {sample.postgres_cpu_s:.2f} s"
-        )
-        return sample
-
-    def per_item_us(self, name: str, seconds: float) -> None:
-        self.note(name, seconds / self.rig.all_items * 1e6)
 
 
 def reading(bench: Bench) -> None:
@@ -135,11 +100,6 @@ def start(bench: Bench) -> None:
         bench.note("help_s", bench.rig.help().wall_s)
 
 
-def pages(items: int) -> int:
-    """Pages of one chain over so many items."""
-    return math.ceil(items / LARGEST_PAGE)
-
-
 SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "reading": reading,
     "cache": cache,
@@ -147,4 +107,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "changed": changed,  # from here on the boards are not the ones that were read before
     "slow": slow,
     "start": start,
+    "push": push,
+    "roundtrip": roundtrip,
+    "creates": creates,  # last: the board is longer from here on
 }
