@@ -11,13 +11,14 @@ from typing import Final
 
 from cli.run import Run
 from models import RowId
-from monday.jobs import CSV_ROWS, as_csv, csv_text
+from monday.jobs import CSV_ROWS, Jobs, JobStatus, as_csv, csv_text
 from monday_api import BOARDS, MARKER
 from opening.begin import Start
 from outbound.find import Found
 from outbound.record import Outcome, fenced, write_outcome
 from postgres import journal
 from reconcile.columns import STATUS
+from reconcile.errors import Unavailable
 from reconcile.ops import create_op
 from reconcile.push import CellEdit, ItemCreate
 
@@ -27,6 +28,20 @@ BULK_FROM: Final = 500
 """New items of a board from which on a job costs less than requests of many aliases."""
 
 
+def made_by(jobs: Jobs, status: JobStatus) -> dict[int, int] | None:
+    """Place in the file → item id, of a job that has ended; None where nothing tells. A rejected file made nothing."""
+    if status.state == "REJECTED":
+        return {}
+    if status.state != "COMPLETED" or status.report_url is None:
+        return None
+    try:
+        lines = jobs.report(status.report_url)
+    except Unavailable as error:  # its address lives for 10 minutes
+        logger.warning("no report of a bulk job reason=%s", error)
+        return None
+    return {line.serial - 1: line.item_id for line in lines if line.item_id is not None}
+
+
 class Bulk:
     """Creates items by jobs. `gate` refuses to go on when the lease is not certainly ours."""
 
@@ -34,9 +49,12 @@ class Bulk:
         self._run, self._start, self._found, self._gate = run, start, found, gate
         self.made: list[tuple[int, journal.Op, ItemCreate]] = []
         """Batch number, op with the new item's id, and what was created."""
+        self.doubtful: list[tuple[int, ItemCreate]] = []
+        """Batch number and what may have been created: the journal keeps it until that is certain."""
 
     def create(self, board: str, new: Sequence[ItemCreate]) -> list[ItemCreate]:
-        """Those that a job refused, or that it could not take, come back: they go one by one. The others are `made`."""
+        """Those that a job refused, or that it could not take, come back: they go one by one. The others are `made`, or
+        `doubtful` where a job ended without saying what it did."""
         assert self._found.boards is not None
         schema = self._found.boards.schemas[board]
         group = next((group.id for group in schema.groups), None)
@@ -63,8 +81,11 @@ class Bulk:
         self._gate()
         jobs.upload(started.upload_url, file)
         status = jobs.wait(started.job_id, gate=self._gate)
-        lines = jobs.report(status.report_url) if status.state == "COMPLETED" and status.report_url else []
-        found = {line.serial - 1: line.item_id for line in lines if line.item_id is not None}
+        found = made_by(jobs, status)
+        if found is None:
+            logger.warning("bulk job in doubt board=%s rows=%d failure=%s", board, len(part), status.failure)
+            self.doubtful += [(number, create) for create in part]
+            return []
         logger.info("bulk job board=%s rows=%d made=%d state=%s", board, len(part), len(found), status.state)
         created: list[tuple[int, RowId, int]] = [(n, part[n].row, item_id) for n, item_id in sorted(found.items())]
         rest = [place for place in range(len(part)) if place not in found]

@@ -59,7 +59,7 @@ def _conclude(
 ) -> None:
     if not run.dry:
         _remember(run, start, found, sent, overwritten, tx)
-    tell(run, found, sent, recovered, overwritten, read_standing(tx, start.present))
+    tell(run, found, sent, recovered, overwritten, read_standing(tx, start.present, outbound=False))
     if not run.dry:
         run.lease.release(tx, [run_record(run)])
 

@@ -12,10 +12,12 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
+
+from psycopg2 import sql
 
 import timing
 from cli.report import counted
@@ -23,9 +25,10 @@ from cli.run import Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
-from monday.writing import Batch, Doubtful, Result
+from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
+from outbound.bulk import made_by
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
 from postgres import journal
 from postgres.items import STORED, places, stored_item
@@ -33,7 +36,7 @@ from postgres.journal import OpenBatch
 from postgres.push import note_refused, register_rows
 from postgres.transaction import Transaction
 from reconcile.base import Stored
-from reconcile.errors import LeaseHeld
+from reconcile.errors import DriftError, LeaseHeld
 from reconcile.ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
 from reconcile.push import Refused
 from reconcile.world import ItemKey
@@ -45,6 +48,7 @@ LOOK_UP_S: Final = 35 * 60
 LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
 SKEW: Final = timedelta(minutes=5)
 AMBIGUOUS: Final = "ambiguous"
+UNDECIDED: Final = ""  # in place of the kind of a batch that waits for a person, and not for time to pass
 _NUMBERED = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
 
 
@@ -90,12 +94,17 @@ def _tell(run: Run, recovered: Recovered) -> None:
             f"{'was' if settled == 1 else 'were'} settled first ({recovered.written + recovered.created:,} had been "
             f"carried out, {recovered.dropped:,} had not)."
         )
-    waiting = sum(len(batch.ops) for batch in recovered.waiting)
+    waiting = [batch for batch in recovered.waiting if batch.kind != UNDECIDED]
     if waiting:
-        run.report.notes.append(
-            f"{counted(waiting, 'write')} of an earlier run may or may not have been carried out by monday.com: the "
-            "items concerned are left alone until that is certain, within 40 minutes."
-        )
+        run.report.notes.append(in_doubt(waiting, "an earlier run"))
+
+
+def in_doubt(batches: Sequence[OpenBatch], whose: str) -> str:
+    """The sentence about writes that the journal keeps."""
+    return (
+        f"{counted(sum(len(batch.ops) for batch in batches), 'write')} of {whose} may or may not have been carried out "
+        "by monday.com: the items concerned are left alone until that is certain, within 40 minutes."
+    )
 
 
 class Settler:
@@ -169,6 +178,9 @@ class Settler:
                 outcome.conflicts += op.content.conflicts
         done = len(outcome.bases)
         self._record(outcome, written=done, dropped=len(outcome.places) - done)
+        unread = [op for op in batch.ops if op.place not in outcome.places]
+        if unread:  # the answer came, so that nothing of it runs any more
+            self.changes(board, replace(batch, ops=unread), resend=False)
 
     def _leave_or_read(self, board: str, batch: OpenBatch) -> None:
         """No answer is to be had: what the items show decides, once the request cannot be running any more."""
@@ -208,18 +220,17 @@ class Settler:
         self._unmet.append((board, batch))
 
     def _look_up(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op]) -> None:
-        """Which new items are there: by the marker where the board has it, else by their maker, time and name."""
-        shown = self._client.look({})
-        if MARKER in shown.schemas[board].columns:
-            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
-            candidates = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
-        else:
-            candidates = self._by_name(board, batch, unknown, shown.user_id)
-        taken = self._linked(board, {item_id for ids in candidates.values() for item_id in ids})
-        free = {place: sorted(set(ids) - taken) for place, ids in candidates.items()}
+        """Which new items are there: by the marker where the board has it, else by their maker, time and name.
+
+        What cannot be told apart stays in the journal, so that nobody doubles it, until a person has decided.
+        """
+        rows = self._rows(board, [op.row for op in unknown if op.row is not None])
+        found = {op.place: item_id for op in unknown if op.row and (item_id := rows.get(op.row))}  # by a person
+        left = [op for op in unknown if op.place not in found]
+        free = self._candidates(board, batch, left) if left else {}
         claims = [item_id for ids in free.values() for item_id in ids]
-        found = {place: ids[0] for place, ids in free.items() if len(ids) == 1 and claims.count(ids[0]) == 1}
-        unsure = [op for op in unknown if op.place not in found and free[op.place]]
+        found |= {place: ids[0] for place, ids in free.items() if len(ids) == 1 and claims.count(ids[0]) == 1}
+        unsure = [op for op in left if op.row in rows and op.place not in found and free[op.place]]
         table = self._table(board)
         self.recovered.refused += [
             Refused(
@@ -227,12 +238,26 @@ class Settler:
                 0,
                 f"{table}.{op.row}",
                 f"may be one of the items {', '.join(map(str, free[op.place]))}, which a lost request may have made: "
-                f"write the right one's id into {table}.monday_item_id, or archive them and run with --retry-dead",
+                f"write the right one's id into {table}.monday_item_id, or archive the wrong ones",
                 AMBIGUOUS,
             )
             for op in unsure
         ]
-        self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found])
+        if unsure:
+            self.recovered.waiting.append(replace(batch, kind=UNDECIDED, ops=unsure))
+        kept = found.keys() | {op.place for op in unsure}
+        self._take_new(board, batch, found, [op.place for op in unknown if op.place not in kept])
+
+    def _candidates(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op]) -> dict[int, list[int]]:
+        """Place → items that may be the one, and are nobody's yet."""
+        shown = self._client.look({})
+        if MARKER in shown.schemas[board].columns:
+            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
+            candidates = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
+        else:
+            candidates = self._by_name(board, batch, unknown, shown.user_id)
+        taken = self._linked(board, {item_id for ids in candidates.values() for item_id in ids})
+        return {place: sorted(set(ids) - taken) for place, ids in candidates.items()}
 
     def _by_name(
         self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], user_id: str | None
@@ -244,21 +269,23 @@ class Settler:
     def _bulk(self, board: str, batch: OpenBatch) -> None:
         """A bulk job by its report; where that is gone, by the marker. An upload that never came is planned anew."""
         unknown = [op for op in batch.ops if op.item_id is None]
+        status = self._job(batch) if unknown and batch.job_id else None
+        found = made_by(self._client.jobs, status) if status is not None else {}
+        if found is None and batch.age_s < LATEST_S:  # the file may be on its way, new items not be found yet
+            self.recovered.waiting.append(batch)
+            return
+        if found is None:
+            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
+            found = {op.place: min(item.id for item in items) for op in unknown if (items := marked[str(op.row)])}
         if unknown:
-            status = self._client.jobs.wait(batch.job_id, gate=self._gate) if batch.job_id else None
-            if status is not None and status.state == "COMPLETED":
-                self._from_report(board, batch, status)
-            else:
-                self._take_new(board, batch, {}, [op.place for op in unknown])
+            self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found])
         self._unmet.append((board, batch))
 
-    def _from_report(self, board: str, batch: OpenBatch, status: JobStatus) -> None:
-        lines = self._client.jobs.report(status.report_url) if status.report_url else []
-        found = {line.serial - 1: line.item_id for line in lines if line.item_id is not None}
-        if not lines:
-            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in batch.ops])
-            found = {op.place: marked[str(op.row)][0].id for op in batch.ops if marked.get(str(op.row))}
-        self._take_new(board, batch, found, [op.place for op in batch.ops if op.place not in found])
+    def _job(self, batch: OpenBatch) -> JobStatus:
+        """How a job is; one that is at work is waited for."""
+        assert batch.job_id is not None
+        status = self._client.jobs.status(batch.job_id)
+        return self._client.jobs.wait(batch.job_id, gate=self._gate) if status.state == "PROCESSING" else status
 
     def _take_new(self, board: str, batch: OpenBatch, found: Mapping[int, int], dropped: Sequence[int]) -> None:
         rows = {op.place: op.row for op in batch.ops}
@@ -291,7 +318,7 @@ class Settler:
     def _send(self, board: str, batch: OpenBatch) -> Sequence[Result] | None:
         """The results by place; None when the answer, be it the stored one, leaves open what ran.
 
-        Raises SyncError where monday cannot be reached, or refuses before anything runs.
+        Raises SyncError for a refused token, spent calls, or a lease that is not ours any more.
         """
         size = sum(_NUMBERED.fullmatch(name) is not None for name in json.loads(batch.body)["variables"])
         again = Batch(board, batch.kind, size, batch.key, batch.body)  # type: ignore[arg-type]  # not a job
@@ -300,8 +327,10 @@ class Settler:
         except Doubtful as doubt:
             if isinstance(doubt.error, LeaseHeld):
                 raise doubt.error from doubt
-            logger.warning("batch still in doubt board=%s kind=%s ops=%d", board, batch.kind, len(batch.ops))
-            return None
+        except (TooLarge, DriftError):  # nothing ran just now, but it may have the first time
+            pass
+        logger.warning("batch still in doubt board=%s kind=%s ops=%d", board, batch.kind, len(batch.ops))
+        return None
 
     def _stored(self, board: str, ids: Iterable[int]) -> dict[int, Stored]:
         def read(tx: Transaction) -> dict[int, Stored]:
@@ -329,6 +358,15 @@ class Settler:
             }
 
         return self._run.database.transact(read, read_only=True, label="looking for known items")
+
+    def _rows(self, board: str, rows: Sequence[RowId]) -> dict[RowId, int | None]:
+        """Those of the rows that are still there, and the item that each is linked to."""
+
+        def read(tx: Transaction) -> dict[RowId, int | None]:
+            statement = sql.SQL("SELECT id::text, monday_item_id FROM {} WHERE id = ANY(%s::uuid[])")
+            return dict(tx.rows(statement.format(tx.table(self._table(board))), (list(rows),)))
+
+        return self._run.database.transact(read, read_only=True, label="reading the new rows")
 
     def _table(self, board: str) -> str:
         layout = self._run.layouts[board]

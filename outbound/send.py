@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from opening.begin import Start
 from outbound.bulk import BULK_FROM, Bulk
 from outbound.find import Found
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
-from outbound.recover import Recovered, Settler, meet
+from outbound.recover import Recovered, Settler, in_doubt, meet
 from postgres import journal
 from postgres.journal import OpenBatch
 from postgres.push import Prepared, prepare_rows
@@ -45,7 +45,7 @@ CREATES_AT_FIRST, MOST_CREATES = 10, 50
 @dataclass(slots=True)
 class Sent:
     """What one run sent. `undelivered` are rows that still have something to tell, `gone` items that vanished,
-    `unsettled` whether the journal has something left to be read; `first_at` monday's time of the first write."""
+    `unsettled` whether the journal keeps something for the next run; `first_at` monday's time of the first write."""
 
     updated: int = 0
     created: int = 0
@@ -148,6 +148,10 @@ class _Sender:
             for number, op, create in bulk.made:
                 self._made(board, number, op)
                 self._counted(create)
+            for number, create in bulk.doubtful:
+                self.sent.unsettled = True
+                self._unread.add(number)
+                self.sent.undelivered.add(create.row)
         tasks = [
             _Task(
                 Create(create.name, create.values | ({MARKER: create.row} if marked else {}), self._labels(create)),
@@ -169,12 +173,15 @@ class _Sender:
         if not self.sent.unsettled:
             return
         self.flush()
-        settler = Settler(self._run, self._start, self._run.client, Recovered())
         boards = {board_id: board for board, board_id in self._run.board_ids.items()}
-        batches = self._run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
-        for batch in batches:
-            if batch.number in self._unread and batch.kind == "change":
-                self.sent.updated += len(settler.changes(boards[batch.board_id], batch, resend=False))
+        unread = self._open(self._unread)
+        for batch in unread:
+            if batch.kind == "change":
+                self.sent.updated += len(self._settler().changes(boards[batch.board_id], batch, resend=False))
+        left = [batch for batch in unread if batch.kind != "change"]
+        self.sent.unsettled = bool(left)
+        if left:
+            self._run.report.notes.append(in_doubt(left, "this run"))
 
     def flush(self) -> None:
         """Record what is known and was to go with the next batch."""
@@ -210,6 +217,7 @@ class _Sender:
                 self._later.append(outcome)
                 waiting.extend(again)
                 done += len(part) - len(again)
+                self._stop_if_full(board, waiting, answer.results)
                 self._run.progress.advance(f"{board}: {kind}", len(part) - len(again))
                 self._refuse_denied(board, part, answer.results)
 
@@ -227,9 +235,9 @@ class _Sender:
             size.too_large(len(part))
             return outcome, None
         except Doubtful as doubt:
-            if kind != "change" or doubt.fault is None or not _is_internal(doubt.fault):
+            if doubt.fault is None or not _is_internal(doubt.fault):
                 raise doubt.error from doubt
-            self._narrow_down(board, number, part, size, doubt)
+            self._narrow_down(board, kind, number, part, size, doubt.fault)
             return outcome, None
         except SyncError:
             self._forget(number)
@@ -238,24 +246,37 @@ class _Sender:
             size.took(len(part), answer.took_s, answer.points)
         return outcome, answer
 
-    def _narrow_down(self, board: str, number: int, part: list[_Task], size: BatchSize, doubt: Doubtful) -> None:
+    def _narrow_down(
+        self, board: str, kind: Any, number: int, part: list[_Task], size: BatchSize, fault: Fault
+    ) -> None:
         """monday fails inside, again and again: it may be one item's fault (monday docs), so fewer go at once, and one
-        that fails alone is set aside. `part` keeps those that were not written."""
-        batch = next(
-            found
-            for found in self._run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
-            if found.number == number
-        )
-        settler = Settler(self._run, self._start, self._run.client, Recovered())
-        written = settler.changes(board, batch, resend=False)
-        done = [task for task in part if _item_id(task.item) in written]
-        for task in done:
-            assert isinstance(task.item, ItemPush)
-            self._delivered(task.item)
-        part[:] = [task for task in part if task not in done]
-        if len(part) == 1 and doubt.fault is not None:
-            self._set_aside(board, part.pop(), doubt.fault, input_known=False)
+        that fails alone is set aside. `part` keeps those that are to be sent again."""
+        if kind == "create":  # made or not: nothing tells so soon, and none may be made twice
+            self.sent.unsettled = True
+            self._unread.add(number)
+            while part:
+                self._hold(part.pop())
+            return
+        if kind == "archive":  # harmless to repeat
+            self._forget(number)
+        else:
+            written = self._settler().changes(board, self._open([number])[0], resend=False)
+            done = [task for task in part if _item_id(task.item) in written]
+            for task in done:
+                assert isinstance(task.item, ItemPush)
+                self._delivered(task.item)
+            part[:] = [task for task in part if task not in done]
+        if len(part) == 1:
+            self._set_aside(board, part.pop(), fault, input_known=False)
         size.too_large(max(2, len(part)))
+
+    def _settler(self) -> Settler:
+        return Settler(self._run, self._start, self._run.client, Recovered())
+
+    def _open(self, numbers: Collection[int]) -> list[OpenBatch]:
+        """These batches, as the journal has them."""
+        batches = self._run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
+        return [batch for batch in batches if batch.number in numbers]
 
     def _write_down(self, board: str, batch: Batch, part: Sequence[_Task]) -> int:
         """The journal entry, together with what the batch before made known: one transaction a batch."""
@@ -389,9 +410,9 @@ class _Sender:
         elif isinstance(item, ItemCreate):
             layout = self._run.layouts[board]
             place = f"{layout.slots[layout.record].table}.{item.row}"
-            self.sent.refused.append(Refused(board, 0, place, _why(fault), ""))
+            self.sent.refused.append(Refused(board, 0, place, _why(fault, sticks=False), ""))
         else:
-            self.sent.refused.append(Refused(board, item[1], "", _why(fault), ""))
+            self.sent.refused.append(Refused(board, item[1], "", _why(fault, sticks=False), ""))
         self._hold(task)
 
     def _hold(self, task: _Task) -> None:
@@ -399,6 +420,13 @@ class _Sender:
             self.sent.undelivered |= set(task.item.causes.values())
         elif isinstance(task.item, ItemCreate):
             self.sent.undelivered.add(task.item.row)
+
+    def _stop_if_full(self, board: str, waiting: deque[_Task], results: Sequence[Result]) -> None:
+        """Set aside the other new items of a board that takes none: each would be refused and paid for."""
+        faults = (result.fault for result in results if result.fault is not None)
+        full = next((fault for fault in faults if fault.rule.action is Action.BOARD_FULL), None)
+        while full is not None and waiting:
+            self._set_aside(board, waiting.popleft(), full, input_known=False)
 
     def _refuse_denied(self, board: str, part: Sequence[_Task], results: Sequence[Result]) -> None:
         """Raise where it is not one item's fault: the user may not write, or the board is not as mapped any more."""
@@ -442,7 +470,7 @@ def _refused(
 ) -> Refused:
     assert isinstance(item, ItemPush | ItemCreate)
     digest = input_of(item.cells[column_id].after) if known else ""
-    return Refused(board, _item_id(item) or 0, column_id, _why(fault), digest)
+    return Refused(board, _item_id(item) or 0, column_id, _why(fault, sticks=known), digest)
 
 
 def _is_internal(fault: Fault) -> bool:
@@ -451,18 +479,20 @@ def _is_internal(fault: Fault) -> bool:
 
 
 _REMEDIES = {
-    Action.VALUE_REFUSED: "correct the value in PostgreSQL, or the column on the board and run with --retry-dead",
-    Action.FATAL_ACCESS: "give the user access to the item and its columns, then run with --retry-dead",
-    Action.BOARD_FULL: "make room on the board, then run with --retry-dead",
+    Action.VALUE_REFUSED: "correct the value in PostgreSQL, or the column on the board",
+    Action.FATAL_ACCESS: "give the user access to the item and its columns",
+    Action.BOARD_FULL: "make room on the board",
 }
 
 
-def _why(fault: Fault) -> str:
-    """Why monday would not, in words without the value, and what to do about it."""
-    action, code = fault.rule.action, fault.was or fault.code
+def _why(fault: Fault, *, sticks: bool) -> str:
+    """Why monday would not, in words without the value, and what to do about it; a refusal that `sticks` is tried again
+    only when the value changes, or on request."""
+    code = fault.was or fault.code
     told = f" ({code})" if code and not code.startswith("x-") else ""
-    remedy = "the next run tries again" if action in RETRIED else "look at the item, then run with --retry-dead"
-    return f"monday.com {fault.rule.says}{told}: {_REMEDIES.get(action, remedy)}"
+    remedy = _REMEDIES.get(fault.rule.action, "look at the item")
+    again = "then run with --retry-dead" if sticks else "the next run tries again"
+    return f"monday.com {fault.rule.says}{told}: {remedy}; {again}"
 
 
 def _at(item_id: int, cell: Refused) -> Refused:

@@ -20,27 +20,28 @@ from reconcile.keys import row_keys
 from reconcile.rows import STAFF_ROLE, Layout
 
 _ROLE = STAFF_ROLE.partition(":")[2]
-_SHOWN = (
-    "WITH shown AS (SELECT DISTINCT i.board_id, i.item_id FROM monday_sync.sync_item i"  # noqa: S608  constants alone
-    " CROSS JOIN LATERAL unnest(i.links) AS n (row_id) JOIN unnest(%s::uuid[]) AS c (row_id) ON c.row_id = n.row_id"
-    " WHERE i.state = 'active' UNION SELECT board_id, item_id FROM monday_sync.sync_dead WHERE kind = 'op') "
-    + STORED
-    + " JOIN shown USING (board_id, item_id) WHERE i.state = 'active' AND i.board_id = ANY(%s)"
+_SHOWING = STORED + (  # noqa: S608  constants alone
+    " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
+    " OR (i.board_id, i.item_id) IN (SELECT board_id, item_id FROM monday_sync.sync_dead WHERE kind = 'op'))"
 )
+"""Active items that show one of the rows, or of which monday refused a cell. An array that is compared with is hashed,
+where a join with it would be planned as if it were short."""
 
 
 def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> Edits:
-    """Everything that the plan of a push is made of, but for what monday shows; `busy` and `items` are the caller's."""
+    """Everything that the plan of a push is made of, but for what monday shows; `busy` and `items` are the caller's.
+
+    One statement where nothing changed.
+    """
     edits = Edits()
     if not tx.has_state:
         return edits
     reader = _Reader(tx, layouts, present, edits)
-    reader.find_changed()
-    reader.find_items()
-    reader.find_deleted()
-    reader.find_fresh()
-    reader.load_rows()
-    reader.load_owners()
+    if reader.find_changed():
+        reader.find_items()
+        reader.drop_known()
+        reader.load_rows()
+        reader.load_owners()
     return edits
 
 
@@ -48,82 +49,91 @@ class _Reader:
     def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], present: Present, edits: Edits) -> None:
         self._tx, self._layouts, self._present, self._edits = tx, layouts, present, edits
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
+        self._deleted: set[RowId] = set()
 
-    def find_changed(self) -> None:
-        """Known rows that are not in step. One statement for all tables: a distant database is asked once."""
-        changed = sql.SQL(" UNION ALL ").join(
+    def find_changed(self) -> bool:
+        """Known rows that are not in step, records that a person deleted, rows that no item stands for, and the cells
+        that monday refused. False when there is nothing of all that.
+        """
+        edits = self._edits
+        parts = [self._changed(table) for table in TABLES if table in self._present]
+        for board, layout in self._layouts.items():
+            table = layout.slots[layout.record].table
+            if {"monday_item_id", "archived_at"} <= set(self._present.get(table, ())):
+                parts += [self._gone(table), self._new(board, table)]
+        parts.append(
             sql.SQL(
-                "SELECT {name}, t.id::text, {hash} FROM {table} t JOIN monday_sync.sync_row s"
-                " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
-            ).format(name=sql.Literal(table), table=self._tx.table(table), hash=row_hash(table, self._present[table]))
-            for table in TABLES
-            if table in self._present
+                "SELECT 'refused', board_id::text, item_id::text, place, input FROM monday_sync.sync_dead"
+                " WHERE kind = 'op'"
+            )
         )
-        for table, row, content in self._tx.rows(changed):
-            self._edits.changed[row] = table
-            self._edits.hashes[row] = content
+        for kind, name, row, content, value in self._tx.rows(sql.SQL(" UNION ALL ").join(parts)):
+            if kind == "changed":
+                edits.changed[row], edits.hashes[row] = name, content
+            elif kind == "gone":
+                self._deleted.add(row)
+            elif kind == "new":
+                edits.fresh.append((name, row))
+                edits.hashes[row] = content
+            elif int(name) in self._by_id:
+                letter = (self._by_id[int(name)].board, int(row), content)
+                edits.letters.add(letter)
+                edits.refused[letter] = value
+        return bool(edits.changed or self._deleted or edits.fresh or edits.letters)
+
+    def _changed(self, table: str) -> sql.Composable:
+        return sql.SQL(
+            "SELECT 'changed', {name}, t.id::text, {hash}, NULL FROM {table} t JOIN monday_sync.sync_row s"
+            " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
+        ).format(name=sql.Literal(table), table=self._tx.table(table), hash=row_hash(table, self._present[table]))
+
+    def _gone(self, table: str) -> sql.Composable:
+        return sql.SQL(
+            "SELECT 'gone', {name}, s.row_id::text, NULL, NULL FROM monday_sync.sync_row s"
+            " WHERE s.table_name = {name} AND NOT EXISTS (SELECT FROM {table} t WHERE t.id = s.row_id)"
+        ).format(name=sql.Literal(table), table=self._tx.table(table))
+
+    def _new(self, board: str, table: str) -> sql.Composable:
+        """Projects, and people with the role of the staff board."""
+        role = sql.SQL("AND t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE)) if table == "users" else sql.SQL("")
+        return sql.SQL(
+            "SELECT 'new', {board}, t.id::text, {hash}, NULL FROM {table} t"
+            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role}"
+        ).format(
+            board=sql.Literal(board),
+            hash=row_hash(table, self._present[table]),
+            table=self._tx.table(table),
+            role=role,
+        )
 
     def find_items(self) -> None:
-        """Active items that show a changed row, or of which monday refused a cell."""
-        for row in self._tx.rows(_SHOWN, (sorted(self._edits.changed), list(self._by_id))):
+        """The items, and which changed rows a board outside this run shows too."""
+        edits = self._edits
+        wanted = edits.changed.keys() | self._deleted
+        for row in self._tx.rows(_SHOWING, (sorted(wanted),)):
+            if row[0] not in self._by_id:
+                edits.elsewhere |= edits.changed.keys() & set(row[3])
+                continue
             stored = stored_item(row, self._by_id)
-            self._edits.stored[stored.board, stored.id] = stored
-        for board_id, item_id, place, value in self._tx.rows(
-            "SELECT board_id, item_id, place, input FROM monday_sync.sync_dead WHERE kind = 'op'"
-        ):
-            if board_id in self._by_id:
-                letter = (self._by_id[board_id].board, item_id, place)
-                self._edits.letters.add(letter)
-                self._edits.refused[letter] = value
-        if self._edits.changed:
-            elsewhere = self._tx.rows(
-                "SELECT DISTINCT c.row_id::text FROM monday_sync.sync_item i"
-                " CROSS JOIN LATERAL unnest(i.links) AS n (row_id) JOIN unnest(%s::uuid[]) AS c (row_id)"
-                " ON c.row_id = n.row_id WHERE i.state = 'active' AND NOT i.board_id = ANY(%s)",
-                (sorted(self._edits.changed), list(self._by_id)),
-            )
-            self._edits.elsewhere = {row for (row,) in elsewhere}
+            edits.stored[stored.board, stored.id] = stored
 
-    def find_deleted(self) -> None:
-        """Items whose record a person deleted."""
-        for layout in self._layouts.values():
-            slot = layout.slots[layout.record]
-            if slot.table not in self._present:
-                continue
-            gone = sql.SQL(
-                STORED + " WHERE i.board_id = %s AND i.state = 'active' AND NOT EXISTS"
-                " (SELECT FROM {table} t WHERE t.id = i.links[array_position(l.slots, %s)])"
-            ).format(table=self._tx.table(slot.table))
-            for row in self._tx.rows(gone, (layout.board_id, slot.role)):
-                stored = stored_item(row, self._by_id)
-                self._edits.stored[stored.board, stored.id] = stored
-
-    def find_fresh(self) -> None:
-        """Rows that no item stands for yet: projects, and people with the role of the staff board."""
-        conditions = {"master": sql.SQL("true"), "staff": sql.SQL("t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE))}
-        for board, layout in self._layouts.items():
-            slot = layout.slots[layout.record]
-            if not {"monday_item_id", "archived_at"} <= set(self._present.get(slot.table, ())):
-                continue
-            statement = sql.SQL(
-                "SELECT t.id::text, {hash} FROM {table} t"
-                " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL AND {condition} ORDER BY t.id"
-            ).format(
-                hash=row_hash(slot.table, self._present[slot.table]),
-                table=self._tx.table(slot.table),
-                condition=conditions[board],
+    def drop_known(self) -> None:
+        """Rows of which the item is known are not new: somebody cleared their `monday_item_id`."""
+        roles = {board: layout.slots[layout.record].role for board, layout in self._layouts.items()}
+        if not self._edits.fresh:
+            return
+        known = {
+            (role, row)
+            for role, row in self._tx.rows(
+                "SELECT role, row_id::text FROM monday_sync.sync_link"
+                " WHERE role = ANY(%s) AND row_id = ANY(%s::uuid[])",
+                (list(roles.values()), [row for _, row in self._edits.fresh]),
             )
-            found: dict[RowId, str] = dict(self._tx.rows(statement))
-            if not found:
-                continue
-            linked = self._tx.rows(
-                "SELECT row_id::text FROM monday_sync.sync_link WHERE role = %s AND row_id = ANY(%s::uuid[])",
-                (slot.role, list(found)),
-            )
-            for (row,) in linked:
-                del found[row]  # its item is known: somebody cleared monday_item_id
-            self._edits.fresh += [(board, row) for row in found]
-            self._edits.hashes |= found
+        }
+        for board, row in [(board, row) for board, row in self._edits.fresh if (roles[board], row) in known]:
+            self._edits.fresh.remove((board, row))
+            if row not in self._edits.changed:
+                del self._edits.hashes[row]
 
     def load_rows(self) -> None:
         """The rows that those items and new rows are linked to, and those that their records point at now."""

@@ -69,7 +69,8 @@ def write_items(
             " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
             places(layouts, known),
         )
-    numbers = {board: _layout_number(tx, layout) for board, layout in layouts.items()}
+    items = list(items)
+    numbers = {board: _layout_number(tx, layouts[board]) for board in {item.board for item in items}}
     tx.copy_in(
         "COPY monday_sync.sync_item (board_id, item_id, layout, m_hash, updated_at, tolerated, base, links) FROM STDIN",
         CopyText(
@@ -89,12 +90,13 @@ def write_items(
 
 
 def _layout_number(tx: Transaction, layout: Layout) -> int:
+    """The number under which the board's present order of fields and slots is kept; a new one where it is new."""
     shape = (layout.board, list(layout.field_ids), [slot.role for slot in layout.slots])
-    tx.execute(
-        "INSERT INTO monday_sync.sync_layout (board, fields, slots, slot_tables) SELECT %s, %s, %s, %s"
-        " WHERE NOT EXISTS (SELECT FROM monday_sync.sync_layout WHERE (board, fields, slots) = (%s, %s, %s))",
-        (*shape, [slot.table for slot in layout.slots], *shape),
-    )
     found = tx.one("SELECT layout FROM monday_sync.sync_layout WHERE (board, fields, slots) = (%s, %s, %s)", shape)
+    found = found or tx.one(
+        "INSERT INTO monday_sync.sync_layout (board, fields, slots, slot_tables) VALUES (%s, %s, %s, %s)"
+        " RETURNING layout",
+        (*shape, [slot.table for slot in layout.slots]),
+    )
     assert found is not None
     return int(found[0])

@@ -192,9 +192,13 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
     the smallest item id. A policy that a person edited keeps what it has, and its edit."""
     tx.execute(
         sql.SQL(
-            "WITH moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM {projects} p"
+            "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
+            " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
+            " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
+            " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
+            " ORDER BY q.policy_id, q.monday_item_id),"
+            " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
             " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
-            " AND p.monday_item_id = (SELECT min(q.monday_item_id) FROM {projects} q WHERE q.policy_id = t.id)"
             " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
             " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
             " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
@@ -202,7 +206,7 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
         ).format(
             policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
         ),
-        (sorted(projects),),
+        (sorted(projects), sorted(projects)),
     )
 
 

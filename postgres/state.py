@@ -122,18 +122,18 @@ def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool 
     return opening
 
 
-def read_standing(tx: Transaction, present: Present) -> Standing:
-    """Counts of what is open, and of rows that have something to tell monday."""
+def read_standing(tx: Transaction, present: Present, *, outbound: bool = True) -> Standing:
+    """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew."""
     if not tx.has_state:
         return Standing()
-    counts = sql.SQL(" UNION ALL ").join(
+    counts = [
         sql.SQL(
             "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
             " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
         ).format(table=tx.table(table), name=sql.Literal(table), hash=row_hash(table, present[table]))
-        for table in TABLES
+        for table in (TABLES if outbound else ())
         if table in present
-    )
+    ]
     others = sql.SQL(
         "SELECT kind, count(*), NULL FROM monday_sync.sync_dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
@@ -141,11 +141,10 @@ def read_standing(tx: Transaction, present: Present) -> Standing:
         " UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict WHERE state = 'open'"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
-        " UNION ALL "
     ).format(listed=sql.Literal(LISTED))
     total: dict[str, int] = {}
     dead: list[DeadLetter] = []
-    for kind, count, letter in tx.rows(others + counts):
+    for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts])):
         total[kind] = total.get(kind, 0) + int(count)
         if letter is not None:
             dead.append(msgspec.json.decode(letter, type=DeadLetter))

@@ -212,7 +212,7 @@ class _Table:
             if not _edited(layout, slot, view.values, stored.m):
                 said.row = old
             return said
-        said.kept = bool(keys) and keys == before
+        said.kept = keys == before  # of an empty slot too: it shows a row that is empty itself
         now_parent = None if parent is None else self.resolution.links[item][parent]
         said.same_thing = (
             before[:1] == ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from msgspec import UNSET
@@ -179,12 +180,17 @@ class _Planner:
     def _standing_slot(
         self, item: ItemPush, stored: Stored, layout: Layout, slot: Slot, row: list[Any], shown: Shown | None
     ) -> None:
+        edited = row[0] in self._edits.changed
         for number, at in zip(slot.fields, slot.row_at, strict=True):
             field, says = layout.fields[number], item.view.values[number]
             bm, bp = stored.m[number], stored.p[number]
-            if bm is UNSET or says is UNSET:
+            if bm is UNSET or (not edited and bp is not FORCE and says == bm and row[at] == bp):
                 continue
             holds = self._holds(row, layout, number, at, bp)
+            if says is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
+                if field.two_way and (bp is FORCE or field.canon(holds) != field.canon(bp)):
+                    self.push.waits.add(row[0])
+                continue
             found = verdict(field, says, holds, bm, bp)
             if found is Verdict.SAME:
                 self._agree(item, number, says, holds)
@@ -368,10 +374,30 @@ class _Planner:
         if (row_id, at) not in self._settled and (row_id in self._edits.changed or row_id in self._edits.hashes):
             self._settled.add((row_id, at))
             field, before = layout.fields[number], row[at]
-            row[at] = field.settled(before, None if was is FORCE or was is UNSET else was)
+            if was is FORCE or was is UNSET:
+                was = self._met(row_id, at)
+            row[at] = field.settled(before, None if was is FORCE else was)
             if field.columns == ("current_stage",):
                 self._derive_status(row, edited=was is not FORCE and field.canon(row[at]) != field.canon(was))
         return row[at]
+
+    def _met(self, row_id: RowId, at: int) -> BaseValue:
+        """What a row held when another item met it; FORCE when none did."""
+        return self._met_values.get((row_id, at), FORCE)
+
+    @cached_property
+    def _met_values(self) -> dict[tuple[RowId, int], BaseValue]:
+        """The same of every changed row; of several items the first one counts."""
+        found: dict[tuple[RowId, int], BaseValue] = {}
+        for _key, stored in sorted(self._edits.stored.items()):
+            layout = self._layouts.get(stored.board)
+            for slot, link in zip(layout.slots, stored.links, strict=True) if layout is not None else ():
+                if link is None or link not in self._edits.hashes:
+                    continue
+                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                    if stored.p[number] is not UNSET and stored.p[number] is not FORCE:
+                        found.setdefault((link, at), stored.p[number])
+        return found
 
     def _derive_status(self, row: list[Any], *, edited: bool) -> None:
         """`projects.status` follows the stage that a person typed; nobody types it."""

@@ -18,7 +18,16 @@ from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
-from reconcile.pointers import anchor_items, gather_roles, heir, moved_by_hand, next_held, own_policies, point
+from reconcile.pointers import (
+    anchor_items,
+    gather_roles,
+    heir,
+    moved_by_hand,
+    next_held,
+    own_policies,
+    point,
+    waits_for_push,
+)
 from reconcile.rows import Layout, View, folded_row
 from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, RowValues, World
@@ -272,6 +281,8 @@ def _collect_items(
         base = next_base(view, layout, stored, links[item], rows[item], merged)
         plan.dirty.update(base.outbound)
         held = next_held(layout, stored, links[item], rows[item][layout.record])
+        if waits_for_push(layout, links[item], rows[item], held):
+            plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
         if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
             continue
         plan.edited_items += view.seen and _edited(view, layout, stored)

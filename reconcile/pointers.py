@@ -93,6 +93,19 @@ def next_held(
     return held
 
 
+def waits_for_push(layout: Layout, links: Links, rows: ItemRows, held: Mapping[int, RowId | None]) -> bool:
+    """Whether a foreign key of the record is an edit that the item does not show yet (`held` as it will be): a row that
+    was edited while its item was away is in step with nobody once the item is back."""
+    record = rows[layout.record]
+    if record is None:
+        return False
+    return any(
+        record[at] not in (links[place], held.get(place, links[place]))
+        and (record[at] is not None or rows[place] is not None)  # a person deleted the row
+        for place, at in layout.pointers
+    )
+
+
 def moved_by_hand(
     views: Sequence[View],
     layouts: Mapping[str, Layout],
@@ -182,13 +195,15 @@ def gather_roles(
                     moved.add(row)
             if was is not None and row != was:
                 moved.add(was)
-    column = POSITION["users"]["roles"]
+    column, item_at = POSITION["users"]["roles"], POSITION["users"]["monday_item_id"]
+    staff = STAFF_ROLE.partition(":")[2]
     for row_id in moved:
         user = hub.row("users", row_id)
         if user is None:
             continue
         others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
-        user[column] = sorted((set(user[column] or ()) - ours) | holds[row_id] | others) or None
+        waits = {staff} if user[item_at] is None else set()  # a person who is to become an item of the staff board
+        user[column] = sorted((set(user[column] or ()) - (ours - waits)) | holds[row_id] | others) or None
 
 
 def anchor_items(
