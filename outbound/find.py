@@ -24,7 +24,6 @@ from reconcile.errors import ConfigError
 from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
 from reconcile.push import Push
-from reconcile.wire import decode_item
 from reconcile.world import ItemKey
 
 logger = logging.getLogger(__name__)
@@ -167,7 +166,8 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         if view.updated_at < found.edits.stored[key].updated_at:
             found.outdated += 1
             continue
-        shown[key] = Shown.of(view, decode_item(raw.raw))
+        shown[key] = Shown(view, raw.raw)
+    boards.items.clear()  # they live on in `shown`, as long as the plan is made
     if found.outdated:
         run.report.notes.append(
             f"{counted(found.outdated, 'item')} came in an older state than was synced before: nothing was sent to "

@@ -28,7 +28,7 @@ from reconcile.plan import DEFAULT_STATUS, Update
 from reconcile.push import CellEdit, ItemCreate, ItemPush, Push, Refused, base_of, input_of
 from reconcile.rows import Layout, Slot, View, folded_row, unfolded_row
 from reconcile.shapes import FieldValue, settled_value, whole_name
-from reconcile.wire import Cell, Item
+from reconcile.wire import Cell, decode_item
 from reconcile.world import ItemKey
 
 FAN_OUT = 25
@@ -37,14 +37,14 @@ FAN_OUT = 25
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An item as monday shows it right now: what it says, and its cells as they are."""
+    """An item as monday shows it right now: what it says, and the JSON of its cells, of which few are looked at."""
 
     view: View
-    cells: Mapping[str, Cell]
+    raw: bytes
 
-    @classmethod
-    def of(cls, view: View, item: Item) -> Shown:
-        return cls(view, {"name": Cell("name", text=item.name)} | {cell.id: cell for cell in item.column_values})
+    def cells(self) -> dict[str, Cell]:
+        item = decode_item(self.raw)
+        return {"name": Cell("name", text=item.name)} | {cell.id: cell for cell in item.column_values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +277,9 @@ class _Planner:
         """Write the cells of one field that show something else: all of them or, when one is refused, none (False)."""
         field = layout.fields[number]
         edits: dict[str, CellEdit] = {}
+        cells = shown.cells() if shown is not None else {}
         for column_id, value in zip(field.cells, field.told(target), strict=True):
-            was = shown.cells.get(column_id) if shown else None
-            edit = self._edit(item.board, item.id, column_id, value, was, looked=shown is not None)
+            edit = self._edit(item.board, item.id, column_id, value, cells.get(column_id), looked=shown is not None)
             if isinstance(edit, Refused):
                 self.push.waits.add(cause)
                 if edit.reason:
