@@ -39,7 +39,7 @@ from sandbox.faults import FaultRule
 from sandbox.jobs import JobTrouble
 from sandbox.service import Service
 from sandbox.state import save
-from sandbox.world import Board, Group, Item, World
+from sandbox.world import Board, Group, Item, Rule, World
 from sandbox.writes import Target, item_name, read_value
 
 Values = dict[str, Any]
@@ -238,6 +238,16 @@ class Control:
                 if value is not None:
                     setattr(board, attribute, value)
             self.world.restructured(board)
+
+    def set_rule(self, board_id: int, column_id: str, forbidden: str | None, tells: bool = True) -> None:
+        """Let the API refuse values of a column, or of `name`, that hold this text; null lifts the rule.
+
+        `tells` whether the error names the column. People at the board are not bound by it.
+        """
+        with self.world.lock:
+            self.world.rules.pop((int(board_id), column_id), None)
+            if forbidden is not None:
+                self.world.rules[int(board_id), column_id] = Rule(forbidden, tells)
 
     def set_items_count(self, board_id: int, count: int | None) -> None:
         """Let `items_count` lag: it says `count` until it is set to null."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Literal
@@ -29,7 +29,8 @@ class FaultRule(msgspec.Struct):
 
     `effect`: whether a mutation takes effect before an answer that stands instead of the true one. `stored`: whether
     such an answer is kept for the replay of its Idempotency-Key. `retry_after` is the wait that limits tell, in
-    seconds; `delay_s` is real time slept before the trouble shows.
+    seconds; `delay_s` is real time slept before the trouble shows. With `item` only writes of the item of that id are
+    hit, or of a new one of that name.
     """
 
     kind: str
@@ -40,14 +41,15 @@ class FaultRule(msgspec.Struct):
     stored: bool = False
     retry_after: int = 1
     delay_s: float = 0.0
+    item: str | int | None = None
     seen: int = 0
 
-    def hits(self, names: list[str], is_mutation: bool) -> bool:
-        """Count a request that it matches; whether this one goes wrong."""
+    def hits(self, names: list[str], is_mutation: bool, written: Collection[str] = ()) -> bool:
+        """Count a request that it matches; whether this one goes wrong. `written`: ids and names of its items."""
         matched = {"any": True, "read": not is_mutation, "mutation": is_mutation}.get(
             self.match, any(self.match in name for name in names)
         )
-        if not matched:
+        if not matched or (self.item is not None and str(self.item) not in written):
             return False
         self.seen += 1
         return self.seen >= self.nth and (self.times == 0 or self.seen < self.nth + self.times)
@@ -91,9 +93,9 @@ class Faults:
         with self._lock:
             self._rules.clear()
 
-    def take(self, names: list[str], is_mutation: bool) -> FaultRule | None:
+    def take(self, names: list[str], is_mutation: bool, written: Collection[str] = ()) -> FaultRule | None:
         with self._lock:
-            hit = [rule for rule in self._rules if rule.hits(names, is_mutation)]
+            hit = [rule for rule in self._rules if rule.hits(names, is_mutation, written)]
             return hit[0] if hit else None
 
 

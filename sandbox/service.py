@@ -121,7 +121,8 @@ class Service:
         document = self._documents.get(text, name)
         selections = resolve(document, variables_of(document, given))
         logged = Logged(document.name, document.is_mutation, given, [asked.name for asked in flat(selections)])
-        rule = self.faults.take([document.name, *logged.root_fields], document.is_mutation)
+        written = {str(asked.args.get("item_id") or asked.args.get("item_name")) for asked in flat(selections)}
+        rule = self.faults.take([document.name, *logged.root_fields], document.is_mutation, written)
         self._note(logged, rule)
         reply = self._with_fault(rule, _Asked(document, selections, headers), logged)
         logged.status = reply.status

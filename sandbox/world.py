@@ -116,6 +116,13 @@ class LogEntry(msgspec.Struct):
     data: dict[str, Any]
 
 
+class Rule(msgspec.Struct, frozen=True):
+    """A rule of a board: no value of a column may hold `forbidden`. Whether the refusal `tells` which column it is."""
+
+    forbidden: str
+    tells: bool = True
+
+
 class Account(msgspec.Struct):
     id: int = 7654321
     name: str = "Summit Roofing"
@@ -137,6 +144,8 @@ class World:
         self.log: list[LogEntry] = []
         self.protected: set[int] = set()
         """Items that the token's user may see and not write."""
+        self.rules: dict[tuple[int, str], Rule] = {}
+        """What the API refuses although its type allows it, by board and column id, or `name`."""
         self.structure = 0
         """Moves with anything but items that an answer may show: a title, a label, a group, a column."""
         self._revision = itertools.count(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ def read_values(
     cells: dict[int, Cell | None] = {}
     name: str | None = None
     for column_id, raw in values.items():
+        _obey(world, board, column_id, raw)
         if column_id == "name":
             name = item_name(raw)
             continue
@@ -76,6 +78,14 @@ def read_values(
         target = Target(world, board, board.columns[slot], create_labels, world.clock.seconds())
         cells[slot] = read_value(target, raw)
     return cells, name
+
+
+def _obey(world: World, board: Board, column_id: str, raw: Any) -> None:
+    """Raises ApiError where a rule of the board forbids the value; its details are a list (monday's own clients)."""
+    rule = world.rules.get((board.id, column_id))
+    if rule is not None and rule.forbidden in json.dumps(raw, ensure_ascii=False):
+        told = [{"itemId": None, "columnIds": [column_id], "message": "forbidden"}] if rule.tells else []
+        raise ApiError("DATA_VALIDATIONS_ERROR", "A rule of the board forbids this value", 422, data=told)
 
 
 def read_value(target: Target, raw: Any) -> Cell | None:
