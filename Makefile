@@ -36,7 +36,7 @@ bench: $(BIN)/.installed-dev
 # The random histories of tests/, many more of them: make soak SOAK_EXAMPLES=500
 SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
-	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py -s
+	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py -s
 
 clean:
 	rm -rf $(VENV) .demo .postgres .mypy_cache .ruff_cache .pytest_cache .hypothesis

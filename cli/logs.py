@@ -32,7 +32,9 @@ _HTTP_LOGGERS: Final = ("urllib3", "requests", "charset_normalizer")  # at DEBUG
 _RUN_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{6}")
 _FACT: Final = re.compile(r"(?:^|\s)(\w+)=")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _ON_SCREEN: Final = "on_screen"
 
 logger = logging.getLogger(__name__)

@@ -112,7 +112,12 @@ monday_to_pg_options: Final = _stacked(
 
 pg_to_monday_options: Final = _stacked(
     (
-        _option("--max-create", type=_COUNT, metavar="N", help="Allow up to N new items on a board in this run."),
+        _option(
+            "--max-create",
+            type=_COUNT,
+            metavar="N",
+            help="Allow up to N new items on a board in this run; 0 makes none.",
+        ),
         _option(
             "--propagate-deletes",
             is_flag=True,

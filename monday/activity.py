@@ -49,8 +49,15 @@ def logged_writes(entry: LogEntry) -> Iterator[LoggedWrite]:
     previous = None if previous in ("", {}, []) else previous
     several = data.get("pulse_ids")
     for item_id in [data.get("pulse_id"), *(several if isinstance(several, list) else ())]:
-        if str(item_id).isdecimal():
+        if _is_number(item_id):
             yield LoggedWrite(int(item_id), column_id, at, previous)
+
+
+def _is_number(raw: Any) -> bool:
+    """Whether it can be an id or a time; Python refuses to read thousands of digits."""
+    if isinstance(raw, int):
+        return 0 <= raw < 10**20
+    return isinstance(raw, str) and len(raw) < 20 and raw.isdecimal()
 
 
 def logged_at(raw: str) -> datetime | None:
@@ -59,7 +66,7 @@ def logged_at(raw: str) -> datetime | None:
     >>> logged_at("17955144005000000")
     datetime.datetime(2026, 11, 24, 10, 0, 0, 500000, tzinfo=datetime.timezone.utc)
     """
-    if not raw.isdecimal():
+    if not _is_number(raw):
         return None
     seconds, ticks = divmod(int(raw), _TICKS_PER_S)
     try:

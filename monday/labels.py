@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from monday.wire import without_lone_surrogates
+
 Labels = Mapping[str, int]
 """Label text, trimmed and casefolded → label id; of active labels only."""
 
@@ -23,8 +25,8 @@ def spelled(settings: Any) -> dict[int, str]:
     """
     if isinstance(settings, str):
         try:
-            settings = msgspec.json.decode(settings)
-        except msgspec.DecodeError:
+            settings = msgspec.json.decode(without_lone_surrogates(settings.encode(errors="replace")))
+        except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
             return {}
     pairs = _pairs(settings.get("labels") if isinstance(settings, dict) else None)
     return {int(label_id): text for label_id, text in pairs if _is_label(label_id, text)}
@@ -39,7 +41,8 @@ def _pairs(labels: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_label(label_id: Any, text: Any) -> bool:
-    return str(label_id).isdecimal() and isinstance(text, str) and bool(text.strip())
+    numbered = isinstance(label_id, int) or (isinstance(label_id, str) and len(label_id) < 20 and label_id.isdecimal())
+    return numbered and isinstance(text, str) and bool(text.strip())
 
 
 def by_text(texts: Mapping[int, str]) -> dict[str, int]:

@@ -64,6 +64,8 @@ def begin(run: Run, tx: Transaction) -> Start:
     if run.dry:
         run.report.notes += _would_create(tx, shapes)
     problems = schema.misfits(shapes)
+    if before is not None and before.version == migrate.newest():  # else what is missing is made, or told of
+        problems += [f"{gap} It was there before: add it again." for gap in schema.missing(shapes)]
     if problems:
         raise DriftError("The tables are not what the mapping needs: " + " ".join(problems))
     limits = schema.Limits(shapes).columns

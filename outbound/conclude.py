@@ -75,7 +75,7 @@ def _remember(
     settle_open(tx, run.layouts, sorted(found.looked))
     add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *overwritten])
     refused = [*push.refused, *sent.refused]
-    note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, refused))
+    note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, sent, refused))
     told = _told(found, sent)
     if told:
         mark_told(tx, told)
@@ -120,15 +120,17 @@ def _rows_now(found: Found, sent: Sent) -> Mapping[str, Mapping[RowId, RowValues
     return rows
 
 
-def _cleared(found: Found, refused: Sequence[Refused]) -> list[tuple[str, int, str]]:
-    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item."""
+def _cleared(found: Found, sent: Sent, refused: Sequence[Refused]) -> list[tuple[str, int, str]]:
+    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item; and new
+    rows that have become items, or are none any more."""
+    edits = found.edits
     standing = found.push.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
-    fresh = {row for _board, row in found.edits.fresh}
+    undone = {row for _board, row in edits.fresh} - {create.row for create in sent.new}
     return [
-        letter
-        for letter in sorted(found.edits.letters - standing)
-        if (letter[0], letter[1]) not in found.edits.busy
-        and not (letter[1] == 0 and letter[2].partition(".")[2] in fresh and letter in found.edits.refused)
+        (board, item_id, place)
+        for board, item_id, place in sorted(edits.letters - standing)
+        if (board, item_id) not in edits.busy
+        and not (item_id == 0 and RowId(place.partition(".")[2]) in undone | edits.busy)
     ]
 
 

@@ -93,7 +93,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     wanted, first = to_look_at(edits, run.layouts, options)
     looked = _limited(run, wanted)
     found = Found(edits)
-    if not looked and not first.creates:
+    if not looked and (not first.creates or run.options.max_create == 0):
         found.push = make_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
         _put_off_creates(run, found.push, ())
         _guard(run, found, start)
@@ -119,7 +119,9 @@ def _limited(run: Run, wanted: Sequence[ItemKey]) -> list[ItemKey]:
 
 
 def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
-    """New items count towards the limit of their board, after the items that are there."""
+    """New items count towards the limit of their board, after the items that are there; `--max-create 0` makes none."""
+    if run.options.max_create == 0:
+        push.unmade, push.creates = len(push.creates), []
     if run.options.limit is None:
         return
     left = dict.fromkeys(run.board_ids, run.options.limit)

@@ -94,7 +94,8 @@ def _tell(run: Run, recovered: Recovered) -> None:
             f"{'was' if settled == 1 else 'were'} settled first ({recovered.written + recovered.created:,} had been "
             f"carried out, {recovered.dropped:,} had not)."
         )
-    waiting = [batch for batch in recovered.waiting if batch.kind != UNDECIDED]
+    boards = run.board_ids.values()
+    waiting = [batch for batch in recovered.waiting if batch.kind != UNDECIDED and batch.board_id in boards]
     if waiting:
         run.report.notes.append(in_doubt(waiting, "an earlier run"))
 
@@ -378,7 +379,9 @@ def _unread(result: Result) -> bool:
     return result.fault is not None and result.fault.rule.action is Action.READ_BACK
 
 
-def meet(run: Run, start: Start, client: MondayClient, board: str, batches: Sequence[OpenBatch]) -> None:
+def meet(
+    run: Run, start: Start, client: MondayClient, board: str, batches: Sequence[OpenBatch], *, late: bool = True
+) -> None:
     """Remember new items: what monday shows of them beside what their rows held when they were made."""
     layout = run.layouts[board]
     ops = {op.item_id: (batch.number, op) for batch in batches for op in batch.ops if op.item_id is not None}
@@ -392,7 +395,7 @@ def meet(run: Run, start: Start, client: MondayClient, board: str, batches: Sequ
             number, op = ops[raw.id]
             assert isinstance(op.content, CreateOp)
             view = view_of(run, start, board, raw, as_page=False)
-            outcomes[number].bases.append(created_base(op.content, view, layout))
+            outcomes[number].bases.append(created_base(op.content, view, layout, late=late))
             linked = ((op.content.links.get(slot.role), slot.table) for slot in layout.slots)
             rows |= {row: table for row, table in linked if row is not None}
 

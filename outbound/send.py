@@ -121,6 +121,10 @@ class _Sender:
         unsure = prepared.moved | prepared.refused.keys()
         if not unsure:
             return
+        for item in push.items:
+            why = next((prepared.refused[row] for row in item.causes.values() if row in prepared.refused), None)
+            reason = f"the database would not take the row made whole ({why}): correct the row"
+            self.sent.refused += [Refused(item.board, item.id, name, reason, "") for name in item.cells if why]
         self.sent.undelivered |= unsure
         for item in push.items:
             if unsure & set(item.causes.values()):
@@ -344,7 +348,7 @@ class _Sender:
         """Read the items that were made, and remember them."""
         if self._unmet:
             self.flush()
-            meet(self._run, self._start, self._run.client, board, list(self._unmet.values()))
+            meet(self._run, self._start, self._run.client, board, list(self._unmet.values()), late=False)
             self._unmet.clear()
 
     def _archived(self, board: str, task: _Task, result: Result, outcome: Outcome, place: int) -> None:

@@ -49,7 +49,9 @@ def tell(
     _fill_open(run, found, sent, standing)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
     report.exit_code = Exit.PERSON_NEEDED if needed else Exit.DONE
-    if any(batch.kind for batch in recovered.waiting) and not run.dry:
+    boards = run.board_ids.values()
+    waits = any(batch.kind and batch.board_id in boards for batch in recovered.waiting)
+    if (waits or sent.unsettled) and not run.dry:
         report.exit_code = Exit.UNAVAILABLE
 
 
@@ -122,6 +124,8 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         )
     if push.put_off:
         yield f"{counted(push.put_off, 'item')} more would follow without --limit."
+    if push.unmade:
+        yield f"{counted(push.unmade, 'row')} without an item would become items without --max-create 0."
     deleted = len(push.deleted) - len(push.archives) - push.edited_since
     if deleted:
         yield (

@@ -191,6 +191,8 @@ class Applier:
         m = list(item.m)
         for place, (slot, row) in enumerate(zip(layout.slots, item.links, strict=True)):
             before = stored.links[place] if stored is not None else None
+            if before is None and row in self._world.rows[slot.table]:
+                before = row  # it is there, only its change was refused
             if row not in self._refused and (stored is None or row == before):
                 continue
             item.links[place] = before
@@ -237,7 +239,7 @@ class Applier:
             if self._world.keys[table].get(key) not in self._refused  # the row still has it
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if self._world.stored:
+        if any(self._world.counts.values()):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(

@@ -73,7 +73,7 @@ def would_create(tx: Transaction) -> list[str]:
     Raises DriftError as `migrate` would.
     """
     installed = state(tx)
-    if installed and installed.version == _newest():
+    if installed and installed.version == newest():
         return []
     shapes = read_shapes(tx)
     _refuse_misfits(shapes)
@@ -90,7 +90,7 @@ def migrate(tx: Transaction, installed: Installed | None = None) -> Installed:
     Raises ConfigError when a newer program has been here, DriftError when the tables that exist cannot be used.
     """
     installed = installed or state(tx)
-    if installed and installed.version == _newest():
+    if installed and installed.version == newest():
         return installed
     tx.execute(_WAIT_BRIEFLY)
     installed = _recorded(tx) if (tx.one(_EXISTS) or (False,))[0] else None
@@ -100,7 +100,7 @@ def migrate(tx: Transaction, installed: Installed | None = None) -> Installed:
         if number > (installed.version if installed else 0) and _NEEDED.get(number, _lacks_something)(shapes):
             _apply(tx, path, shapes)
     unlinked = sorted({*_unlinked(shapes), *(installed.unlinked if installed else ())})
-    recorded = tx.one(_RECORD, (_newest(), unlinked))
+    recorded = tx.one(_RECORD, (newest(), unlinked))
     tx.execute(_WAIT_AS_USUAL)
     tx.has_state = True
     assert recorded is not None
@@ -143,9 +143,9 @@ def _recorded(tx: Transaction) -> Installed | None:
     row = tx.one(_STATE)
     if row is None:
         return None
-    if row[0] > _newest():
+    if row[0] > newest():
         raise ConfigError(
-            f"The database was migrated to version {row[0]} by a newer program, this one knows {_newest()}: "
+            f"The database was migrated to version {row[0]} by a newer program, this one knows {newest()}: "
             "update the program."
         )
     return _installed(*row)
@@ -191,5 +191,6 @@ def _files() -> dict[int, Path]:
     return {int(path.name.split("_")[0]): path for path in sorted(FOLDER.glob("*.sql"))}
 
 
-def _newest() -> int:
+def newest() -> int:
+    """The number of the last migration."""
     return max(_files())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import unquote
 
 from reconcile.errors import ConfigError
@@ -57,6 +58,8 @@ def parse_database_url(url: str) -> Keywords:
         raise ConfigError("DATABASE_URL must start with postgresql:// (or be the word embedded).")
     location, _, query = text[scheme.end() :].partition("?")
     authority, _, dbname = location.partition("/")
+    if "@" in dbname or "@" in query:  # what looks like host or parameter is a piece of the password
+        raise ConfigError(_ENCODE)
     credentials, _, address = authority.rpartition("@")
     user, _, password = credentials.partition(":")
     parts = {"user": user, "password": password, "dbname": dbname}
@@ -97,15 +100,18 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+_ENCODE: Final = (
+    "DATABASE_URL has no readable host and port: percent-encode special characters in the password "
+    "(/ is %2F, @ is %40, ? is %3F) and put an IPv6 address in brackets."
+)
+
+
 def _address(address: str) -> Keywords:
     if "," in address:
         raise ConfigError("DATABASE_URL names several hosts: name one.")
     match = _HOST_PORT.fullmatch(address)
     if match is None:
-        raise ConfigError(
-            "DATABASE_URL has no readable host and port: percent-encode special characters in the password "
-            "(/ is %2F, @ is %40, ? is %3F) and put an IPv6 address in brackets."
-        )
+        raise ConfigError(_ENCODE)
     host, port = match["ipv6"] or _decoded("host", match["host"] or ""), match["port"]
     if port and not 0 < int(port) < 65536:
         raise ConfigError("DATABASE_URL has a port outside 1 to 65535.")

@@ -268,12 +268,13 @@ class WorldLoader:
         return found
 
     def _answer(self, resolution: Resolution) -> bool:
-        """Was any row that identity would create there already, by key or by id?"""
+        """Was any key that identity would give away somebody's already, or any row that it would create there?"""
         by_table: dict[str, list[RowId]] = defaultdict(list)
         for row, (table, _key) in resolution.new_rows.items():
             if table in self._present:
                 by_table[table].append(row)
-        found = self._read_keys([entry for entry in resolution.new_rows.values() if entry[0] != "projects"])
+        claimed = ((table, key) for table, keys in resolution.claimed.items() for key in keys)
+        found = self._read_keys([entry for entry in claimed if entry[0] != "projects"])
         if not by_table:
             return found
         query = sql.SQL(" UNION ALL ").join(

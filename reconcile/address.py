@@ -31,6 +31,7 @@ _STREET_WORD = re.compile(
 )
 _STREET_LABELS = ("PlaceName", "StateName", "ZipCode", "ZipPlus4", "CountryName", "Recipient", "NotAddress")
 _LONGEST_WORTH_PARSING = 300
+_HALF_A_SIGN = re.compile("[\ud800-\udfff]")
 
 
 class Parts(NamedTuple):
@@ -69,7 +70,11 @@ def parse(address: str) -> Parts:
         plain = _RUN_ON.fullmatch(address)
     if plain and plain["state"] in STATES:
         return Parts(plain["street"], plain["city"], plain["state"], plain["zip"])
-    return _parse_freely(address) if len(address) <= _LONGEST_WORTH_PARSING else UNPARSED
+    if len(address) > _LONGEST_WORTH_PARSING or _HALF_A_SIGN.search(
+        address
+    ):  # the parser is C code and takes no halves
+        return UNPARSED
+    return _parse_freely(address)
 
 
 def _parse_freely(address: str) -> Parts:

@@ -34,9 +34,11 @@ def write_form(
     known = labels.get(str(value).strip().casefold())
     if known is not None:
         return {"index": known}
-    if create_labels:
-        return column.codec.encode(value, was)
-    raise CellError(
-        f'"{value}" is no active label of the column: add it on the board, correct the value in PostgreSQL, or run '
-        "with --create-labels"
-    )
+    if not create_labels:
+        raise CellError(
+            f'"{value}" is no active label of the column: correct the value in PostgreSQL, run with '
+            "--create-labels, or add it on the board and run with --retry-dead"
+        )
+    if str(value).strip().isdecimal():
+        raise CellError(f'"{value}" would be taken for the number of a label: add that label on the board by hand')
+    return column.codec.encode(value, was)

@@ -93,17 +93,24 @@ def changed_base(op: ChangeOp, before: Stored, view: View, layout: Layout, *, wa
     return item_base(layout, view, m, p, links, held, None if waits else view.m_hash or "")
 
 
-def created_base(op: CreateOp, view: View, layout: Layout) -> ItemBase:
-    """The base of a new item: what monday shows of it beside what the rows held when it was made."""
+def created_base(op: CreateOp, view: View, layout: Layout, *, late: bool) -> ItemBase:
+    """The base of a new item: what monday shows of it beside what the rows held when it was made.
+
+    Right after it was made, what differs is monday's own way of writing it. `late`, somebody may have edited it: what
+    differs from what was sent stands as an edit against that.
+    """
     m: list[FieldValue] = list(view.values)
     p: list[BaseValue] = list(m)
+    edited = False
     for number, field in enumerate(layout.fields):
         if field.id in op.uncarried:
             p[number] = FORCE
         elif field.id in op.target:
-            p[number] = field.load(op.target[field.id])
+            p[number] = sent = field.load(op.target[field.id])
+            if late and field.two_way and m[number] is not UNSET and field.canon(m[number]) != field.canon(sent):
+                m[number], edited = sent, True
     links = [op.links.get(slot.role) for slot in layout.slots]
-    return item_base(layout, view, m, p, links, {}, view.m_hash)
+    return item_base(layout, view, m, p, links, {}, None if edited else view.m_hash or "")
 
 
 def _shows(layout: Layout, number: int, now: FieldValue, values: dict[str, Any]) -> bool:

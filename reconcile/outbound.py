@@ -18,7 +18,7 @@ from msgspec import UNSET
 from models import TABLES, RowId
 from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.cells import Labels, write_form
-from reconcile.columns import ColumnMap, Policy, Value
+from reconcile.columns import STATUS, ColumnMap, Policy, Value
 from reconcile.edits import Edits
 from reconcile.errors import CellError
 from reconcile.hub import POSITION
@@ -144,6 +144,8 @@ class _Planner:
     # One item
 
     def _item(self, stored: Stored, layout: Layout, shown: Shown | None) -> None:
+        if stored.links[layout.record] is None:  # the database refused its row: it was never there to be deleted
+            return
         record = self._row(layout.slots[layout.record].table, stored.links[layout.record])
         key = (stored.board, stored.id)
         if record is None:
@@ -306,7 +308,8 @@ class _Planner:
         """The write of one cell; None when it shows the value already; without a reason, what was refused before."""
         column = self._options.columns[board][column_id]
         digest = input_of(value)
-        if self._edits.refused.get((board, item_id, column_id)) == digest:
+        told_before = self._edits.refused.get((board, item_id, column_id)) == digest
+        if told_before and not (column.codec is STATUS and self._options.create_labels):
             return Refused(board, item_id, column_id, "", digest)
         if not looked:
             return CellEdit(None, value, None)
@@ -423,9 +426,6 @@ class _Planner:
         record = self._row(table, row_id)
         if record is None:
             return
-        if self._edits.refused.get((layout.board, 0, f"{table}.{row_id}")):
-            self.push.refused_still.add((layout.board, 0, f"{table}.{row_id}"))
-            return
         if table == "users" and (other := self._known_person(row_id)) is not None:
             self.push.alike.append((row_id, other))
             return
@@ -445,7 +445,11 @@ class _Planner:
                 create.targets[number] = self._holds(row, layout, number, at, FORCE)
                 if layout.fields[number].two_way:
                     self._new_cells(create, layout, number)
-        self.push.creates.append(create)
+        letter = (layout.board, 0, f"{table}.{row_id}")
+        if self._edits.refused.get(letter) == input_of(sorted(create.values.items())):
+            self.push.refused_still.add(letter)
+        else:
+            self.push.creates.append(create)
 
     def _new_cells(self, create: ItemCreate, layout: Layout, number: int) -> None:
         field = layout.fields[number]

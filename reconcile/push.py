@@ -118,6 +118,7 @@ class Push:
     beside those of the writes themselves. `refused_still`: (board, item, column) of cells that were refused before and
     hold the same value. `fanned`: rows that too many items show. `deleted`: items whose row a person
     deleted; `edited_since` of those are kept, since the item was edited. `alike`: new persons who are known already.
+    `put_off` items go without a limit, `unmade` rows become items without `--max-create 0`.
     """
 
     items: list[ItemPush] = field(default_factory=list)
@@ -135,6 +136,7 @@ class Push:
     edited_since: int = 0
     alike: list[tuple[RowId, RowId]] = field(default_factory=list)
     put_off: int = 0
+    unmade: int = 0
 
     @property
     def writes(self) -> int:

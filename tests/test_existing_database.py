@@ -244,10 +244,6 @@ def test_what_does_not_fit_is_named_and_the_rest_lands(fitting: Company) -> None
     assert fitting.value("SELECT count(*) FROM projects WHERE monday_item_id = %s", frozen) == 1
 
 
-_DOUBLED = pytest.mark.xfail(strict=True, reason="a row whose first change was refused is not found again by its item")
-
-
-@_DOUBLED
 def test_a_row_that_refused_its_first_change_is_taken_as_soon_as_it_lets_us(adopted: Company) -> None:
     frozen = jobs(adopted)[FROZEN - 1]
     adopted.sql("ALTER TABLE projects DISABLE TRIGGER no_change")
@@ -257,7 +253,7 @@ def test_a_row_that_refused_its_first_change_is_taken_as_soon_as_it_lets_us(adop
     assert adopted.sync().code == 0
 
 
-@pytest.mark.parametrize("table", ["customers", pytest.param("users", marks=_DOUBLED)])
+@pytest.mark.parametrize("table", ["customers", "users"])
 def test_a_row_that_refused_its_first_change_gets_no_double(fitting: Company, table: str) -> None:
     """Neither one that is known by its item nor one that is known by its e-mail."""
     rep = min(fitting.sandbox.item_ids(STAFF_BOARD_ID))
@@ -276,10 +272,7 @@ def test_a_row_that_refused_its_first_change_gets_no_double(fitting: Company, ta
         assert fitting.counts() == before
 
 
-_ARCHIVED = pytest.mark.xfail(strict=True, reason="an item without a link to its record counts as one of a deleted row")
-
-
-@pytest.mark.parametrize("edited", ["", pytest.param("customers", marks=_ARCHIVED)])
+@pytest.mark.parametrize("edited", ["", "customers"])
 def test_an_item_whose_row_was_refused_is_no_deleted_row(quiet: Company, edited: str) -> None:
     """Not even while another row that it shows has something to tell."""
     frozen = jobs(quiet)[FROZEN - 1]
@@ -433,7 +426,6 @@ def test_a_house_that_cannot_be_made_whole_does_not_stop_the_others(quiet: Compa
     assert quiet.value(f"SELECT zip FROM properties WHERE id = {house}") == address[-5:]
 
 
-@pytest.mark.xfail(strict=True, reason="an edit whose row the database would not complete waits, and nobody is told")
 @pytest.mark.parametrize("kind", INCOMPLETE)
 def test_a_house_that_cannot_be_made_whole_is_named(quiet: Company, kind: str) -> None:
     refuse, address, _allow, code = INCOMPLETE[kind]
@@ -461,7 +453,6 @@ def test_a_name_that_cannot_be_made_whole_does_not_stop_the_others(quiet: Compan
     assert quiet.sandbox.item(rep)["cells"]["text1"]["text"] == "von Hohenstaufen"
 
 
-@pytest.mark.xfail(strict=True, reason="what is missing is looked for once, when the database is migrated")
 @pytest.mark.parametrize("gone", ["ALTER TABLE customers DROP notes", "DROP TABLE storms CASCADE"])
 def test_what_was_dropped_later_is_named_by_every_run(adopted: Company, gone: str) -> None:
     """A dry run says what the real one does, and neither says that all is well."""

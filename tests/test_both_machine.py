@@ -1,0 +1,597 @@
+"""People edit both sides at random and both commands run in any order, with trouble on the wire: no edit is lost,
+nothing is doubled, nothing comes back as an echo, and both sides end up the same.
+
+SOAK_EXAMPLES=500 runs that many histories instead of the few that every test run has time for.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import tenacity
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from psycopg2 import extensions
+
+from sandbox import STAFF_BOARD_ID, Sandbox, seed_world
+from tests.both_oracle import RECORDS, Ledger, Scene, scene, seen
+from tests.company import PUSH, Company, Ended
+from tests.oracle import BOARD_IDS, digest
+from tests.servers import Keywords
+
+SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
+PULL_GUARDS = ("--accept-shrink", "--max-delete", "1000", "--max-change", "1000", "--yes")
+PUSH_GUARDS = ("--accept-shrink", "--max-delete", "1000", "--max-change", "1000", "--max-create", "1000")
+
+EMAILS = ["ann@mail.example", "ANN@mail.example", "bob@mail.example", "cem@mail.example"]
+STAFF_EMAILS = ["rep1@roofs.example", "rep2@roofs.example", "rep3@roofs.example"]
+NAMES = ["Ann Lee", "Bob Roe", "Cem Kaya"]
+PHONES = ["2025550101", "2025550102", "2025550103"]
+TEAMS = ["Retail", "Commercial"]
+NOTES = ["call first", "gate code 7"]
+MONEY = ["100", "250.5"]
+ADDRESSES = ["1 Main St, Denver, CO 80202", "2 Oak Ave, Boulder, CO 80301", "Nowhere"]
+LINKED = ["https://jobs.example/1", "https://jobs.example/2"]
+COMPANIES = ["Allstate", "State Farm"]
+DATES = ["2026-04-30", "2026-05-01"]
+
+POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
+    "master": {
+        "text95__1": ("text", ["Approved", "Completed", "Beyond the list"]),
+        "text01__1": ("text", ["Roof A", "Roof B"]),
+        "text40__1": ("text", NOTES),
+        "numbers0": ("money", MONEY),
+        "claim_number__1": ("text", ["C-1", "C-2"]),
+        "link__1": ("link", LINKED),
+        "text65__1": ("text", NAMES),
+        "email4__1": ("email", [*EMAILS, "none@none.example"]),
+        "phone_1__1": ("phone", PHONES),
+        "text43__1": ("text", NOTES),
+        "dup__of_job_address0__1": ("text", ADDRESSES),
+        "job_division___1__1": ("status", TEAMS),
+        "partner_name__1": ("text", NAMES),
+        "text19__1": ("text", NAMES),
+        "email6__1": ("email", STAFF_EMAILS),
+        "phone_13__1": ("phone", PHONES),
+        "job_est_1_name__1": ("text", NAMES),
+        "email0__1": ("email", [*STAFF_EMAILS, "ann@mail.example"]),
+        "text22__1": ("text", ["Ann", "Bob"]),
+        "text49__1": ("text", ["Lee", "Roe"]),
+        "email5__1": ("email", STAFF_EMAILS),
+        "jp_pa_law_name__1": ("text", ["Firm One", "Firm Two"]),
+        "jp_pa_law_phone__1": ("phone", PHONES),
+        "dup__of_text0__1": ("text", ["P-1", "p1", "P-2"]),
+        "text31__1": ("text", COMPANIES),
+        "phone_132__1": ("phone", PHONES),
+        "date_19__1": ("date", DATES),
+    },
+    "staff": {
+        "text25": ("text", ["Ann", "Bob", "Rep"]),
+        "text1": ("text", ["Lee", "Roe", "Green"]),
+        "email__1": ("email", STAFF_EMAILS),
+        "email7": ("email", STAFF_EMAILS),
+        "phone": ("phone", PHONES),
+        "text6": ("text", ["M", "XL"]),
+        "status_13": ("status", TEAMS),
+    },
+}
+TYPED: list[tuple[str, str, list[str]]] = [
+    ("projects", "description", [*NOTES, " call first "]),
+    ("projects", "estimated_value", MONEY),
+    ("projects", "current_stage", ["Approved", "Completed"]),
+    ("projects", "claim_number", ["C-1", "C-2", ""]),
+    ("projects", "item_name", ["Job X", "Job Y"]),
+    ("projects", "name", ["Roof A", "Roof B"]),
+    ("projects", "link", LINKED),
+    ("customers", "name", NAMES),
+    ("customers", "email", [*EMAILS, "no address"]),
+    ("customers", "phone", [*PHONES, "123"]),
+    ("customers", "notes", [*NOTES, "", "  "]),
+    ("properties", "address", ADDRESSES),
+    ("properties", "city", ["Denver", "Boulder"]),
+    ("users", "name", NAMES),
+    ("users", "first_name", ["Ann", "Bob"]),
+    ("users", "phone", PHONES),
+    ("users", "email", STAFF_EMAILS),
+    ("insurances", "company_name", COMPANIES),
+    ("insurances", "company_phone", PHONES),
+    ("pa_law", "name", ["Firm One", "Firm Two"]),
+    ("pa_law", "phone", PHONES),
+    ("sales_teams", "name", [*TEAMS, "No such label"]),
+    ("storms", "date_of_loss", DATES),
+]
+POINTED = [
+    ("customer_id", "customers"),
+    ("project_manager_id", "users"),
+    ("insurance_id", "insurances"),
+    ("sales_team_id", "sales_teams"),
+]
+PULLS: list[tuple[str, ...]] = [(), (), (), ("--full",), ("--limit", "2"), ("--board", "master"), ("--board", "staff")]
+PUSHES: list[tuple[str, ...]] = [
+    (),
+    (),
+    (),
+    ("--limit", "2"),
+    ("--board", "master"),
+    ("--board", "staff"),
+    ("--propagate-deletes",),
+    ("--allow-fanout",),
+]
+POLICIES = [None, None, None, "pg", "monday", "manual"]
+TROUBLES = [
+    ("gateway_timeout", {"effect": True}),
+    ("gateway_timeout", {}),
+    ("reset_after", {}),
+    ("reset_before", {}),
+    ("reset_mid_body", {}),
+    ("rate_limited", {}),
+    ("locked", {}),
+    ("conflict", {"effect": True}),
+    ("internal_error", {}),
+    ("internal_error", {"effect": True}),
+    ("internal_error_200", {}),
+    ("too_many_requests", {}),
+    ("cell_unread", {}),
+]
+ANYWHERE = ["gateway_timeout", "rate_limited", "stale_read"]
+
+boards = st.sampled_from(["master", "master", "master", "staff"])
+picks = st.integers(0, 1_000)
+
+
+def cell(kind: str, value: str | None) -> Any:
+    """A value in the form in which a board takes it."""
+    if value is None or kind in ("text", "money"):
+        return value
+    forms: dict[str, Any] = {
+        "email": {"email": value, "text": value},
+        "phone": {"phone": value, "countryShortName": "US"},
+        "link": {"url": value, "text": ""},
+        "status": {"label": value},
+        "date": {"date": value},
+    }
+    return forms[kind]
+
+
+class Histories(RuleBasedStateMachine):
+    """People on both sides, both commands and the weather."""
+
+    admin: extensions.connection
+    server: Keywords
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = f"history_{uuid.uuid4().hex}"
+        with self.admin.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {self.name} TEMPLATE migrated STRATEGY file_copy")
+        keywords = {**self.server, "dbname": self.name}
+        self.connection = psycopg2.connect(**keywords)  # type: ignore[call-overload]  # the stubs want a DSN
+        self.connection.autocommit = True
+        self.sandbox = Sandbox(seed_world(items=0, staff=0, groups=2)).start()
+        self.company = Company(self.sandbox, keywords, self.folder / self.name)
+        self.company.folder.mkdir()
+        self.ledger = Ledger()
+
+    @initialize(jobs=st.integers(2, 4), people=st.integers(1, 2), marker=st.booleans(), data=st.data())
+    def begin(self, jobs: int, people: int, marker: bool, data: st.DataObject) -> None:
+        for number in range(people):
+            self._create("staff", f"Rep {number}", data)
+        for number in range(jobs):
+            self._create("master", f"Job {number}", data)
+        assert self._pull("--full") in (0, 5)
+        if marker:
+            assert self.company.push("--setup-marker").code == 0
+
+    def teardown(self) -> None:
+        try:
+            if self.ledger.last is not None:
+                self.quiesce(pull_first=True)
+            assert self.company.told_secrets() == []
+        finally:
+            self.sandbox.stop()
+            self.connection.close()
+            with self.admin.cursor() as cursor:
+                cursor.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+    # People at the boards
+
+    @rule(board=boards, pick=picks, data=st.data())
+    def edit(self, board: str, pick: int, data: st.DataObject) -> None:
+        if item := self._pick(self._items(board), pick):
+            names = data.draw(st.lists(st.sampled_from(sorted(POOLS[board])), min_size=1, max_size=3, unique=True))
+            self._type(board, item, {n: data.draw(st.sampled_from([*POOLS[board][n][1], None])) for n in names})
+
+    @rule(pick=picks, email=st.sampled_from(EMAILS))
+    def edit_the_key(self, pick: int, email: str) -> None:
+        if item := self._pick(self._items("master"), pick):
+            self._type("master", item, {"email4__1": email})
+
+    @rule(one=picks, other=picks)
+    def swap_emails(self, one: int, other: int) -> None:
+        first, second = self._pick(self._items("master"), one), self._pick(self._items("master"), other)
+        if first and second:
+            emails = [seen(self.sandbox, "master", item).cells.get("email4__1") for item in (first, second)]
+            self._type("master", first, {"email4__1": emails[1]})
+            self._type("master", second, {"email4__1": emails[0]})
+
+    @rule(board=boards, pick=picks, name=st.sampled_from(["Renamed", "Renamed again", "Job X"]))
+    def rename(self, board: str, pick: int, name: str) -> None:
+        if item := self._pick(self._items(board), pick):
+            self._person(board, item, lambda: self.sandbox.rename(item, name))
+
+    @rule(board=boards, data=st.data())
+    def create(self, board: str, data: st.DataObject) -> None:
+        if len(self._items(board)) < 7:
+            self._create(board, "New", data)
+
+    @rule(board=boards, pick=picks, state=st.sampled_from(["archived", "deleted"]))
+    def remove(self, board: str, pick: int, state: str) -> None:
+        if item := self._pick(self._items(board), pick):
+            do = self.sandbox.archive if state == "archived" else self.sandbox.delete
+            self._person(board, item, lambda: do(item))
+
+    @rule(board=boards, pick=picks)
+    def restore(self, board: str, pick: int) -> None:
+        gone = [item for state in ("archived", "deleted") for item in self._items(board, state)]
+        if item := self._pick(gone, pick):
+            self._person(board, item, lambda: self.sandbox.restore(item))
+
+    # People in SQL
+
+    @rule(edit=st.sampled_from(TYPED), pick=picks, value=picks, empty=st.sampled_from([False] * 5 + [True]))
+    def edit_row(self, edit: tuple[str, str, list[str]], pick: int, value: int, empty: bool) -> None:
+        table, column, pool = edit
+        if row := self._row(table, pick):
+            self._set(table, row, column, None if empty else pool[value % len(pool)])
+
+    @rule(pointed=st.sampled_from(POINTED), pick=picks, onto=picks, empty=st.sampled_from([False] * 3 + [True]))
+    def repoint_project(self, pointed: tuple[str, str], pick: int, onto: int, empty: bool) -> None:
+        column, table = pointed
+        project, target = self._row("projects", pick), self._row(table, onto)
+        if project and (empty or target):
+            self._set("projects", project, column, None if empty else target)
+
+    @rule(pick=picks, onto=picks)
+    def repoint_person(self, pick: int, onto: int) -> None:
+        person, team = self._row("users", pick), self._row("sales_teams", onto)
+        if person and team:
+            self._set("users", person, "sales_team_id", team)
+
+    @rule(name=st.sampled_from(NAMES), customer=st.booleans(), pick=picks)
+    def insert_project(self, name: str, customer: bool, pick: int) -> None:
+        owner = self._row("customers", pick) if customer else None
+        if len(self._items("master")) < 8:
+            self._insert("projects", {"item_name": name, "description": "from SQL", "customer_id": owner})
+
+    @rule(first=st.sampled_from(["Ann", "Bob"]), email=st.sampled_from([*STAFF_EMAILS, "new@roofs.example"]))
+    def insert_person(self, first: str, email: str) -> None:
+        if len(self._items("staff")) < 5:
+            values = {"first_name": first, "last_name": "Lee", "name": f"{first} Lee", "email": email}
+            self._insert("users", {**values, "roles": "{Sales Staff}"})
+
+    @rule(name=st.sampled_from(NAMES), email=st.sampled_from(EMAILS))
+    def insert_customer(self, name: str, email: str) -> None:
+        self._insert("customers", {"name": name, "email": email})
+
+    @rule(pick=picks)
+    def delete_project(self, pick: int) -> None:
+        if row := self._row("projects", pick):
+            self._delete("projects", row)
+
+    @rule(pick=picks)
+    def delete_customer(self, pick: int) -> None:
+        if row := self._row("customers", pick):
+            for table in ("projects", "properties", "policies"):
+                for (pointing,) in self._rows(f"SELECT id::text FROM {table} WHERE customer_id = %s ORDER BY id", row):
+                    self._set(table, pointing, "customer_id", None)
+            self._delete("customers", row)
+
+    # The commands
+
+    @rule(read=st.sampled_from(PULLS), policy=st.sampled_from(POLICIES), rehearse=st.sampled_from([False, False, True]))
+    def pull(self, read: tuple[str, ...], policy: str | None, rehearse: bool) -> None:
+        arguments = [*read, *(("--on-conflict", policy) if policy else ())]
+        if rehearse:
+            self._pull(*arguments, "--test")
+        self._pull(*arguments)
+
+    @rule(
+        how=st.sampled_from(PUSHES),
+        policy=st.sampled_from(POLICIES),
+        rehearse=st.booleans(),
+        repeat=st.booleans(),
+    )
+    def push(self, how: tuple[str, ...], policy: str | None, rehearse: bool, repeat: bool) -> None:
+        arguments = [*how, *(("--on-conflict", policy) if policy else ())]
+        if self._unfinished():
+            self._push(*arguments)
+            return
+        rehearsal = self._rehearse(*arguments) if rehearse else None
+        ended = self._push(*arguments)
+        if rehearsal is not None and ended.code != 7:
+            wanted, done = rehearsal.report, ended.report
+            assert (wanted["plan"], wanted["items"]) == (done["plan"], done["items"])
+        if repeat and ended.code in (0, 5) and "--limit" not in how:
+            assert self._mutations(lambda: self._push(*arguments)) == 0, "a second push sends something"
+
+    @rule(trouble=st.sampled_from(TROUBLES), nth=st.integers(1, 3), times=st.sampled_from([1, 1, 2, 20]))
+    def push_in_trouble(self, trouble: tuple[str, dict[str, bool]], nth: int, times: int) -> None:
+        kind, how = trouble
+        self.sandbox.fault(kind, match="mutation", nth=nth, times=times, retry_after=0, **how)
+        self._push()
+        self.sandbox.clear_faults()
+
+    @rule(kind=st.sampled_from(ANYWHERE), nth=st.integers(1, 3))
+    def push_half_blind(self, kind: str, nth: int) -> None:
+        self.sandbox.fault(kind, match="read", nth=nth, times=1, retry_after=0)
+        self._push()
+        self.sandbox.clear_faults()
+
+    @rule(minutes=st.sampled_from([1, 30, 40]))
+    def time_passes(self, minutes: int) -> None:
+        self._age(minutes)
+
+    @precondition(lambda self: SOAK > 0)  # a process of its own takes as long as ten other steps
+    @rule(seed=picks)
+    def kill_a_push(self, seed: int) -> None:
+        before = self._scene()
+        with self.company.start("--json", *PUSH_GUARDS, program=PUSH) as process:
+            asked = self.sandbox.counters()["requests"]
+            while process.poll() is None and self.sandbox.counters()["requests"] == asked:
+                time.sleep(0.005)
+            time.sleep(random.Random(seed).random() * 0.15)
+            process.kill()
+        time.sleep(0.05)  # monday finishes what it was asked, whoever hears the answer
+        self._terminate_others()
+        self._judge(before)
+
+    @rule(pull_first=st.booleans())
+    def quiesce(self, pull_first: bool) -> None:
+        """Nobody edits any more: within three rounds nothing moves, and both sides agree."""
+        self._settle_journal()
+        for round_ in range(4):
+            moved = 0
+            for run in (self._pull_well, self._push_well) if pull_first else (self._push_well, self._pull_well):
+                before = self._scene()
+                moved += self._mutations(run)
+                moved += self._scene().rows.versions != before.rows.versions
+            if not moved:
+                break
+            assert round_ < 3, "three rounds, and something still moves"
+        wrong = self.ledger.final(self._scene())
+        assert wrong == [], "\n".join(wrong)
+
+    # How a run is looked at
+
+    def _scene(self) -> Scene:
+        return scene(self.connection, self.sandbox)
+
+    def _judge(self, before: Scene, *, propagated: bool = False) -> None:
+        wrong = self.ledger.check(before, self._scene(), propagated=propagated)
+        assert wrong == [], "\n".join(wrong)
+
+    def _pull(self, *arguments: str) -> int:
+        before = self._scene()
+        self.sandbox.advance(2)
+        ended = self.company.sync(*arguments, *PULL_GUARDS)
+        assert ended.code in ((0, 5, 7) if self._unfinished() else (0, 5)), ended.err
+        self._judge(before)
+        return ended.code
+
+    def _pull_well(self) -> None:
+        assert self._pull() in (0, 5)
+
+    def _push(self, *arguments: str) -> Ended:
+        before = self._scene()
+        self.sandbox.advance(2)
+        ended = self.company.push(*arguments, *PUSH_GUARDS)
+        assert ended.code in (0, 5, 7), (ended.code, ended.err)
+        self._judge(before, propagated="--propagate-deletes" in arguments or before.unfinished)
+        return ended
+
+    def _push_well(self) -> None:
+        ended = self._push("--allow-fanout")
+        assert ended.code in (0, 5), ended.err
+
+    def _rehearse(self, *arguments: str) -> Ended:
+        before = digest(self.connection), self.sandbox.digest()
+        ended = self.company.push(*arguments, *PUSH_GUARDS, "--test")
+        assert ended.code in (0, 5), ended.err
+        assert (digest(self.connection), self.sandbox.digest()) == before
+        return ended
+
+    def _mutations(self, run: Callable[[], object]) -> int:
+        before = int(self.sandbox.counters()["mutation_requests"])
+        run()
+        return int(self.sandbox.counters()["mutation_requests"]) - before
+
+    def _unfinished(self) -> bool:
+        return bool(self._rows("SELECT FROM monday_sync.sync_batch"))
+
+    def _settle_journal(self) -> None:
+        """A run after trouble settles what it can; what is in doubt takes 40 minutes."""
+        if self._unfinished():
+            self._push()
+        if self._unfinished():
+            self._age(40)
+            self._push_well()
+        assert not self._unfinished()
+
+    def _age(self, minutes: int) -> None:
+        self.sandbox.advance(minutes * 60)
+        self._sql("UPDATE monday_sync.sync_batch SET sent_at = sent_at - %s * interval '1 minute'", minutes)
+
+    def _terminate_others(self) -> None:
+        self._rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )
+
+    # Small things
+
+    def _create(self, board: str, name: str, data: st.DataObject) -> None:
+        filled = data.draw(st.lists(st.sampled_from(sorted(POOLS[board])), min_size=1, max_size=9, unique=True))
+        self.sandbox.advance(1)
+        values = {n: data.draw(st.sampled_from(POOLS[board][n][1])) for n in filled}
+        cells = {n: cell(POOLS[board][n][0], value) for n, value in values.items()}
+        item = self.sandbox.create(BOARD_IDS[board], name, cells)
+        self.ledger.on_board(item, None, seen(self.sandbox, board, item))
+
+    def _type(self, board: str, item: int, values: dict[str, str | None]) -> None:
+        cells = {name: cell(POOLS[board][name][0], value) for name, value in values.items()}
+        self._person(board, item, lambda: self.sandbox.edit(item, cells))
+
+    def _person(self, board: str, item: int, do: Callable[[], object]) -> None:
+        before = seen(self.sandbox, board, item)
+        self.sandbox.advance(1)
+        do()
+        self.ledger.on_board(item, before, seen(self.sandbox, board, item))
+
+    def _items(self, board: str, state: str = "active") -> list[int]:
+        return sorted(self.sandbox.item_ids(BOARD_IDS[board], state))
+
+    def _row(self, table: str, pick: int) -> str | None:
+        found = self._pick(self._rows(f"SELECT id::text FROM {table} ORDER BY created_at, id"), pick)
+        return found[0] if found else None
+
+    def _set(self, table: str, row: str, column: str, value: str | None) -> None:
+        ((was,),) = self._rows(f"SELECT {column}::text FROM {table} WHERE id = %s", row)
+        self._sql(f"UPDATE {table} SET {column} = %s WHERE id = %s", value, row)
+        self.ledger.in_row(table, row, column, was, value)
+
+    def _insert(self, table: str, values: dict[str, str | None]) -> None:
+        row = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{table}{self.ledger.time}"))
+        columns = ", ".join(values)
+        self._sql(f"INSERT INTO {table} (id, {columns}) VALUES (%s{', %s' * len(values)})", row, *values.values())
+        self.ledger.insert(table, row, {name: value for name, value in values.items() if name != "roles"})
+        if table in {of for _role, of in RECORDS.values()}:
+            self.ledger.inserted.add(row)
+
+    def _delete(self, table: str, row: str) -> None:
+        self._sql(f"DELETE FROM {table} WHERE id = %s", row)
+        self.ledger.delete(row)
+
+    @staticmethod
+    def _pick(choices: list[Any], pick: int) -> Any:
+        return choices[pick % len(choices)] if choices else None
+
+    def _sql(self, statement: str, *params: Any) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, params or None)
+
+    def _rows(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, params or None)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
+
+
+def test_both_sides_edited_at_random_end_up_the_same(
+    admin: extensions.connection, server: Keywords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monday.transport._backoff", tenacity.wait_none())
+    monkeypatch.setattr("monday.transport._jitter", tenacity.wait_none())
+    Histories.admin, Histories.server, Histories.folder = admin, server, tmp_path
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=SOAK or 12,
+            stateful_step_count=30 if SOAK else 15,
+            deadline=None,
+            database=None,
+            derandomize=not SOAK,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+            print_blob=True,
+        ),
+    )
+
+
+# What it found, each as the shortest way there
+
+
+def test_a_slot_that_shows_an_empty_row_keeps_it(synced: Company) -> None:
+    """The push cleared its cells, which is nobody's edit: the next read must not take the foreign key away."""
+    first, second = synced.sandbox.item_ids()[:2]
+    synced.sql("UPDATE customers SET name = NULL, email = NULL")
+    assert synced.push("--max-change", "10").code == 0
+    pointing = synced.project(first, "customer_id")
+    synced.sandbox.edit(first, {"text40__1": "Edited"})
+    synced.sandbox.edit(second, {"text40__1": "Edited"})
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    assert pointing is not None
+    assert synced.project(first, "customer_id") == pointing
+
+
+def test_a_person_who_is_to_join_the_staff_board_keeps_that_role(synced: Company) -> None:
+    """He is named on a project before the push that makes his item."""
+    item = synced.sandbox.item_ids()[0]
+    synced.sql(
+        "INSERT INTO users (name, first_name, last_name, email, roles)"
+        " VALUES ('New Man', 'New', 'Man', 'new@roofs.example', '{Sales Staff}')"
+    )
+    email = {"email": "new@roofs.example", "text": "new@roofs.example"}
+    synced.sandbox.edit(item, {"email0__1": email, "job_est_1_name__1": "New Man"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    roles = synced.value("SELECT roles FROM users WHERE email = 'new@roofs.example'")
+    assert roles == ["Estimator", "Sales Staff"]
+    assert synced.push("--max-create", "1").report["items"]["create"] == 1
+
+
+def test_a_part_of_a_name_is_an_edit_wherever_the_person_is_put(synced: Company) -> None:
+    """He is put on one project while another one shows him: what his name was stands in the other's base alone."""
+    first, second = synced.sandbox.item_ids()[:2]
+    synced.sandbox.edit(second, {"text19__1": "Ann Lee"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    synced.sql("UPDATE users SET first_name = 'Anna' WHERE name = 'Ann Lee'")
+    synced.sql(
+        "UPDATE projects p SET project_manager_id = u.id FROM users u"
+        " WHERE u.name = 'Ann Lee' AND p.monday_item_id = %s",
+        first,
+    )
+    assert synced.push().code == 0
+    shown = [synced.sandbox.item(item)["cells"]["text19__1"]["text"] for item in (first, second)]
+    assert shown == ["Anna Lee", "Anna Lee"]
+
+
+def test_a_project_that_was_moved_while_its_item_was_away_is_told_when_it_is_back(synced: Company) -> None:
+    first, second = synced.sandbox.item_ids()[:2]
+    synced.sandbox.archive(first)
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    synced.sql(
+        "UPDATE projects SET customer_id = (SELECT customer_id FROM projects WHERE monday_item_id = %s)"
+        " WHERE monday_item_id = %s",
+        second,
+        first,
+    )
+    assert synced.push().report["items"]["update"] == 0
+    synced.sandbox.restore(first)
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    assert synced.push().code == 0
+    shown = [synced.sandbox.item(item)["cells"]["text65__1"]["text"] for item in (first, second)]
+    assert shown == ["Owner 2", "Owner 2"]
+
+
+def test_a_second_key_that_is_somebody_elses_is_reported(synced: Company) -> None:
+    """A read of nothing but an item with the e-mail of one person and the other e-mail of another."""
+    emails = [{"email": f"rep{n}@roofs.example", "text": f"rep{n}@roofs.example"} for n in (1, 2)]
+    synced.sandbox.create(STAFF_BOARD_ID, "Both", {"email__1": emails[0], "email7": emails[1]})
+    synced.sandbox.advance(60)
+    ended = synced.sync()
+    assert ended.code == 5, ended.err
+    assert ended.report["would_merge"] == 1
