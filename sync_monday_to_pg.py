@@ -14,6 +14,11 @@ import click
 from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, monday_to_pg_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.run import Run
+    from opening.begin import Start
+    from postgres.journal import OpenBatch
     from reconcile.errors import Exit
 
 
@@ -34,7 +39,7 @@ def sync(options: Options) -> Exit:
     from cli.run import opened
     from inbound.land import conclude, land
     from inbound.read import hold_back, print_caches, read_boards
-    from opening.begin import begin, settle_journal
+    from opening.begin import begin
 
     if options.list_cache:
         from cli.demo import CACHE
@@ -43,11 +48,21 @@ def sync(options: Options) -> Exit:
     with opened(options, "monday_to_pg") as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
         run.remember_instance()
-        unfinished = settle_journal(run, start)
+        unfinished = _settled(run, start)
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
         hold_back(run, start, snapshot, unfinished)
         run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
         return conclude(run, snapshot)
+
+
+def _settled(run: Run, start: Start) -> Sequence[OpenBatch]:
+    """Writes to monday.com that a push left unfinished are settled first; those that are still in doubt."""
+    if not start.opening.unfinished:
+        return ()
+    from outbound.recover import recover  # late: next to no run needs it, and it knows how to write
+
+    run.keep_lease()
+    return recover(run, start).waiting
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from cli.run import Run
 from models import TABLES
 from monday_api import BOARDS
 from postgres import migrate, schema
-from postgres.journal import OpenBatch
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError, UnsafePlan
@@ -78,16 +77,6 @@ def begin(run: Run, tx: Transaction) -> Start:
     if not run.dry:
         keep_hashes(tx, opening.hashed)
     return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
-
-
-def settle_journal(run: Run, start: Start) -> Sequence[OpenBatch]:
-    """Writes to monday.com that an earlier run left unfinished are settled first; those that are still in doubt."""
-    if not start.opening.unfinished:
-        return ()
-    run.keep_lease()
-    from outbound.recover import recover  # late: next to no run has anything to settle, and it knows how to write
-
-    return recover(run, start).waiting
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:
