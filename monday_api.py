@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -194,6 +195,15 @@ class MondayClient:
     def answered_version(self) -> str | None:
         """The API version that the last answer was made by; None before the first."""
         return self.transport.answered_version
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """monday's time of the last answer, from its Date header; None where it told none."""
+        told = self.transport.told_date
+        try:
+            return parsedate_to_datetime(told) if told else None
+        except ValueError:
+            return None
 
     def preflight(self) -> dict[str, BoardSchema]:
         """The boards with columns, groups and counts, in one request. Raises DriftError for an absent board."""

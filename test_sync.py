@@ -13,6 +13,7 @@ if __name__ == "__main__":
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def firm(request: pytest.FixtureRequest, blank: Keywords, tmp_path: Path) -> Ite
 
 
 # The main flow --------------------------------------------------------------------------------------------------------
+
+
+def test_a_quiet_run_reads_no_burst_of_changes_again(blank: Keywords, tmp_path: Path) -> None:
+    """The watermark follows monday's clock, where that agrees with ours, and not the last change alone."""
+    with Sandbox(seed_world(items=0, staff=1)) as sandbox:
+        sandbox.freeze(f"{datetime.now(UTC) - timedelta(minutes=20):%Y-%m-%dT%H:%M:%SZ}")
+        for number in range(150):
+            sandbox.create(MASTER_BOARD_ID, f"Job {number}")
+        sandbox.advance(20 * 60)
+        sandbox.thaw()
+        company = Company(sandbox, blank, tmp_path)
+        assert company.sync().code == 0
+        quiet = company.sync()
+        assert (quiet.writes, quiet.report["monday"]["requests"]) == (0, 1)
 
 
 def test_first_load_second_run_and_edits(firm: Company) -> None:

@@ -95,7 +95,7 @@ def _remember_boards(
     run: Run, start: Start, snapshot: Snapshot, plan: Plan
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
-    for name, intake in snapshot.intakes.items():
+    for name in snapshot.intakes:
         schema = snapshot.schemas.get(name)
         complete = snapshot.is_complete(name)
         yield (
@@ -106,7 +106,7 @@ def _remember_boards(
                 "account_id": schema.account_id if schema else "",
                 "columns": revisions(name, schema) if schema else [],
                 "mapping_hash": start.hash_keys[name].hex() if complete else "",
-                "watermark": _watermark(run, start, name, intake.newest) if complete else None,
+                "watermark": _watermark(run, start, name, snapshot) if complete else None,
                 "complete": complete,
                 "full": complete and snapshot.modes[name] == "full",
                 "tolerated": plan.tolerated[name],
@@ -130,14 +130,12 @@ ON CONFLICT (board_id) DO UPDATE SET
 """
 
 
-def _watermark(run: Run, start: Start, board: str, newest: datetime | None) -> datetime | None:
-    """The newest change ever seen. After a replay from the cache there is no watermark, and yet nothing may differ."""
+def _watermark(run: Run, start: Start, board: str, snapshot: Snapshot) -> datetime | None:
+    """The newest change ever seen, or monday's time of this read. After a replay from the cache there is no watermark,
+    and yet nothing may differ."""
     before = start.watermark(run.board_ids[board])
     if before is None:
         known = max((known.updated_at for known in start.known(board).values()), default=None)
         before = None if known is None else datetime.fromtimestamp(known, UTC)
-    return _later(before, newest)
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
+    moments = (before, snapshot.intakes[board].newest, snapshot.asked_at)
+    return max((moment for moment in moments if moment is not None), default=None)

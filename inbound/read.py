@@ -35,17 +35,22 @@ from reconcile.world import ItemKey
 logger = logging.getLogger(__name__)
 
 FULL_READ_EVERY = timedelta(hours=24)
+CLOCKS_AGREE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """What one read gave: an intake and a verdict per board, and what became of known items that did not come."""
+    """What one read gave: an intake and a verdict per board, and what became of known items that did not come.
+
+    `asked_at` is monday's time when it began, where that can be believed.
+    """
 
     intakes: dict[str, Intake]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     schemas: dict[str, BoardSchema] = field(default_factory=dict)
     modes: dict[str, ReadMode] = field(default_factory=dict)
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
+    asked_at: datetime | None = None
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""
@@ -168,6 +173,7 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas
+    snapshot.asked_at = _believed(run.client.answered_at)
     for name, schema in read.schemas.items():
         run.progress.board_total(name, schema.items_count)
     with ExitStack() as stack:
@@ -186,6 +192,12 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
             raise Unavailable(f"{outcome.why}: nothing was written, run it again.")
         snapshot.gone |= {(name, item_id): state for item_id, state in _gone(outcome, mode)}
     return snapshot
+
+
+def _believed(told: datetime | None) -> datetime | None:
+    """monday's clock, if it agrees with this one: a watermark ahead of the truth would lose edits."""
+    agrees = told is not None and told.tzinfo is not None and abs(datetime.now(UTC) - told) <= CLOCKS_AGREE
+    return told if agrees else None
 
 
 def _gone(outcome: Outcome, mode: ReadMode) -> Iterator[tuple[int, Gone]]:

@@ -110,6 +110,7 @@ class _Planner:
         self._edits, self._layouts, self._options = edits, layouts, options
         self._whole: dict[RowId, list[Any]] = {}
         self._settled: set[tuple[RowId, int]] = set()
+        self._new_people: dict[str, RowId] = {}
         self.push = Push(fanned=dict(fanned))
 
     def run(self, shown: Mapping[ItemKey, Shown] | None) -> None:
@@ -484,12 +485,14 @@ class _Planner:
         return str(name)
 
     def _known_person(self, row_id: RowId) -> RowId | None:
-        """Somebody on the staff board who has one of a new person's e-mails."""
-        columns = POSITION["users"]
-        for key in row_keys("users", self._edits.rows["users"][row_id]):
-            other = self._edits.owners["users"].get(key)
-            if other is None or other == row_id or not key.startswith("email:"):
-                continue
-            if self._edits.rows["users"][other][columns["monday_item_id"]] is not None:
+        """Somebody on the staff board, or on the way there, who has one of a new person's e-mails."""
+        item_at, people = POSITION["users"]["monday_item_id"], self._edits.rows["users"]
+        emails = [key for key in row_keys("users", people[row_id]) if key.startswith("email:")]
+        for key in emails:
+            owner = self._edits.owners["users"].get(key)
+            known = owner is not None and owner != row_id and people[owner][item_at] is not None
+            other = owner if known else self._new_people.get(key)
+            if other is not None:
                 return other
+        self._new_people |= dict.fromkeys(emails, row_id)
         return None

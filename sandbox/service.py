@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from sandbox.clock import Clock
@@ -100,7 +101,8 @@ class Service:
         finally:
             self.meter.leave()
         version = _version(headers) or CURRENT_VERSION
-        common = {"api-version": version, "x-request-id": str(uuid.uuid4()), **self.meter.headers()}
+        date = formatdate(self.world.clock.now(), usegmt=True)
+        common = {"api-version": version, "x-request-id": str(uuid.uuid4()), "date": date, **self.meter.headers()}
         reply.headers = {**common, **reply.headers}
         with self._lock:
             self.counters.requests += 1

@@ -590,7 +590,7 @@ class Ledger:
     def _unmade(self, after: Scene) -> Iterator[str]:
         for item in after.items.keys() - self.people - self.made.keys():
             yield f"item {item} came from nowhere"
-        for row_id in self.inserted:
+        for row_id in self.inserted - set(self.made.values()):  # whose item may be another person's by now
             for table in ("projects", "users"):
                 row = after.rows.rows[table].get(row_id)
                 if row is None or row["monday_item_id"] is not None or row["archived_at"] is not None:
