@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs soak clean
+.PHONY: demo test lint bench docs soak safeguards clean
 
 $(BIN)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -15,12 +15,15 @@ $(BIN)/.installed-dev: $(BIN)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-# The main job, seen: both boards into nine tables, a dry run, and a run that finds nothing to do.
+# The main job, seen: both boards into nine tables and edits both ways, each first as a dry run.
 demo: $(BIN)/.installed
 	@$(BIN)/python -m cli.demo
 
+# All tests, and those that run the commands a second time behind PgBouncer with a stranger at work.
+END_TO_END := test_sync.py tests/test_push.py tests/test_push_refused.py tests/test_bad_input.py
 test: lint
 	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --pooled $(END_TO_END)
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -37,6 +40,10 @@ bench: $(BIN)/.installed-dev
 SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
 	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py -s
+
+# Without each safeguard in turn, a named test has to turn red.
+safeguards: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.safeguards
 
 clean:
 	rm -rf $(VENV) .demo .postgres .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -74,7 +74,7 @@ SAFEGUARDS = (
         "            bm, bp = stored.m[number], stored.p[number]\n",
         "            field, says = layout.fields[number], stored.m[number]\n"
         "            bm, bp = stored.m[number], stored.p[number]\n",
-        ("tests/test_push.py::test_what_waits_for_the_other_direction_is_left_alone", "tests/test_push.py"),
+        ("tests/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
     ),
     Safeguard(
         "what monday answers is remembered, and no echo",
@@ -88,7 +88,7 @@ SAFEGUARDS = (
         "reconcile/outbound.py",
         "        if self._options.allow_fanout:\n",
         "        if self._options is not None:\n",
-        ("tests/test_push_refused.py",),
+        ("tests/test_push_refused.py::test_a_row_that_too_many_items_show",),
     ),
     Safeguard(
         "an old view is no view",
@@ -102,7 +102,7 @@ SAFEGUARDS = (
         "monday/outcome.py",
         "    if seen >= items_count:\n",
         "    if seen >= 0:\n",
-        ("tests/test_monday_reading.py",),
+        ("tests/test_monday_reading.py::test_a_count_that_does_not_add_up_is_read_twice_and_then_said",),
     ),
     Safeguard(
         "the fence",
@@ -116,7 +116,7 @@ SAFEGUARDS = (
         "postgres/faults.py",
         "        return Fault.AGAIN if lost or type(error) is psycopg2.DatabaseError else Fault.FINAL\n",
         "        return Fault.FINAL\n",
-        ("tests/test_db_connector.py",),
+        ("tests/test_db_connector.py::test_a_killed_backend_means_the_whole_work_again",),
     ),
     Safeguard(
         "the idempotency key",
@@ -126,25 +126,32 @@ SAFEGUARDS = (
         ("tests/test_monday_writing.py::test_whatever_goes_wrong_it_runs_once",),
     ),
     Safeguard(
+        "the journal before the call",
+        "postgres/journal.py",
+        "    assert row is not None\n    number = int(row[0])\n",
+        "    assert row is not None\n    return int(row[0])\n    number = int(row[0])\n",
+        ("tests/test_push_kills.py::test_killed_at_every_request",),
+    ),
+    Safeguard(
         "the lease outlasts each request",
         "outbound/record.py",
         "    run.lease.require(MARGIN_S)\n",
         "    run.lease.require(0)\n",
-        ("tests/test_push_kills.py",),
+        ("tests/test_push.py::test_a_lease_that_does_not_outlast_a_request_sends_none",),
     ),
     Safeguard(
         "a new item in doubt is held back",
         "inbound/read.py",
         "            del views[item_id]\n",
         "            pass\n",
-        ("tests/test_push_kills.py",),
+        ("tests/test_push_kills.py::test_new_items_in_doubt",),
     ),
     Safeguard(
         "the guard against many new items",
         "reconcile/guards.py",
         "CREATE_FLOOR, CREATE_SHARE = 50, 0.10\n",
         "CREATE_FLOOR, CREATE_SHARE = 10**9, 0.10\n",
-        ("tests/test_push_refused.py",),
+        ("tests/test_push_refused.py::test_too_many_new_items",),
     ),
 )
 

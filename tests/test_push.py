@@ -346,3 +346,20 @@ def test_an_edit_made_in_the_moment_before_the_write_is_kept(synced: Company, mo
     assert ended.code == 0, ended.err
     assert synced.sql("SELECT lost FROM monday_sync.sync_conflict") == [("a second earlier",)]
     assert "overwritten" in " ".join(ended.report["notes"])
+
+
+def test_a_lease_that_does_not_outlast_a_request_sends_none(synced: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was asleep wakes up with little of its lease left: somebody else may be at work before an answer."""
+    from postgres.lease import Lease
+
+    item = synced.sandbox.item_ids()[0]
+    synced.sql("UPDATE projects SET description = 'x' WHERE monday_item_id = %s", item)
+    defaults: dict[str, Any] | None = Lease.__init__.__kwdefaults__
+    assert defaults is not None
+    with monkeypatch.context() as short:
+        short.setitem(defaults, "ttl_s", 60)
+        ended = synced.push()
+    assert ended.code == 6, ended.err
+    assert synced.sandbox.counters()["mutations"] == 0
+    assert synced.push().code == 0
+    quiet(synced)
