@@ -36,9 +36,10 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from opening.begin import begin
     from outbound.conclude import conclude
     from outbound.find import find_edits, plan_push
+    from outbound.lanes import Sent
     from outbound.marker import set_up_marker
     from outbound.recover import recover
-    from outbound.send import Sent, send
+    from outbound.send import send
 
     with opened(options, PUSH) as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")

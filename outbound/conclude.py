@@ -15,8 +15,8 @@ from models import TABLES, RowId
 from monday_api import BOARDS
 from opening.begin import Start
 from outbound.find import Found
+from outbound.lanes import Sent
 from outbound.recover import Recovered
-from outbound.send import Sent
 from outbound.tell import tell
 from postgres.conflicts import add_conflicts, settle_open
 from postgres.push import (

@@ -10,8 +10,8 @@ from models import TABLES, RowId
 from monday.queries import LARGEST_PAGE
 from monday_api import BOARDS
 from outbound.find import Found
+from outbound.lanes import Archives, Changes, Creates, Sent
 from outbound.recover import Recovered
-from outbound.send import CHANGES_AT_FIRST, CREATES_AT_FIRST, Sent
 from postgres.state import Standing
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
@@ -193,7 +193,7 @@ def _forecast(push: Push) -> str:
         changes = sum(item.board == board for item in push.items)
         creates = sum(create.board == board for create in push.creates)
         archives = sum(key[0] == board for key in push.archives)
-        requests += -(-changes // CHANGES_AT_FIRST) + -(-creates // CREATES_AT_FIRST) + -(-archives // CHANGES_AT_FIRST)
+        requests += -(-changes // Changes.first) + -(-creates // Creates.first) + -(-archives // Archives.first)
         requests += -(-creates // LARGEST_PAGE)  # the new items are read once
         requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
     if not requests:
