@@ -67,7 +67,9 @@ def to_look_at(edits: Edits, layouts: Mapping[str, Layout], options: PushOptions
     planner = _Planner(edits, layouts, options, {})
     planner.run(None)
     push = planner.push
-    wanted = {(item.board, item.id) for item in push.items}
+    push.candidates = {(item.board, item.id): set(item.causes.values()) for item in push.items}
+    push.items = []  # they are made anew, on what monday shows
+    wanted = set(push.candidates)
     if options.propagate_deletes:
         wanted |= set(push.deleted)
     return sorted(wanted), push
@@ -93,9 +95,9 @@ def make_push(
     push.refused_still |= first.refused_still
     push.deleted = sorted({*first.deleted, *push.deleted})
     push.settled += [base for base in first.settled if (base.board, base.id) not in shown]
-    for item in first.items:
-        if (item.board, item.id) in not_looked_at:
-            push.waits |= set(item.causes.values())
+    for key, causes in first.candidates.items():
+        if key in not_looked_at:
+            push.waits |= causes
             push.put_off += 1
     push.completed = planner.completed()
     return push

@@ -113,7 +113,8 @@ class ItemCreate:
 
 @dataclass(slots=True)
 class Push:
-    """Everything that one run would send, sorted. `settled` are bases that move without a write; `completed` changes
+    """Everything that one run would send, sorted. `candidates` are items that have something to say, with the rows it
+    comes from, before monday was looked at. `settled` are bases that move without a write; `completed` changes
     of rows that follow from an edit of one of their parts; `waits` rows that still have something to tell afterwards,
     beside those of the writes themselves. `refused_still`: (board, item, column) of cells that were refused before and
     hold the same value. `fanned`: rows that too many items show. `deleted`: items whose row a person
@@ -122,6 +123,7 @@ class Push:
     """
 
     items: list[ItemPush] = field(default_factory=list)
+    candidates: dict[ItemKey, set[RowId]] = field(default_factory=dict)
     creates: list[ItemCreate] = field(default_factory=list)
     archives: list[ItemKey] = field(default_factory=list)
     settled: list[ItemBase] = field(default_factory=list)
