@@ -78,7 +78,7 @@ def to_look_at(edits: Edits, layouts: Mapping[str, Layout], options: PushOptions
 def make_push(
     edits: Edits,
     layouts: Mapping[str, Layout],
-    shown: Mapping[ItemKey, Shown],
+    shown: dict[ItemKey, Shown],
     first: Push,
     options: PushOptions,
     *,
@@ -86,15 +86,17 @@ def make_push(
 ) -> Push:
     """The plan, on what monday shows of the items that `to_look_at` named. `first` is the plan it gave.
 
-    Rows of items in `not_looked_at` go on waiting: beyond the limit, or in an older state than is remembered.
+    Rows of items in `not_looked_at` go on waiting: beyond the limit, or in an older state than is remembered. `shown`
+    is used up, so that memory never holds all of it beside all of the plan.
     """
+    looked = frozenset(shown)
     planner = _Planner(edits, layouts, options, first.fanned)
     planner.run(shown)
     push = planner.push
     push.waits |= first.waits
     push.refused_still |= first.refused_still
     push.deleted = sorted({*first.deleted, *push.deleted})
-    push.settled += [base for base in first.settled if (base.board, base.id) not in shown]
+    push.settled += [base for base in first.settled if (base.board, base.id) not in looked]
     for key, causes in first.candidates.items():
         if key in not_looked_at:
             push.waits |= causes
@@ -115,14 +117,14 @@ class _Planner:
         self._new_people: dict[str, RowId] = {}
         self.push = Push(fanned=dict(fanned))
 
-    def run(self, shown: Mapping[ItemKey, Shown] | None) -> None:
+    def run(self, shown: dict[ItemKey, Shown] | None) -> None:
         self.push.waits |= self._edits.elsewhere
         for key, stored in sorted(self._edits.stored.items()):
             if key in self._edits.busy or key[0] not in self._layouts:
                 self.push.waits |= {row for row in stored.links if row in self._edits.changed}
                 continue
             if shown is None or key in shown:
-                self._item(stored, self._layouts[stored.board], shown[key] if shown is not None else None)
+                self._item(stored, self._layouts[stored.board], None if shown is None else shown.pop(key))
         for board, row in sorted(self._edits.fresh):
             if row not in self._edits.busy and board in self._layouts:
                 self._create(self._layouts[board], row)
