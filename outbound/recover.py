@@ -25,6 +25,7 @@ from cli.run import Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
+from monday.outcome import Gone
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
@@ -196,8 +197,8 @@ class Settler:
             done = {op.item_id for op in batch.ops if results[op.place].item is not None}
         else:
             ids = [op.item_id for op in batch.ops if op.item_id is not None]
-            gone = {item_id for answer in self._client.looker.items(board, ids) for item_id in answer.gone}
-            done = set(gone)
+            gone = [pair for answer in self._client.looker.items(board, ids) for pair in answer.gone.items()]
+            done = {item_id for item_id, how in gone if how in (Gone.ARCHIVED, Gone.DELETED)}
         outcome = Outcome(batch.number, [op.place for op in batch.ops])
         outcome.archived = [(board, item_id) for item_id in sorted(filter(None, done))]
         self._record(outcome, written=len(outcome.archived), dropped=len(batch.ops) - len(outcome.archived))
