@@ -418,7 +418,11 @@ class Ledger:
             return  # a joint field is made whole
         for item, entry in speakers:
             place = (item, entry.role, entry.column)
-            new = item not in before.items or before.link(item, entry.role) != after.link(item, entry.role)
+            roles = (
+                entry.role,
+                RECORDS[after.items[item].board][0],
+            )  # an item that is new to a row fills what is empty
+            new = item not in before.items or any(before.link(item, r) != after.link(item, r) for r in roles)
             spoken = max([*self._spoken(item, entry, after), *self._asks(item, entry, before, after)], default=0)
             if new or spoken > self.agreed.get(place, 0):
                 return
