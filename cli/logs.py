@@ -200,6 +200,10 @@ class _Private(logging.FileHandler):
     def _open(self) -> Any:
         return _open_private(self.baseFilename)
 
+    def close(self) -> None:
+        with suppress(OSError):  # what the buffer still held does not fit on the disk either: that was told before
+            super().close()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is logging's
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):

@@ -37,12 +37,13 @@ def refuse_drift(run: Run, start: Start, schemas: Mapping[str, BoardSchema]) -> 
                 f'Column {drift.column_id} ("{column.title}") of the {name} board {what}: restore it on the board, or '
                 f"run with --skip-column {drift.column_id}."
             )
-        run.report.notes += [
+        renamed = [
             f'The {name} board calls column {drift.column_id} "{drift.found}", the mapping calls it '
             f'"{mapping[drift.column_id].title}".'
             for drift in drifts
             if not drift.fatal
         ]
+        run.report.notes += [note for note in renamed if note not in run.report.notes]
     if problems:
         raise DriftError("The boards are not what the mapping says. " + " ".join(problems))
 

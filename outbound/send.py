@@ -20,6 +20,7 @@ from monday.errors import RETRIED, Action, Doubtful, Fault, sentence
 from monday.writing import Answered, BatchSize, Result, TooLarge
 from monday_api import MARKER
 from opening.begin import Start
+from opening.drift import refuse_drift
 from outbound.bulk import BULK_FROM, Bulk
 from outbound.find import Found
 from outbound.lanes import Archives, Changes, Creates, Lane, Sent
@@ -64,6 +65,7 @@ class _Sender:
         self._later: list[Outcome] = []
         self._unread: set[int] = set()
         self._writable: set[str] = set()
+        self._seen_to_fit = False
         self._gate = partial(gate, run)
         self.sent = Sent()
 
@@ -159,7 +161,7 @@ class _Sender:
                 waiting.extend(again)
                 self._stop_if_full(lane, waiting, answer.results)
                 self._run.progress.advance(f"{lane.board}: {lane.kind}", len(part) - len(again))
-                self._refuse_denied(lane.board, part, answer.results)
+                self._refuse_misfit(lane.board, part, answer.results)
 
     def _deliver(self, lane: Lane[S], part: list[S], size: BatchSize) -> tuple[Outcome, Answered | None]:
         """Journal and send one batch. Without an answer `part` keeps what is to be sent again."""
@@ -276,7 +278,7 @@ class _Sender:
         while full is not None and waiting:
             lane.set_aside(waiting.popleft(), full, known=False)
 
-    def _refuse_denied(self, board: str, part: Sequence[S], results: Sequence[Result]) -> None:
+    def _refuse_misfit(self, board: str, part: Sequence[S], results: Sequence[Result]) -> None:
         """Raise where it is not one item's fault: the user may not write, or the board is not as mapped any more."""
         faults = [result.fault for result in results if result.fault is not None]
         drift = [fault for fault in faults if fault.rule.action is Action.FATAL_DRIFT]
@@ -285,3 +287,6 @@ class _Sender:
             raise sentence((drift or denied)[0], datetime.now(UTC))
         if len(faults) < len(part):
             self._writable.add(board)
+        if not self._seen_to_fit and any(fault.rule.action is Action.VALUE_REFUSED for fault in faults):
+            self._seen_to_fit = True  # a column of another type refuses each value: that is looked for once a run
+            refuse_drift(self._run, self._start, self._run.client.look({}).schemas)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from psycopg2 import extensions, sql
+from psycopg2 import errors, extensions, sql
 
-from reconcile.errors import ConfigError
+from reconcile.errors import ConfigError, Unavailable
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -67,7 +67,10 @@ class Transaction:
         self._savepoints = 0
         self._cursor = connection.cursor()
         stats.transactions += 1
-        begun = self.one(_READING if read_only else _WRITING)
+        try:
+            begun = self.one(_READING if read_only else _WRITING)
+        except errors.FeatureNotSupported:  # a standby refuses READ WRITE itself; nothing else of it can be unsupported
+            raise Unavailable("The database is a read-only standby: connect to the primary, and run again.") from None
         assert begun is not None
         self.has_state: bool = begun[1]
         self.xid: str | None = begun[2]

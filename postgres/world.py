@@ -184,15 +184,15 @@ class WorldLoader:
                     self.world.adopted[view.board, view.id] = links
 
     def _siblings(self, everyone: Sequence[View]) -> list[View]:
-        """Items that share an owned row with these, and with those in turn, until there are no more."""
+        """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
         present = {(view.board, view.id) for view in everyone}
         found: list[View] = []
         while shared := self._shared_rows() - self._asked_siblings:
             self._asked_siblings |= shared
             if not self._has_state:
                 break
-            query = STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[]"
-            for row in self._tx.rows(query, (sorted(shared),)):
+            query = STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[] AND i.board_id = ANY(%s)"
+            for row in self._tx.rows(query, (sorted(shared), list(self._by_id))):
                 if (self._by_id[row[0]].board, row[1]) in present:
                     continue
                 stored = self._remember(row)

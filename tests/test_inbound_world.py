@@ -89,6 +89,18 @@ def test_all_items_that_say_the_new_key_rename_the_row(synced: Company, family: 
     settled(synced)
 
 
+def test_a_run_of_one_board_leaves_the_items_of_the_other_alone(synced: Company, family: list[int]) -> None:
+    """Also those whose customer somebody edited in SQL in the meantime: the push tells their items."""
+    synced.sql("UPDATE customers SET name = 'Ann Roe' WHERE email = 'ann@mail.example'")
+    edit(synced, synced.sandbox.item_ids(STAFF_BOARD_ID)[0], {"text2": "Boulder"})
+    report = synced.landed("--board", "staff")
+    assert {table: counts["update"] for table, counts in report["tables"].items() if counts["update"]} == {"users": 1}
+    assert {customer_of(synced, item)["name"] for item in family} == {"Ann Roe"}
+    assert synced.push().code == 0
+    assert {synced.sandbox.item(item)["cells"][NAME]["text"] for item in family} == {"Ann Roe"}
+    settled(synced)
+
+
 def test_forty_items_share_one_customer(synced: Company) -> None:
     same = {NAME: "Ann Lee", EMAIL: email("ann@mail.example")}
     ids = [create(synced, f"Unit {n}", {**same, ADDRESS: f"Unit {n}, 1 Oak Ave, Denver, CO 80202"}) for n in range(40)]
