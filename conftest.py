@@ -161,10 +161,10 @@ def way(request: pytest.FixtureRequest, blank: Keywords) -> Iterator[Keywords]:
 
 
 @pytest.fixture
-def company(way: Keywords, tmp_path: Path) -> Iterator[Company]:
+def company(way: Keywords, blank: Keywords, tmp_path: Path) -> Iterator[Company]:
     """Two small boards and a database with nothing in it."""
     with small_world() as sandbox:
-        company = Company(sandbox, way, tmp_path)
+        company = Company(sandbox, way, tmp_path, direct=blank)
         yield company
         assert company.told_secrets() == []
 

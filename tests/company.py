@@ -68,6 +68,8 @@ class Company:
     overrides: dict[str, str] = field(default_factory=dict)
     api_url: str = field(init=False)
     said: list[str] = field(default_factory=list)
+    direct: Keywords | None = None
+    """The way of people, who take none of the pooler's few connections; without it the program's."""
 
     def __post_init__(self) -> None:
         self.api_url = self.sandbox.api_url  # still named when nothing answers there any more
@@ -143,7 +145,7 @@ class Company:
 
     @contextmanager
     def connected(self) -> Iterator[extensions.connection]:
-        connection = psycopg2.connect(**self.database)  # type: ignore[call-overload]  # the stubs want a DSN
+        connection = psycopg2.connect(**(self.direct or self.database))  # type: ignore[call-overload]  # wants a DSN
         try:
             yield connection
         finally:
