@@ -50,7 +50,9 @@ Mode = Literal["full", "incremental", "limited"]
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What a cache is about. `fetched_at` is when its read began; `query_hash` tells which columns were asked for."""
+    """What a cache is about. `fetched_at` is when its read began; `query_hash` tells which columns were mapped,
+    `columns` those that were read, each with the revision of its settings.
+    """
 
     format: int
     board: str
@@ -60,6 +62,7 @@ class Header(msgspec.Struct, frozen=True):
     query_hash: str
     mode: Mode
     api_version: str
+    columns: list[str] = []
 
 
 class Trailer(msgspec.Struct, frozen=True):

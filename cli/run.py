@@ -25,6 +25,7 @@ from db_connector import Database
 from monday_api import BOARDS, MondayClient
 from postgres.lease import Lease
 from postgres.transaction import Params, Transaction
+from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.rows import Layout
 
@@ -93,23 +94,24 @@ class Run:
                 self._count(client)
 
     def _connect(self, *, read_only: bool) -> MondayClient:
-        mappings = {
-            name: {column_id: column for column_id, column in columns.items() if column_id not in self._skipped}
-            for name, columns in BOARDS.items()
-        }
         return MondayClient(
             self.settings.monday_api_key or "",
             self.board_ids,
             url=self.settings.monday_api_url,
             version=self.settings.monday_api_version,
             read_only=read_only,
-            mappings=mappings,
+            mappings=self.mappings,
             on_event=self._on_event,
         )
 
     @property
-    def _skipped(self) -> frozenset[str]:
-        return frozenset(self.options.skip_columns)
+    def mappings(self) -> dict[str, ColumnMap]:
+        """The columns of each board that this run reads and writes."""
+        skipped = frozenset(self.options.skip_columns)
+        return {
+            name: {column_id: column for column_id, column in columns.items() if column_id not in skipped}
+            for name, columns in BOARDS.items()
+        }
 
     def _on_event(self, name: str, /, **facts: Any) -> None:
         if name not in ("page", "batch"):  # they are logged where they happen

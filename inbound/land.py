@@ -104,7 +104,7 @@ def _remember_boards(
                 "board_id": run.board_ids[name],
                 "board": name,
                 "account_id": schema.account_id if schema else "",
-                "columns": revisions(name, schema) if schema else [],
+                "columns": revisions(run, schema) if schema else [],
                 "mapping_hash": start.hash_keys[name].hex() if complete else "",
                 "watermark": _watermark(run, start, name, snapshot) if complete else None,
                 "complete": complete,

@@ -21,7 +21,6 @@ from monday.boards import BoardSchema, SchemaMoved
 from monday.chains import Page
 from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
-from monday_api import BOARDS
 from opening.begin import Start
 from opening.drift import refuse_drift
 from postgres.journal import OpenBatch
@@ -111,7 +110,8 @@ def _from_monday(run: Run, start: Start) -> Snapshot:
         return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
     if _may_read_changes(run, start):
         snapshot = _changes(run, start)
-        if all(snapshot.is_complete(board) for board in run.board_ids) and not _columns_moved(start, snapshot):
+        moved = any(_columns_moved(start, schema.id, revisions(run, schema)) for schema in snapshot.schemas.values())
+        if all(snapshot.is_complete(board) for board in run.board_ids) and not moved:
             return snapshot
         logger.info("changes do not add up: reading everything")
     try:
@@ -136,19 +136,17 @@ def _may_read_changes(run: Run, start: Start) -> bool:
     )
 
 
-def _columns_moved(start: Start, snapshot: Snapshot) -> bool:
-    """Whether a column's own settings changed: a renamed label shows in every cell, and no item says it was changed."""
-    states = start.opening.boards
-    return any(
-        list(states[schema.id].columns) != revisions(name, schema)
-        for name, schema in snapshot.schemas.items()
-        if schema.id in states
-    )
+def _columns_moved(start: Start, board_id: int, columns: Sequence[str]) -> bool:
+    """Whether these are not the columns that the board was last read with, or have other settings: a renamed label
+    shows in every cell, and no item says it was changed.
+    """
+    state = start.opening.boards.get(board_id)
+    return state is not None and state.columns != columns
 
 
-def revisions(board: str, schema: BoardSchema) -> list[str]:
-    """The mapped columns that are on the board, each with the revision of its settings: `id revision`, sorted."""
-    there = (column_id for column_id in BOARDS[board] if column_id in schema.columns)
+def revisions(run: Run, schema: BoardSchema) -> list[str]:
+    """The columns that are read, each with the revision of its settings: `id revision`, sorted."""
+    there = run.mappings[schema.board].keys() & schema.columns.keys()
     return sorted(f"{column_id} {schema.columns[column_id].revision}" for column_id in there)
 
 
@@ -248,6 +246,7 @@ def _cache_writers(run: Run, start: Start, read: Read, mode: ReadMode) -> Iterab
             start.hash_keys[name].hex(),
             "limited" if limited else "full",
             run.settings.monday_api_version,
+            revisions(run, schema),
         )
         yield name, CacheWriter(run.settings.cache_dir, header, run.run_id)
 
@@ -262,6 +261,7 @@ def _replay(run: Run, start: Start) -> Snapshot:
     snapshot = _empty_snapshot(run, start, "cache")
     for name, cached in caches.items():
         _refuse_another_account(start, cached)
+        snapshot.intakes[name].moved = _columns_moved(start, cached.header.board_id, cached.header.columns)
         run.progress.board_total(name, cached.trailer.items)
         for items in _limited(cached.pages(), run.options.limit):
             _take_page(run, snapshot, Page(name, items))

@@ -69,9 +69,10 @@ def begin(run: Run, tx: Transaction) -> Start:
         raise DriftError("The tables are not what the mapping needs: " + " ".join(problems))
     limits = schema.Limits(shapes).columns
     run.layouts = {
-        name: compile_layout(name, board_id, BOARDS[name], limits) for name, board_id in run.board_ids.items()
+        name: compile_layout(name, board_id, BOARDS[name], limits).without(run.options.skip_columns)
+        for name, board_id in run.board_ids.items()
     }
-    keys = {name: hash_key(BOARDS[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
+    keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
     opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
     if not run.dry:

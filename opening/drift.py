@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from cli.run import Run
 from monday.boards import BoardSchema
-from monday_api import BOARDS
 from opening.begin import Start
 from reconcile.errors import DriftError
 
@@ -19,9 +18,7 @@ def refuse_drift(run: Run, start: Start, schemas: Mapping[str, BoardSchema]) -> 
     problems: list[str] = []
     for name, schema in schemas.items():
         problems += _another_board(run, start, schema)
-        mapping = {
-            column_id: column for column_id, column in BOARDS[name].items() if column_id not in run.options.skip_columns
-        }
+        mapping = run.mappings[name]
         drifts = schema.drift(mapping)
         fatal = [drift for drift in drifts if drift.fatal]
         if len(fatal) > (1 - SURELY_MAPPED) * len(mapping):

@@ -12,7 +12,7 @@ import timing
 from cli.report import BoardReport, counted
 from cli.run import Run
 from monday.looking import Shown as ShownBoards
-from monday_api import BOARDS, STAGE_STATUS
+from monday_api import STAGE_STATUS
 from opening.begin import Start
 from opening.drift import refuse_drift
 from outbound.record import view_of
@@ -80,7 +80,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     Raises UnsafePlan for a plan that no person would make, DriftError for boards that are not as mapped.
     """
     options = PushOptions(
-        BOARDS,
+        run.mappings,
         policy=run.options.on_conflict,
         create_labels=run.options.create_labels,
         allow_fanout=run.options.allow_fanout,

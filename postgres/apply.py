@@ -34,7 +34,6 @@ T = TypeVar("T")
 
 _ROWS_A_STATEMENT = 5_000
 _FORGET = """
-DELETE FROM monday_sync.sync_item;
 DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
 DELETE FROM monday_sync.sync_row;
 DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
@@ -79,7 +78,8 @@ class Applier:
         self._refused: set[RowId] = set()
 
     def apply(self, plan: Plan, *, forget: bool = False) -> Applied:
-        """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered.
+        """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered of rows, and
+        of the items of the plan.
 
         Raises psycopg2.Error for anything but a row's own fault; the transaction is then lost as a whole.
         """
@@ -91,7 +91,7 @@ class Applier:
             if plan.updates[table]:
                 self._update(table, plan.updates[table])
         places = self._item_places(plan.items)  # before their links are taken away
-        self._write_items(plan.items)
+        self._write_items(plan.items, forget=forget)
         self._write_departed(plan)
         self._write_keys(plan)
         self._write_row_hashes(plan)
@@ -172,10 +172,12 @@ class Applier:
 
     # What is remembered
 
-    def _write_items(self, items: Sequence[ItemBase]) -> None:
+    def _write_items(self, items: Sequence[ItemBase], *, forget: bool) -> None:
         if not items:
             return
-        known = {(item.board, item.id) for item in items} & self._world.stored.keys()
+        known = {(item.board, item.id) for item in items}
+        if not forget:
+            known &= self._world.stored.keys()
         write_items(self._tx, self._layouts, self._whole(items), known)
 
     def _whole(self, items: Sequence[ItemBase]) -> Iterator[ItemBase]:

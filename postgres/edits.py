@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.items import STORED, rows_by_id, stored_item
+from postgres.items import STORED, model_columns, rows_by_id, stored_item
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
@@ -42,6 +42,7 @@ def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present)
         reader.drop_known()
         reader.load_rows()
         reader.load_owners()
+        reader.load_staff()
     return edits
 
 
@@ -205,3 +206,23 @@ class _Reader:
         for table, owners in edits.owners.items():
             for key in [key for key, row in owners.items() if table == "users" and row not in edits.rows["users"]]:
                 del owners[key]  # a person deleted the row: the key is free
+
+    def load_staff(self) -> None:
+        """Who is on the staff board with an e-mail of a fresh person: a key says it of one row alone, who may have no
+        item.
+        """
+        edits, columns = self._edits, sorted({"email", "rm_email"} & set(self._present.get("users", ())))
+        people = [edits.rows["users"][row] for _, row in edits.fresh if row in edits.rows["users"]]
+        keys = {key for row in people for key in row_keys("users", row) if key.startswith("email:")}
+        if not keys or not columns:
+            return
+        either = sql.SQL(" OR ").join(
+            sql.SQL("lower(btrim({}::text)) = ANY(%s)").format(sql.Identifier("t", column)) for column in columns
+        )
+        statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id IS NOT NULL AND ({}) ORDER BY t.id").format(
+            model_columns("users", self._present), self._tx.table("users"), either
+        )
+        emails = [key.removeprefix("email:") for key in sorted(keys)]
+        for row in self._tx.rows(statement, [emails] * len(columns)):
+            for key in keys.intersection(row_keys("users", row)):
+                edits.staff.setdefault(key, row[0])

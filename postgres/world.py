@@ -29,10 +29,13 @@ class WorldLoader:
     def __init__(
         self, tx: Transaction, layouts: Mapping[str, Layout], present: Present, *, forget: bool = False
     ) -> None:
-        """`forget` loads the rows as if they had never been synced: everything is adopted afresh."""
+        """`forget` loads rows and items as if they had never been synced: everything is adopted afresh. Only an item
+        that has gone is remembered, since nothing is compared with it.
+        """
         self._tx = tx
         self._layouts = layouts
         self._present = present
+        self._forget = forget
         self._has_state = tx.has_state and not forget
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
@@ -50,7 +53,8 @@ class WorldLoader:
             return self.world, resolve(everyone, self._layouts, self.world), everyone
         self._read_reference_facts()
         self._read_pending()
-        self._read_stored([*((view.board, view.id) for view in views), *gone])
+        compared = [] if self._forget else [(view.board, view.id) for view in views]
+        self._read_stored([*compared, *gone])
         self._read_adopted(views)
         while True:
             everyone += self._siblings(everyone)
@@ -149,7 +153,7 @@ class WorldLoader:
     # Items
 
     def _read_stored(self, items: Collection[ItemKey]) -> None:
-        if not items or not self._has_state:
+        if not items or not self._tx.has_state:
             return
         rows = self._tx.rows(
             STORED + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",

@@ -37,13 +37,15 @@ class Remembered(Protocol):
 class Intake:
     """One board's share of a read. `views` are new or changed items; an item older than what is known is no view.
 
-    An item that had left the board is looked at although it says what it said; `everything` keeps all.
+    An item that had left the board is looked at although it says what it said; `everything` keeps all. `moved`: the
+    columns were others than today, so that an item shows old labels and was yet not edited since: it is no view either.
     """
 
     layout: Layout
     hash_key: bytes
     known: Mapping[int, Remembered]
     everything: bool = False
+    moved: bool = False
     views: dict[int, View] = field(default_factory=dict)
     seen: int = 0
     unchanged: int = 0
@@ -64,7 +66,7 @@ class Intake:
                 self.unchanged += 1
                 continue
             view = self.layout.decode(decode_item(raw.raw), m_hash)
-            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:
+            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:
                 self.outdated += 1
                 continue
             if self.newest is None or view.updated_at > self.newest:

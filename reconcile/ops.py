@@ -104,7 +104,7 @@ def created_base(op: CreateOp, view: View, layout: Layout, *, late: bool) -> Ite
     edited = False
     for number, field in enumerate(layout.fields):
         if field.id in op.uncarried:
-            p[number] = FORCE
+            m[number], p[number] = m[number] or None, FORCE  # not even read, it is empty for all that
         elif field.id in op.target:
             p[number] = sent = field.load(op.target[field.id])
             if late and field.two_way and m[number] is not UNSET and field.canon(m[number]) != field.canon(sent):
@@ -115,7 +115,7 @@ def created_base(op: CreateOp, view: View, layout: Layout, *, late: bool) -> Ite
 
 def _shows(layout: Layout, number: int, now: FieldValue, values: dict[str, Any]) -> bool:
     field = layout.fields[number]
-    return bool(field.canon(now) == field.canon(field.load(values[field.id])))
+    return now is not UNSET and bool(field.canon(now) == field.canon(field.load(values[field.id])))
 
 
 def _plain(value: Any) -> Any:

@@ -49,7 +49,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What a person chose for this run; `labels` are each board's status labels, once they are known."""
+    """What a person chose for this run; `columns` are those that it may write, `labels` each board's status labels,
+    once they are known.
+    """
 
     columns: Mapping[str, ColumnMap]
     labels: Mapping[str, Mapping[str, Labels]] = field(default_factory=dict)
@@ -461,7 +463,10 @@ class _Planner:
         for column_id, value in zip(field.cells, field.told(create.targets[number]), strict=True):
             if value is None or column_id in create.cells or column_id == "name":
                 continue
-            column = self._options.columns[create.board][column_id]
+            column = self._options.columns[create.board].get(column_id)
+            if column is None:
+                create.uncarried.add(number)
+                continue
             labels = self._options.labels.get(create.board, {}).get(column_id)
             try:
                 form = write_form(column, value, None, labels, create_labels=self._options.create_labels)
@@ -495,7 +500,7 @@ class _Planner:
         for key in emails:
             owner = self._edits.owners["users"].get(key)
             known = owner is not None and owner != row_id and people[owner][item_at] is not None
-            other = owner if known else self._new_people.get(key)
+            other = owner if known else self._edits.staff.get(key, self._new_people.get(key))
             if other is not None:
                 return other
         self._new_people |= dict.fromkeys(emails, row_id)

@@ -6,8 +6,8 @@ full name are one field, an address with its parts is another. All of it is comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 from sys import intern
@@ -159,6 +159,12 @@ class Layout:
     @property
     def field_ids(self) -> tuple[str, ...]:
         return tuple(field.id for field in self.fields)
+
+    def without(self, column_ids: Collection[str]) -> Layout:
+        """The same board with some columns left unread: their fields stay UNSET, whoever shows the cells."""
+        plain = {column_id: reader for column_id, reader in self.plain.items() if column_id not in column_ids}
+        others = tuple(number for number in self.others if not {*self.fields[number].cells} & {*column_ids})
+        return replace(self, plain=plain, others=others)
 
     def decode(self, item: Item, m_hash: str | None = None) -> View:
         """Cells → field values. A cell that cannot be decoded is UNSET and listed in `bad`; nothing is raised."""

@@ -175,6 +175,14 @@ class Control:
             board.column(column_id).archived = True
             self.world.restructured(board)
 
+    def restore_column(self, board_id: int, column_id: str) -> None:
+        """Bring back a removed or archived column, with its cells as they were."""
+        with self.world.lock:
+            board = self._board(board_id)
+            column = next(column for column in board.columns if column.id == column_id)
+            column.removed = column.archived = False
+            self.world.restructured(board)
+
     def retype_column(self, board_id: int, column_id: str, column_type: str) -> None:
         with self.world.lock:
             self.world.retype_column(self._board(board_id), column_id, column_type)

@@ -187,6 +187,8 @@ class Service:
         with self.world.lock:
             if "item_deleted" in flags:
                 self._delete_first(asked.selections)
+            if "page_drift" in flags:
+                self._drift(rule.seen if rule is not None else 0)
             data = execute(context, asked.selections, root, RESOLVERS)
         logged.points, logged.items = cost, context.items
         self._count(logged)
@@ -201,6 +203,10 @@ class Service:
             if raw is not None and (item := self.world.items.get(int(raw))) is not None:
                 self.world.set_state(item, "deleted")
                 return
+
+    def _drift(self, seed: int) -> None:
+        for board in self.world.boards.values():
+            self.world.shuffle(board, seed)
 
     def _sleep(self, items: int) -> None:
         delay_ms = self.latency.fixed_ms + self.latency.per_item_ms * items

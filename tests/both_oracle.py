@@ -9,7 +9,7 @@ value vanished without a newer one, or a line in the conflict log, is lost. In t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from psycopg2 import extensions
 
 from sandbox import Sandbox
-from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, like, look
+from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, like, look, text_of
 from tests.oracle import FIELDS as INBOUND_FIELDS
 
 FIELDS = {
@@ -82,7 +82,9 @@ class Seen:
 
 @dataclass(slots=True)
 class Scene:
-    """Both sides at one moment. `unfinished`: the journal has something in it that a run may send again first."""
+    """Both sides at one moment. `unfinished`: the journal has something in it that a run may send again first;
+    `blind`: columns that the commands leave alone.
+    """
 
     rows: Database
     items: dict[int, Seen]
@@ -90,6 +92,7 @@ class Scene:
     up_to_date: set[int]
     created: dict[int, str]
     unfinished: bool
+    blind: frozenset[str]
 
     def link(self, item: int, role: str) -> str | None:
         return self.rows.links.get((BOARD_IDS[self.items[item].board], item, role))
@@ -107,10 +110,10 @@ class Scene:
         return self.rows.row(entry.table, record[LINKS[board][entry.role]])
 
     def fields(self, item: int) -> list[Shown]:
-        return FIELDS[self.items[item].board]
+        return [entry for entry in FIELDS[self.items[item].board] if not self.blind & {*entry.cells}]
 
 
-def scene(connection: extensions.connection, sandbox: Sandbox) -> Scene:
+def scene(connection: extensions.connection, sandbox: Sandbox, blind: Collection[str] = ()) -> Scene:
     """Look at everything."""
     rows = look(connection)
     items = {}
@@ -138,23 +141,13 @@ def scene(connection: extensions.connection, sandbox: Sandbox) -> Scene:
         for row_id, row in rows.rows[table].items()
         if row["monday_item_id"] is not None
     }
-    return Scene(rows, items, held, up_to_date, created, unfinished)
+    return Scene(rows, items, held, up_to_date, created, unfinished, frozenset(blind))
 
 
 def seen(sandbox: Sandbox, board: str, item_id: int) -> Seen:
     item = sandbox.item(item_id)
-    cells = {name: text for name, cell in item["cells"].items() if (text := _text(cell))}
+    cells = {name: text for name, cell in item["cells"].items() if (text := text_of(cell))}
     return Seen(board, item["state"], item["name"], item["updated_at"], cells)
-
-
-def _text(cell: dict[str, Any]) -> str:
-    """A cell's own value: of an e-mail, a phone and a link not the label."""
-    value = json.loads(cell["value"]) if cell["value"] else None
-    if isinstance(value, dict):
-        for name in ("email", "phone", "url"):
-            if name in value:
-                return str(value[name] or "")
-    return cell["text"] or ""
 
 
 HALF = object()
@@ -210,6 +203,7 @@ class Ledger:
     made: dict[int, str] = field(default_factory=dict)
     propagated: set[int] = field(default_factory=set)
     last: Scene | None = None
+    blind: set[str] = field(default_factory=set)
 
     # Edits
 
@@ -218,6 +212,8 @@ class Ledger:
         self.time += 1
         self.people |= {item} if before is None and item not in self.made else set()
         for entry in FIELDS[after.board]:
+            if self.blind & {*entry.cells}:
+                continue
             place = (item, entry.role, entry.column)
             now = after.says(entry)
             was = before.says(entry) if before is not None else frozenset({None})
@@ -586,7 +582,9 @@ class Ledger:
                 link, points = after.link(item, role), row[column]
                 if link == points or (item, role) in after.held or link in self.deleted or points in self.deleted:
                     continue
-                cells = {cell for entry in after.fields(item) if entry.role == role for cell in entry.cells}
+                cells = {cell for entry in FIELDS[now.board] if entry.role == role for cell in entry.cells}
+                if cells & after.blind:  # the slot shows another row as a whole, or not at all
+                    continue
                 if any(("op", BOARD_IDS[now.board], item, cell) in after.rows.dead for cell in cells):
                     continue
                 yield f"{now.board} item {item}: {column} is {points} and its slot is linked to {link}"

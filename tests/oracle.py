@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,8 @@ TABLES = ("insurances", "sales_teams", "storms", "pa_law", "users", "customers",
 BAD = "\0 nobody can store this"
 
 Cells = dict[str, str]
+Columns = tuple[frozenset[str], int]
+"""Which columns of a board cannot be seen, and how often columns were changed before."""
 Slot = tuple[int, int, str]
 """(board id, item id, role)"""
 
@@ -115,13 +118,25 @@ def like(kind: str, value: str | None) -> Any:
     return Decimal(value) if kind == "money" else value
 
 
+def text_of(cell: dict[str, Any]) -> str:
+    """A cell's own value, as the sandbox tells it: of an e-mail, a phone and a link not the label."""
+    value = json.loads(cell["value"]) if cell["value"] else None
+    if isinstance(value, dict):
+        for name in ("email", "phone", "url"):
+            if name in value:
+                return str(value[name] or "")
+    return cell["text"] or ""
+
+
 def kind_of(table: str, column: str) -> str:
     return next((f.kind for fs in FIELDS.values() for f in fs if (f.table, f.column) == (table, column)), "text")
 
 
 @dataclass(slots=True)
 class Item:
-    """An item as people left it. `revision` grows with each edit, as its time does."""
+    """An item as people left it. `revision` grows with each edit, as its time does; of what a run was shown, `blind`
+    are the columns that it could not see.
+    """
 
     id: int
     board: str
@@ -130,6 +145,7 @@ class Item:
     state: str = "active"
     moved: bool = False
     revision: int = 0
+    blind: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -213,7 +229,10 @@ class Ledger:
     """`shown` is what the last run that read an item was shown of it; `typed` are values that a person set in SQL,
     in place of `originals`.
 
-    `deleted` are rows that a person deleted, `cached` is what the newest saved read of each board holds.
+    `deleted` are rows that a person deleted, `cached` is what the newest saved read of each board holds. `blind` are
+    columns that runs leave alone today, `moves` counts the changes of each board's columns. `columns` says with which
+    of them each board was last read, `cached_columns` with which its saved read was made. `fresh`: the run at hand
+    takes what differs as it is, as it did the foreign keys in `held`.
     """
 
     items: dict[int, Item] = field(default_factory=dict)
@@ -222,6 +241,12 @@ class Ledger:
     originals: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     cached: dict[str, dict[int, Item] | None] = field(default_factory=lambda: {"master": None, "staff": None})
+    blind: set[str] = field(default_factory=set)
+    moves: Counter[str] = field(default_factory=Counter)
+    columns: dict[str, Columns] = field(default_factory=dict)
+    cached_columns: dict[str, Columns] = field(default_factory=dict)
+    fresh: bool = False
+    held: set[tuple[str, str, str]] = field(default_factory=set)
 
     def typed_in_sql(self, table: str, row: str, column: str, was: str | None, now: str | None) -> None:
         """A person set a value; one that sets it back, or to what it was, has edited nothing."""
@@ -233,19 +258,36 @@ class Ledger:
         else:
             self.typed[place] = now
 
+    def forget(self) -> None:
+        """Both sides are compared as on the first day."""
+        self.held |= {place for place in self.typed if place[2].endswith("_id")}
+        self.typed.clear()
+        self.fresh = True
+
     def on(self, board: str, state: str = "active") -> list[Item]:
         return [item for item in self.items.values() if item.board == board and item.state == state]
 
+    def today(self, board: str) -> Columns:
+        return frozenset(self.blind), self.moves[board]
+
     def save(self, board: str) -> None:
-        self.cached[board] = {item.id: copy.deepcopy(item) for item in self.on(board)}
+        self.cached[board] = {item.id: item for item in self.read(board)}
+        self.cached_columns[board] = self.today(board)
+
+    def read(self, board: str) -> list[Item]:
+        """Copies of the items on a board, as a run sees them now."""
+        blind = frozenset(self.blind)
+        return [replace(item, cells=dict(item.cells), blind=blind) for item in self.on(board)]
 
     def read_from_cache(self, board: str) -> list[Item]:
-        """Items of the saved read that are not older than what was seen since."""
-        cached = self.cached[board] or {}
+        """Items of the saved read that are not older than what was seen since; where the columns were others then, an
+        item that was not edited since either shows what is over, or nothing new.
+        """
+        moved = board in self.columns and self.cached_columns[board] != self.columns[board]
         return [
-            item
-            for item in cached.values()
-            if (board, item.id) not in self.shown or item.revision >= self.shown[board, item.id].revision
+            replace(item, cells=dict(item.cells), blind=item.blind | self.blind)
+            for item in (self.cached[board] or {}).values()
+            if (board, item.id) not in self.shown or item.revision >= self.shown[board, item.id].revision + moved
         ]
 
     def check(self, read: list[Item], before: Database, after: Database, policy: str | None) -> list[str]:
@@ -253,17 +295,17 @@ class Ledger:
         wrong = [*self._items(read, before, after, policy), *self._typed(before, after), *self._structure(after)]
         for item in read:
             self.shown[item.board, item.id] = self._as_landed(item, after)
+        self.fresh = False
         return wrong
 
     def _as_landed(self, item: Item, after: Database) -> Item:
         """A cell that is bad, or whose edit waits, was not taken: the item still stands for what it said before."""
         was = self.shown.get((item.board, item.id))
         seen = copy.deepcopy(item)
-        for cell, value in item.cells.items():
-            if value == BAD:
-                seen.cells.pop(cell)
-                if was is not None and cell in was.cells:
-                    seen.cells[cell] = was.cells[cell]
+        for cell in {cell for cell, value in item.cells.items() if value == BAD} | item.blind:
+            seen.cells.pop(cell, None)
+            if was is not None and cell in was.cells:
+                seen.cells[cell] = was.cells[cell]
         if was is not None and after.items[BOARD_IDS[item.board], item.id]["open"]:
             seen.cells, seen.name = dict(was.cells), was.name
         return seen
@@ -278,6 +320,8 @@ class Ledger:
                 yield f"item {item.id} of {item.board} was read and is not remembered as active"
                 continue
             for entry in FIELDS[item.board]:
+                if item.blind & {*entry.cells}:
+                    continue
                 value = entry.of(item.cells, item.name)
                 dead = any(("cell", *place, cell) in after.dead for cell in entry.cells)
                 if dead != (value == BAD):
@@ -313,7 +357,7 @@ class Ledger:
             yield f"{label}, and this is nowhere to be found"
         same_row = shown is not None and before.links.get(slot) == link
         selects = entry.table == "users" and item.board == "master" and row["monday_item_id"] is not None
-        if edited and same_row and not selects:
+        if edited and same_row and not selects and not self.fresh:
             held = policy in ("pg", "manual") and known["open"] and (typed or link in before.waiting)
             if not held:
                 yield f"{label}: the edit is lost"
@@ -383,7 +427,8 @@ class Ledger:
                 continue
             for role, column in POINTERS.items():
                 link = after.links.get((MASTER_BOARD_ID, item.id, role))
-                typed = ("projects", str(project["id"]), column) in self.typed
+                place = "projects", str(project["id"]), column
+                typed = place in self.typed or place in self.held
                 if project[column] != link and not typed and link not in self.deleted:
                     yield f"item {item.id} {column} is {project[column]} and its link is {link}"
 

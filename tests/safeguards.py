@@ -93,7 +93,7 @@ SAFEGUARDS = (
     Safeguard(
         "an old view is no view",
         "reconcile/intake.py",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:\n",
+        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
         "            if False and was is not None:\n",
         ("tests/test_intake.py::test_what_is_kept",),
     ),

@@ -6,35 +6,36 @@ SOAK_EXAMPLES=500 runs that many histories instead of the few that every test ru
 
 from __future__ import annotations
 
-import copy
-import os
 import time
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
-import tenacity
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule
 from psycopg2 import extensions
 
-from sandbox import Sandbox, seed_world
 from tests.company import Company, Ended
-from tests.oracle import BAD, BOARD_IDS, Database, Item, Ledger, digest, look
+from tests.histories import (
+    EMAILS,
+    LABELS,
+    NAMES,
+    NOTES,
+    PHONES,
+    SOAK,
+    STAFF_EMAILS,
+    STAFF_POOL,
+    TEAMS,
+    History,
+    boards,
+    picks,
+    run_histories,
+)
+from tests.oracle import BAD, BOARD_IDS, Database, Item, Ledger, digest, look, text_of
 from tests.servers import Keywords
 
-SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 GUARDS_OFF = ("--accept-shrink", "--max-delete", "100")
-
-EMAILS = ["ann@mail.example", "ANN@mail.example", "bob@mail.example", "cem@mail.example", "none@none.example"]
-STAFF_EMAILS = ["rep1@roofs.example", "rep2@roofs.example", "rep3@roofs.example"]
-NAMES = ["Ann Lee", "Bob Roe", "Cem Kaya"]
-PHONES = ["2025550101", "2025550102", "2025550103"]
-TEAMS = ["Retail", "Commercial"]
-NOTES = ["call first", "gate code 7"]
 
 POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
     "master": {
@@ -44,14 +45,14 @@ POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "numbers0": ("money", ["100", "250.5", BAD]),
         "claim_number__1": ("text", ["C-1", "C-2"]),
         "text65__1": ("text", NAMES),
-        "email4__1": ("email", [*EMAILS, STAFF_EMAILS[0]]),
+        "email4__1": ("email", [*EMAILS, "none@none.example", STAFF_EMAILS[0]]),
         "phone_1__1": ("phone", PHONES),
         "text43__1": ("text", [*NOTES, BAD]),
         "dup__of_job_address0__1": (
             "text",
             ["1 Main St, Denver, CO 80202", "1 main street Denver CO 80202", "Nowhere"],
         ),
-        "job_division___1__1": ("status", TEAMS),
+        LABELS["master"]: ("status", TEAMS),
         "text19__1": ("text", NAMES),
         "email6__1": ("email", STAFF_EMAILS),
         "phone_13__1": ("phone", PHONES),
@@ -64,15 +65,7 @@ POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "phone_132__1": ("phone", PHONES),
         "date_19__1": ("date", ["2026-04-30", "2026-05-01"]),
     },
-    "staff": {
-        "text25": ("text", ["Ann", "Bob", "Rep"]),
-        "text1": ("text", ["Lee", "Roe", "Green"]),
-        "email__1": ("email", STAFF_EMAILS),
-        "email7": ("email", STAFF_EMAILS),
-        "phone": ("phone", PHONES),
-        "text6": ("text", ["M", "XL", BAD]),
-        "status_13": ("status", TEAMS),
-    },
+    "staff": STAFF_POOL | {"text6": ("text", ["M", "XL", BAD])},
 }
 SQL_EDITS = [
     ("customers", "phone", PHONES),
@@ -84,45 +77,25 @@ SQL_EDITS = [
     ("insurances", "company_phone", PHONES),
 ]
 READS: list[tuple[str, ...]] = [(), (), (), ("--full",), ("--full",), ("--board", "master"), ("--board", "staff")]
-TROUBLES = ["gateway_timeout", "rate_limited", "reset_mid_body", "truncated_json", "field_limit", "stale_read"]
-
-boards = st.sampled_from(["master", "master", "master", "staff"])
-picks = st.integers(0, 1_000)
-
-
-def cell(kind: str, value: str | None) -> Any:
-    """A value in the form in which a board takes it."""
-    if value is None or kind in ("text", "money"):
-        return "1" + "0" * 20 if kind == "money" and value == BAD else value
-    forms: dict[str, Any] = {
-        "email": {"email": value, "text": value},
-        "phone": {"phone": value, "countryShortName": "US"},
-        "status": {"label": value},
-        "date": {"date": value},
-    }
-    return forms[kind]
+TROUBLES = [
+    "gateway_timeout",
+    "rate_limited",
+    "reset_mid_body",
+    "truncated_json",
+    "field_limit",
+    "stale_read",
+    "page_drift",
+]
 
 
-class Histories(RuleBasedStateMachine):
+class Histories(History):
     """People, the command and the weather; the ledger says what has to come of it."""
 
-    admin: extensions.connection
-    server: Keywords
-    folder: Path
+    pools = POOLS
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = f"history_{uuid.uuid4().hex}"
-        with self.admin.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {self.name} TEMPLATE migrated STRATEGY file_copy")
-        keywords = {**self.server, "dbname": self.name}
-        self.connection = psycopg2.connect(**keywords)  # type: ignore[call-overload]  # the stubs want a DSN
-        self.connection.autocommit = True
-        self.sandbox = Sandbox(seed_world(items=0, staff=0, groups=2)).start()
-        self.company = Company(self.sandbox, keywords, self.folder / self.name)
-        self.company.folder.mkdir()
         self.ledger = Ledger()
-        self.ran = False
 
     @initialize(jobs=st.integers(3, 6), people=st.integers(1, 3), data=st.data())
     def begin(self, jobs: int, people: int, data: st.DataObject) -> None:
@@ -137,27 +110,38 @@ class Histories(RuleBasedStateMachine):
                 self._sync(("--full",), None, rehearse=True, repeat=True)
                 assert self.sandbox.counters()["mutations"] == 0
         finally:
-            self.sandbox.stop()
-            self.connection.close()
-            with self.admin.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+            self.end()
+
+    def column_changed(self, board: str, column: str, do: Callable[[], object]) -> None:
+        do()
+        for item in self.ledger.items.values():
+            if item.board == board:
+                shown = self.sandbox.item(item.id)["cells"].get(column)
+                text = text_of(shown) if shown is not None else ""
+                item.cells.pop(column, None)
+                if text:
+                    item.cells[column] = BAD if text.isdigit() and len(text) > 15 else text
+
+    def columns_seen(self, board: str) -> None:
+        self.ledger.blind = {*self.spoiled}
+        self.ledger.moves[board] += 1
 
     # People at the boards
 
     @rule(board=boards, pick=picks, data=st.data())
     def edit(self, board: str, pick: int, data: st.DataObject) -> None:
-        if item := self._pick(self.ledger.on(board), pick):
-            names = data.draw(st.lists(st.sampled_from(sorted(POOLS[board])), min_size=1, max_size=4, unique=True))
+        if item := self.pick(self.ledger.on(board), pick):
+            names = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=4, unique=True))
             self._type(item, {name: data.draw(st.sampled_from([*POOLS[board][name][1], None])) for name in names})
 
     @rule(pick=picks, email=st.sampled_from(EMAILS))
     def edit_the_key(self, pick: int, email: str) -> None:
-        if item := self._pick(self.ledger.on("master"), pick):
+        if item := self.pick(self.ledger.on("master"), pick):
             self._type(item, {"email4__1": email})
 
     @rule(one=picks, other=picks)
     def swap_emails(self, one: int, other: int) -> None:
-        first, second = self._pick(self.ledger.on("master"), one), self._pick(self.ledger.on("master"), other)
+        first, second = self.pick(self.ledger.on("master"), one), self.pick(self.ledger.on("master"), other)
         if first and second:
             emails = first.cells.get("email4__1"), second.cells.get("email4__1")
             self._type(first, {"email4__1": emails[1]})
@@ -165,7 +149,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(board=boards, pick=picks, name=st.sampled_from(["Renamed", "Renamed again"]))
     def rename(self, board: str, pick: int, name: str) -> None:
-        if item := self._pick(self.ledger.on(board), pick):
+        if item := self.pick(self.ledger.on(board), pick):
             self._changed(item)
             self.sandbox.rename(item.id, name)
             item.name = name
@@ -177,7 +161,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(board=boards, pick=picks, state=st.sampled_from(["archived", "deleted"]))
     def remove(self, board: str, pick: int, state: str) -> None:
-        if item := self._pick(self.ledger.on(board), pick):
+        if item := self.pick(self.ledger.on(board), pick):
             self._changed(item)
             (self.sandbox.archive if state == "archived" else self.sandbox.delete)(item.id)
             item.state = state
@@ -185,22 +169,18 @@ class Histories(RuleBasedStateMachine):
     @rule(board=boards, pick=picks)
     def restore(self, board: str, pick: int) -> None:
         gone = [item for state in ("archived", "deleted") for item in self.ledger.on(board, state)]
-        if item := self._pick(gone, pick):
+        if item := self.pick(gone, pick):
             self._changed(item)
             self.sandbox.restore(item.id)
             item.state = "active"
 
     @rule(board=boards, pick=picks)
     def move(self, board: str, pick: int) -> None:
-        if item := self._pick(self.ledger.on(board), pick):
+        if item := self.pick(self.ledger.on(board), pick):
             self._changed(item)
             item.board = "staff" if board == "master" else "master"
             self.sandbox.move_to_board(item.id, BOARD_IDS[item.board])
             item.cells, item.moved = {}, True
-
-    @rule(board=boards, seed=picks)
-    def shuffle(self, board: str, seed: int) -> None:
-        self.sandbox.shuffle(BOARD_IDS[board], seed)
 
     @rule(hours=st.sampled_from([1, 30, 24 * 9]))
     def time_passes(self, hours: int) -> None:
@@ -211,44 +191,44 @@ class Histories(RuleBasedStateMachine):
     @rule(edit=st.sampled_from(SQL_EDITS), pick=picks, value=picks)
     def edit_row(self, edit: tuple[str, str, list[str]], pick: int, value: int) -> None:
         table, column, pool = edit
-        if row := self._pick(self._rows(f"SELECT id::text, {column} FROM {table} ORDER BY created_at, id"), pick):
+        if row := self.pick(self.rows(f"SELECT id::text, {column} FROM {table} ORDER BY created_at, id"), pick):
             text = pool[value % len(pool)]
-            self._sql(f"UPDATE {table} SET {column} = %s WHERE id = %s", text, row[0])
+            self.sql(f"UPDATE {table} SET {column} = %s WHERE id = %s", text, row[0])
             self.ledger.typed_in_sql(table, row[0], column, row[1], text)
 
     @rule(name=st.sampled_from(NAMES), email=st.sampled_from(EMAILS))
     def insert_customer(self, name: str, email: str) -> None:
         statement = "INSERT INTO customers (name, email) VALUES (%s, %s) RETURNING id::text"
-        ((row,),) = self._rows(statement, name, email)
+        ((row,),) = self.rows(statement, name, email)
         self.ledger.typed |= {("customers", row, "name"): name, ("customers", row, "email"): email}
 
     @rule(name=st.sampled_from(NAMES))
     def insert_project(self, name: str) -> None:
-        ((row,),) = self._rows("INSERT INTO projects (item_name, name) VALUES (%s, %s) RETURNING id::text", name, name)
+        ((row,),) = self.rows("INSERT INTO projects (item_name, name) VALUES (%s, %s) RETURNING id::text", name, name)
         self.ledger.typed["projects", row, "name"] = name
 
     @rule(pick=picks, onto=picks)
     def repoint_project(self, pick: int, onto: int) -> None:
-        projects = self._rows("SELECT id::text, customer_id::text FROM projects ORDER BY created_at, id")
-        project = self._pick(projects, pick)
-        customer = self._pick(self._rows("SELECT id::text FROM customers ORDER BY created_at, id"), onto)
+        projects = self.rows("SELECT id::text, customer_id::text FROM projects ORDER BY created_at, id")
+        project = self.pick(projects, pick)
+        customer = self.pick(self.rows("SELECT id::text FROM customers ORDER BY created_at, id"), onto)
         if project and customer:
-            self._sql("UPDATE projects SET customer_id = %s WHERE id = %s", customer[0], project[0])
+            self.sql("UPDATE projects SET customer_id = %s WHERE id = %s", customer[0], project[0])
             self.ledger.typed_in_sql("projects", project[0], "customer_id", project[1], customer[0])
 
     @rule(pick=picks)
     def delete_customer(self, pick: int) -> None:
-        free = self._rows(
+        free = self.rows(
             "SELECT id::text FROM customers c WHERE NOT EXISTS (SELECT FROM projects WHERE customer_id = c.id)"
             " AND NOT EXISTS (SELECT FROM properties WHERE customer_id = c.id)"
             " AND NOT EXISTS (SELECT FROM policies WHERE customer_id = c.id) ORDER BY created_at, id"
         )
-        if row := self._pick(free, pick):
+        if row := self.pick(free, pick):
             self._delete("customers", row[0])
 
     @rule(pick=picks)
     def delete_project(self, pick: int) -> None:
-        if row := self._pick(self._rows("SELECT id::text FROM projects ORDER BY created_at, id"), pick):
+        if row := self.pick(self.rows("SELECT id::text FROM projects ORDER BY created_at, id"), pick):
             self._delete("projects", row[0])
 
     # The command
@@ -259,12 +239,14 @@ class Histories(RuleBasedStateMachine):
         rehearse=st.booleans(),
         repeat=st.booleans(),
         trouble=st.sampled_from([None, None, *TROUBLES]),
+        nth=st.integers(1, 4),
     )
     def sync(
-        self, read: tuple[str, ...], policy: str | None, rehearse: bool, repeat: bool, trouble: str | None
+        self, read: tuple[str, ...], policy: str | None, rehearse: bool, repeat: bool, trouble: str | None, nth: int
     ) -> None:
         if trouble is not None and not rehearse:
-            self.sandbox.fault(trouble, match="read", nth=1, times=1, retry_after=0)
+            self.sandbox.fault(trouble, match="read", nth=nth, times=1, retry_after=0)
+            self.count("faults")
         self._sync(read, policy, rehearse=rehearse, repeat=repeat, stale=trouble == "stale_read" and not rehearse)
         self.sandbox.clear_faults()
 
@@ -275,6 +257,12 @@ class Histories(RuleBasedStateMachine):
         self._twice(("--limit", str(limit)))
         self._sync(("--full",), None, rehearse=False, repeat=False, before=before)
 
+    @rule(rehearse=st.booleans())
+    def begin_afresh(self, rehearse: bool) -> None:
+        """What differs at that moment is nobody's edit any more: it stays, and is listed."""
+        self.ledger.forget()
+        self._sync(("--resync", "--yes"), None, rehearse=rehearse, repeat=False)
+
     @precondition(lambda self: None not in self.ledger.cached.values())
     @rule(rehearse=st.booleans())
     def replay(self, rehearse: bool) -> None:
@@ -284,7 +272,7 @@ class Histories(RuleBasedStateMachine):
     def sync_in_a_storm(self, how: str) -> None:
         """The last statement of the transaction fails once: a conflict, a lost connection, an error nobody foresaw."""
         before = look(self.connection)
-        self._sql(_STORM.replace("%how", _STORMS[how]))
+        self.sql(_STORM.replace("%how", _STORMS[how]))
         try:
             if how == "P0001":
                 ended = self._run("--full")
@@ -294,21 +282,22 @@ class Histories(RuleBasedStateMachine):
             else:
                 self._sync(("--full",), None, rehearse=False, repeat=False)
         finally:
-            self._sql("DROP TRIGGER storm ON monday_sync.sync_run; DROP SEQUENCE public.storm")
+            self.sql("DROP TRIGGER storm ON monday_sync.sync_run; DROP SEQUENCE public.storm")
 
     @precondition(lambda self: SOAK > 0)  # a process of its own takes as long as ten other steps
     @rule()
     def kill_a_run(self) -> None:
         """With everything written and nothing committed: it leaves no trace, and nobody waits for its lease."""
         before = look(self.connection)
-        self._sql(_STORM.replace("%how", "PERFORM pg_sleep(60)"))
+        self.sql(_STORM.replace("%how", "PERFORM pg_sleep(60)"))
         writing = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-        with self.company.start("--json", "--full", *GUARDS_OFF) as process:
-            while process.poll() is None and not self._rows(f"SELECT {writing}"):
+        with self.company.start("--json", "--full", *self.skips(), *GUARDS_OFF) as process:
+            while process.poll() is None and not self.rows(f"SELECT {writing}"):
                 time.sleep(0.02)
             process.kill()
-        assert self._rows(f"SELECT pg_terminate_backend(pid) {writing}")
-        self._sql("DROP TRIGGER storm ON monday_sync.sync_run; DROP SEQUENCE public.storm")
+        self.count("kills")
+        assert self.rows(f"SELECT pg_terminate_backend(pid) {writing}")
+        self.sql("DROP TRIGGER storm ON monday_sync.sync_run; DROP SEQUENCE public.storm")
         self._save_reads()
         assert look(self.connection).versions == before.versions
         self._sync(("--full",), None, rehearse=False, repeat=True)
@@ -375,53 +364,44 @@ class Histories(RuleBasedStateMachine):
         return ended
 
     def _read(self, report: dict[str, Any]) -> list[Item]:
-        """Copies of the items that a run was shown."""
+        """The items that a run was shown."""
         read = []
         for name, board in report["boards"].items():
-            read += self.ledger.read_from_cache(name) if board["mode"] == "cache" else self.ledger.on(name)
-        return copy.deepcopy(read)
+            if board["mode"] == "cache":
+                read += self.ledger.read_from_cache(name)
+                self.ledger.columns.setdefault(name, (frozenset(), -1))
+            else:
+                read += self.ledger.read(name)
+                self.ledger.columns[name] = self.ledger.today(name)
+        return read
 
     def _run(self, *arguments: str) -> Ended:
         self.sandbox.advance(2)
-        return self.company.sync(*arguments, *GUARDS_OFF)
+        self.count("runs")
+        return self.company.sync(*arguments, *self.skips(), *GUARDS_OFF)
 
     # Small things
 
     def _create(self, board: str, name: str, data: st.DataObject) -> None:
-        filled = data.draw(st.lists(st.sampled_from(sorted(POOLS[board])), min_size=1, max_size=9, unique=True))
+        filled = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=9, unique=True))
         item = Item(self.sandbox.create(BOARD_IDS[board], name), board, name)
         self.ledger.items[item.id] = item
         self._type(item, {cell_id: data.draw(st.sampled_from(POOLS[board][cell_id][1])) for cell_id in filled})
 
     def _type(self, item: Item, cells: dict[str, str | None]) -> None:
         self._changed(item)
-        pools = POOLS[item.board]
-        said = {name: cell(pools[name][0], value) for name, value in cells.items()}
-        self.sandbox.edit(item.id, said, force=BAD in cells.values())
-        item.cells = {name: value for name, value in (item.cells | cells).items() if value is not None}
+        self.sandbox.edit(item.id, self.cells(item.board, cells), force=BAD in cells.values())
+        typed = self.called(item.board, cells)
+        item.cells = {name: value for name, value in (item.cells | typed).items() if value is not None}
 
     def _changed(self, item: Item) -> None:
         self.sandbox.advance(1)
         item.revision += 1
 
-    @staticmethod
-    def _pick(choices: list[Any], pick: int) -> Any:
-        return choices[pick % len(choices)] if choices else None
-
     def _delete(self, table: str, row: str) -> None:
-        self._sql(f"DELETE FROM {table} WHERE id = %s", row)
+        self.sql(f"DELETE FROM {table} WHERE id = %s", row)
         self.ledger.deleted.add(row)  # what was typed there went with it, though an edit may bring the row back
         self.ledger.typed = {place: value for place, value in self.ledger.typed.items() if place[1] != row}
-
-    def _sql(self, statement: str, *params: Any) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, params or None)
-
-    def _rows(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, params or None)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-            return found
 
 
 _STORMS = {
@@ -437,25 +417,44 @@ CREATE TRIGGER storm BEFORE INSERT ON monday_sync.sync_run FOR EACH ROW EXECUTE 
 """
 
 
-def test_no_history_loses_an_edit(
-    admin: extensions.connection,
-    server: Keywords,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("monday.transport._backoff", tenacity.wait_none())
-    monkeypatch.setattr("monday.transport._jitter", tenacity.wait_none())
-    Histories.admin, Histories.server, Histories.folder = admin, server, tmp_path
-    run_state_machine_as_test(
-        Histories,
-        settings=settings(
-            max_examples=SOAK or 12,
-            stateful_step_count=30 if SOAK else 12,
-            deadline=None,
-            database=None,
-            derandomize=not SOAK,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate],
-            print_blob=True,
-        ),
-    )
+def test_no_history_loses_an_edit(admin: extensions.connection, server: Keywords, tmp_path: Path) -> None:
+    run_histories(Histories, 12, admin, server, tmp_path)
+
+
+# What it found, each as the shortest way there
+
+
+def test_comparing_afresh_knows_of_an_item_that_has_gone(synced: Company) -> None:
+    gone = synced.sandbox.item_ids()[0]
+    synced.sandbox.archive(gone)
+    assert synced.sync("--resync").code == 0
+    assert synced.project(gone, "archived_at") is not None
+    assert synced.sync("--full").writes == 0
+
+
+def test_a_saved_read_from_before_a_label_was_renamed_brings_no_label_back(synced: Company) -> None:
+    """No item says that it was changed by that: the saved one looks as new as the one that was read since."""
+    item, column = synced.sandbox.item_ids()[0], LABELS["master"]
+    synced.sandbox.edit(item, {column: {"label": "Retail"}})
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    synced.sandbox.rename_label(BOARD_IDS["master"], column, "Retail", "Homes")
+    caches = sorted((synced.folder / "cache").glob("master-*.jsonl"))
+    assert synced.sync().code == 0
+    team = "SELECT t.name FROM projects p JOIN sales_teams t ON t.id = p.sales_team_id WHERE p.monday_item_id = %s"
+    assert synced.value(team, item) == "Homes"
+    assert synced.sync("--cache-file", str(caches[-1]), "--board", "master").writes == 0
+    assert synced.value(team, item) == "Homes"
+
+
+@pytest.mark.parametrize("how", [(), ("--use-cache",)])
+def test_a_column_that_was_left_alone_is_read_as_soon_as_it_is_not(synced: Company, how: tuple[str, ...]) -> None:
+    item, column = synced.sandbox.item_ids()[0], "text40__1"
+    synced.sandbox.edit(item, {column: "A new roof", "numbers0": "77"})
+    synced.sandbox.advance(60)
+    if how:
+        assert synced.sync("--full", "--test").code == 0
+    assert synced.sync(*how, "--skip-column", column).code == 0
+    assert (synced.project(item, "description"), synced.project(item, "estimated_value")) == ("Roof 1", 77)
+    assert synced.sync().code == 0
+    assert synced.project(item, "description") == "A new roof"

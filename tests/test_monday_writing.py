@@ -279,7 +279,7 @@ def test_what_was_written_is_not_lost_over_a_strange_price(price: str) -> None:
 
 # Every fault, with and without effect
 
-NOT_FOR_WRITES = {"cursor_expired", "repeated_cursor", "endless_pages", "stale_read"}
+NOT_FOR_WRITES = {"cursor_expired", "repeated_cursor", "endless_pages", "page_drift", "stale_read"}
 SURE: dict[str, tuple[type[Exception] | None, type[Exception] | None]] = {
     "rate_limited": (None, Unavailable),
     "rate_limited_date": (None, Unavailable),

@@ -659,6 +659,8 @@ def test_changes_of_the_board_show_at_once(api: Api, item: int) -> None:
     assert api.cell(item, "numbers0")["text"] == "7"
     sandbox.remove_column(MASTER, "claim_number__1")
     assert api.item(item, "claim_number__1")["column_values"] == []
+    sandbox.restore_column(MASTER, "claim_number__1")
+    assert api.item(item, "claim_number__1")["column_values"] != []
     sandbox.add_column(MASTER, "extra__1", "Extra", "status", ["One", "Two"])
     sandbox.edit(item, {"extra__1": {"label": "Two"}})
     assert api.cell(item, "extra__1")["label"] == "Two"
@@ -1080,7 +1082,7 @@ BROKEN = (
     "short_body",
     "short_content_length",
 )
-FLAGS = ("repeated_cursor", "endless_pages", "stale_read", "item_deleted")
+FLAGS = ("repeated_cursor", "endless_pages", "page_drift", "stale_read", "item_deleted")
 
 
 def test_every_fault_is_tried_here() -> None:
@@ -1175,6 +1177,12 @@ def test_a_lagging_replica_and_a_deletion_at_the_last_moment(api: Api, item: int
     api.sandbox.edit(item, {"text95__1": "new"})
     api.sandbox.fault("stale_read")
     assert [api.cell(item, "text95__1")["text"] for _read in range(2)] == ["old", "new"]
+    order = api.sandbox.item_ids()
+    api.sandbox.fault("page_drift", match="next_items_page")
+    first = api.ask(PAGE, board=[MASTER], limit=10)["boards"][0]["items_page"]
+    assert api.sandbox.item_ids() == order
+    api.ask(NEXT, cursor=first["cursor"], limit=10)
+    assert (api.sandbox.item_ids() != order, sorted(api.sandbox.item_ids())) == (True, sorted(order))
     api.sandbox.fault("item_deleted", match="mutation")
     assert api.code(CHANGE, board=MASTER, item=item, values="{}") == "ResourceNotFoundException"
 
