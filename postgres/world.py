@@ -113,6 +113,7 @@ class WorldLoader:
                     self.world.unknown.add(row[0])
                 for key in row_keys(table, row):
                     self.world.keys[table].setdefault(key, row[0])
+                    self.world.derived[table].add(key)
                     said.add((table, key))
         self._read_keys(said)
 
@@ -268,6 +269,7 @@ class WorldLoader:
         for table, key, row in rows:
             if row in self.world.rows[table]:
                 self.world.keys[table][key] = row
+                self.world.derived[table].discard(key)
                 found = True
         return found
 

@@ -313,7 +313,9 @@ class _Planner:
         self, board: str, item_id: int, column_id: str, value: Value, was: Cell | None, *, looked: bool
     ) -> CellEdit | Refused | None:
         """The write of one cell; None when it shows the value already; without a reason, what was refused before."""
-        column = self._options.columns[board][column_id]
+        column = self._options.columns[board].get(column_id)
+        if column is None:  # it is left alone: a look shows no value of it, and the row waits
+            return CellEdit(None, value, None)
         digest = input_of(value)
         told_before = self._edits.refused.get((board, item_id, column_id)) == digest
         if told_before and not (column.codec is STATUS and self._options.create_labels):

@@ -17,6 +17,7 @@ from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
+from reconcile.keys import row_keys
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
 from reconcile.pointers import (
     anchor_items,
@@ -167,6 +168,7 @@ def make_plan(
         held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.held}
         waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
         plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
+        _keep_keys(world, links, plan)
     rows.clear()  # the hub lets its rows go as they are collected
     _collect_rows(hub, plan)
     plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if world.elsewhere.get(row_id)}
@@ -192,6 +194,26 @@ def last_good(views: Sequence[View], world: World) -> None:
         stored = world.stored.get((view.board, view.id))
         if stored is not None and UNSET in view.values:
             view.values = tuple(was if now is UNSET else now for now, was in zip(view.values, stored.m, strict=True))
+
+
+def _keep_keys(world: World, links: Mapping[ItemKey, Links], plan: Plan) -> None:
+    """Write down the keys of rows that are pending no more: until now their content told them in each run. A row that
+    people edited gives up those that its content has no longer.
+    """
+    known = world.unknown & {row for linked in links.values() for row in linked if row is not None}
+    for table, keys in world.keys.items():
+        released, claimed = plan.released.setdefault(table, set()), plan.claimed.setdefault(table, {})
+        for key, row in keys.items():
+            if key in world.derived[table]:
+                if row in known | plan.in_step and key not in released:
+                    claimed.setdefault(key, row)
+            elif row in plan.in_step and _is_natural(key) and key not in row_keys(table, world.rows[table][row]):
+                released.add(key)
+
+
+def _is_natural(key: str) -> bool:
+    """Whether a key is made of what a row says, and not of the item that shows it."""
+    return not key.startswith(("slot:", "item:"))
 
 
 def _derive_status(hub: Hub, world: World, stage_status: Mapping[str, str], plan: Plan) -> None:

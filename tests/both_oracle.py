@@ -9,7 +9,7 @@ value vanished without a newer one, or a line in the conflict log, is lost. In t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from psycopg2 import extensions
 
 from sandbox import Sandbox
-from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, like, look, text_of
+from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, doubled, like, look, text_of
 from tests.oracle import FIELDS as INBOUND_FIELDS
 
 FIELDS = {
@@ -188,7 +188,9 @@ RowField = tuple[str, str, str]
 class Ledger:
     """`said` and `typed` are the newest edits of fields of items and of columns of rows that still stand; `touched`
     says when a person last did anything to a place at all. `agreed`: when a run last left both sides of a field equal;
-    `landed`: when a run last changed a column of a row, which other items have to hear of.
+    `landed`: when a run last changed a column of a row, which other items have to hear of. `blind` are columns that
+    runs leave alone. `fresh`: the run at hand compares as on the first day; `adopted`: when that last made edits of all
+    that differed.
     """
 
     time: int = 0
@@ -204,6 +206,9 @@ class Ledger:
     propagated: set[int] = field(default_factory=set)
     last: Scene | None = None
     blind: set[str] = field(default_factory=set)
+    anybodys: Container[str] = ()
+    fresh: bool = False
+    adopted: int = 0
 
     # Edits
 
@@ -228,6 +233,18 @@ class Ledger:
                 known = self.last is not None and item in self.last.items
                 link = self.last.link(item, entry.role) if known and self.last is not None else None
                 self.said[place] = Edit(self.time, now, origin, self._mark(), link)
+
+    def moved(self, item: int, after: Seen) -> None:
+        """A person moved an item to another board, where it says what it says for the first time."""
+        self.said = {place: edit for place, edit in self.said.items() if place[0] != item}
+        self.on_board(item, None, after)
+
+    def forget(self, *, adopts: bool) -> None:
+        """Both sides are about to be compared as on the first day; with `adopts`, one of them has edited all."""
+        self.time += 1
+        self.said.clear()
+        self.typed.clear()
+        self.fresh, self.adopted = True, self.time if adopts else self.adopted
 
     def in_row(self, table: str, row: str, column: str, was: str | None, now: str | None) -> None:
         """A person set a column."""
@@ -262,9 +279,10 @@ class Ledger:
             *self._items(before, after, propagated),
             *self._rows(before, after),
             *self._structure(after),
+            *doubled(before.rows, after.rows, self.anybodys),
         ]
         self._meet(after)
-        self.last = after
+        self.last, self.fresh = after, False
         return wrong
 
     def _items(self, before: Scene, after: Scene, propagated: bool) -> Iterator[str]:
@@ -320,6 +338,7 @@ class Ledger:
 
     def _asks(self, item: int, entry: Shown, before: Scene, after: Scene) -> Iterator[int]:
         """When people did what may have to show in a field of an item."""
+        yield self.adopted
         for other in self._same_cells(item, entry, after):
             yield from self._asks_of_row(item, other, before, after)
             if other is not entry:
@@ -383,6 +402,8 @@ class Ledger:
         now = plain(kind, after.rows.rows[table][row_id][column])
         label = f"{table}.{column} of {row_id} went from {was!r} to {now!r}"
         head = HEAD.get((table, column), column)
+        if self.fresh and was is None:
+            return  # an empty field takes what monday says
         parts = JOINT.get((table, head), (column,))
         speakers = [
             (item, entry)

@@ -31,6 +31,8 @@ SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 
 EMAILS = ["ann@mail.example", "ANN@mail.example", "bob@mail.example", "cem@mail.example"]
 STAFF_EMAILS = ["rep1@roofs.example", "rep2@roofs.example", "rep3@roofs.example"]
+ANYBODYS = {*STAFF_EMAILS, "none@none.example", "no address"}
+"""What says nothing of whose cell it stands in, as an e-mail of a customer."""
 NAMES = ["Ann Lee", "Bob Roe", "Cem Kaya"]
 PHONES = ["2025550101", "2025550102", "2025550103"]
 TEAMS = ["Retail", "Commercial"]
@@ -161,6 +163,8 @@ class History(RuleBasedStateMachine):
         known = self.skips()
         self.spoiled[column] = board, how
         self._moved(board)
+        if self.rows("SELECT FROM monday_sync.sync_batch"):
+            return  # which the run would settle first
         before = self.row_versions()
         ended = self.company.sync(*known)
         assert ended.code == 3, (ended.code, ended.err)

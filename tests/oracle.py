@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -209,6 +209,25 @@ def _differing(base: str, fields: list[str]) -> set[str]:
     return {fields[number] for number in numbers}
 
 
+UNIQUE = {
+    "customers": ("email", "email"),
+    "insurances": ("company_name", "text"),
+    "sales_teams": ("name", "text"),
+    "storms": ("date_of_loss", "date"),
+}
+"""What rows are known by, and how it is compared."""
+
+
+def doubled(before: Database, after: Database, anybodys: Container[str]) -> Iterator[str]:
+    """Rows that a run made although there was one already that is known by the same; `anybodys` name nobody."""
+    for table, (column, kind) in UNIQUE.items():
+        known = {like(kind, row[column]): row_id for row_id, row in before.rows[table].items() if row[column]}
+        for row_id, row in after.rows[table].items():
+            value = like(kind, row[column])
+            if row_id not in before.rows[table] and value in known and value not in anybodys:
+                yield f"{table} {row_id} was made for {value!r}, which is {known[value]} already"
+
+
 def digest(connection: extensions.connection) -> list[tuple[Any, ...]]:
     """A hash of every row version of every table, the sync's own among them."""
     with connection.cursor() as cursor:
@@ -246,6 +265,7 @@ class Ledger:
     columns: dict[str, Columns] = field(default_factory=dict)
     cached_columns: dict[str, Columns] = field(default_factory=dict)
     fresh: bool = False
+    anybodys: Container[str] = ()
     held: set[tuple[str, str, str]] = field(default_factory=set)
 
     def typed_in_sql(self, table: str, row: str, column: str, was: str | None, now: str | None) -> None:
@@ -293,6 +313,7 @@ class Ledger:
     def check(self, read: list[Item], before: Database, after: Database, policy: str | None) -> list[str]:
         """Everything that is wrong after a run that was shown these items; then they count as shown."""
         wrong = [*self._items(read, before, after, policy), *self._typed(before, after), *self._structure(after)]
+        wrong += doubled(before, after, self.anybodys)
         for item in read:
             self.shown[item.board, item.id] = self._as_landed(item, after)
         self.fresh = False

@@ -21,6 +21,7 @@ from sandbox import STAFF_BOARD_ID
 from tests.both_oracle import RECORDS, Ledger, Scene, Seen, scene, seen
 from tests.company import PUSH, Company, Ended
 from tests.histories import (
+    ANYBODYS,
     EMAILS,
     LABELS,
     NAMES,
@@ -110,7 +111,16 @@ POINTED = [
     ("insurance_id", "insurances"),
     ("sales_team_id", "sales_teams"),
 ]
-PULLS: list[tuple[str, ...]] = [(), (), (), ("--full",), ("--limit", "2"), ("--board", "master"), ("--board", "staff")]
+PULLS: list[tuple[str, ...]] = [
+    (),
+    (),
+    (),
+    ("--full",),
+    ("--limit", "2"),
+    ("--board", "master"),
+    ("--board", "staff"),
+    ("--use-cache",),
+]
 PUSHES: list[tuple[str, ...]] = [
     (),
     (),
@@ -120,6 +130,7 @@ PUSHES: list[tuple[str, ...]] = [
     ("--board", "staff"),
     ("--propagate-deletes",),
     ("--allow-fanout",),
+    ("--retry-dead",),
 ]
 POLICIES = [None, None, None, "pg", "monday", "manual"]
 TROUBLES = [
@@ -147,7 +158,7 @@ class Histories(History):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger()
+        self.ledger = Ledger(anybodys=ANYBODYS)
         self.unseen: dict[tuple[int, str], str | None] = {}
         """What items said in a column before it was retyped."""
 
@@ -230,6 +241,15 @@ class Histories(History):
         if item := self.pick(gone, pick):
             self._person(board, item, lambda: self.sandbox.restore(item))
 
+    @rule(board=boards, pick=picks)
+    def move(self, board: str, pick: int) -> None:
+        """To the other board: it is nobody's project any more, or a new one."""
+        if item := self.pick(self._items(board), pick):
+            other = "staff" if board == "master" else "master"
+            self.sandbox.advance(1)
+            self.sandbox.move_to_board(item, BOARD_IDS[other])
+            self.ledger.moved(item, self._seen(other, item))
+
     # People in SQL
 
     @rule(edit=st.sampled_from(TYPED), pick=picks, value=picks, empty=st.sampled_from([False] * 5 + [True]))
@@ -288,6 +308,13 @@ class Histories(History):
         if rehearse:
             self._pull(*arguments, "--test")
         self._pull(*arguments)
+
+    @rule(adopt=st.sampled_from([(), (), ("--adopt", "monday"), ("--adopt", "pg")]))
+    def begin_afresh(self, adopt: tuple[str, ...]) -> None:
+        """What differs at that moment is nobody's edit any more, but with --adopt all of one side's."""
+        if not self._unfinished():
+            self.ledger.forget(adopts=bool(adopt))
+            self._pull("--resync", *adopt)
 
     @rule(kind=st.sampled_from([*ANYWHERE, "page_drift"]), nth=st.integers(1, 4), full=st.booleans())
     def pull_in_trouble(self, kind: str, nth: int, full: bool) -> None:

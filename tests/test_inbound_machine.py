@@ -18,6 +18,7 @@ from psycopg2 import extensions
 
 from tests.company import Company, Ended
 from tests.histories import (
+    ANYBODYS,
     EMAILS,
     LABELS,
     NAMES,
@@ -95,7 +96,7 @@ class Histories(History):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger()
+        self.ledger = Ledger(anybodys=ANYBODYS)
 
     @initialize(jobs=st.integers(3, 6), people=st.integers(1, 3), data=st.data())
     def begin(self, jobs: int, people: int, data: st.DataObject) -> None:
@@ -458,3 +459,28 @@ def test_a_column_that_was_left_alone_is_read_as_soon_as_it_is_not(synced: Compa
     assert (synced.project(item, "description"), synced.project(item, "estimated_value")) == ("Roof 1", 77)
     assert synced.sync().code == 0
     assert synced.project(item, "description") == "A new roof"
+
+
+@pytest.mark.parametrize("known", ["before the first run", "before --resync", "in SQL"])
+def test_whoever_was_there_before_is_found_by_every_later_item(company: Company, known: str) -> None:
+    """Not only by the first, which takes his row: what he is known by has to be written down then."""
+    first, second = company.sandbox.item_ids()[:2]
+    cells = {"email4__1": {"email": "ann@mail.example", "text": "ann@mail.example"}, "text65__1": "Ann Lee"}
+    if known == "before the first run":
+        company.sql("CREATE TABLE customers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, email text)")
+    else:
+        company.landed()
+    if known == "before --resync":
+        company.sandbox.edit(first, cells)
+        company.sandbox.advance(60)
+        company.landed()
+        company.landed("--resync")
+    else:
+        company.sql("INSERT INTO customers (name, email) VALUES ('Ann Lee', 'Ann@mail.example')")
+        company.sandbox.edit(first, cells)
+        company.sandbox.advance(60)
+        company.landed("--yes")
+    company.sandbox.edit(second, cells)
+    company.sandbox.advance(60)
+    company.landed()
+    assert company.value("SELECT count(*) FROM customers WHERE lower(email) = 'ann@mail.example'") == 1
