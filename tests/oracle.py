@@ -219,11 +219,15 @@ UNIQUE = {
 
 
 def doubled(before: Database, after: Database, anybodys: Container[str]) -> Iterator[str]:
-    """Rows that a run made although there was one already that is known by the same; `anybodys` name nobody."""
+    """Rows that a run made although there is an older one that is known by the same; `anybodys` name nobody."""
     for table, (column, kind) in UNIQUE.items():
-        known = {like(kind, row[column]): row_id for row_id, row in before.rows[table].items() if row[column]}
-        for row_id, row in after.rows[table].items():
-            value = like(kind, row[column])
+        said = {row_id: like(kind, row[column]) for row_id, row in after.rows[table].items() if row[column]}
+        known = {
+            value: row_id
+            for row_id, value in said.items()
+            if row_id in before.rows[table] and like(kind, before.rows[table][row_id][column]) == value
+        }
+        for row_id, value in said.items():
             if row_id not in before.rows[table] and value in known and value not in anybodys:
                 yield f"{table} {row_id} was made for {value!r}, which is {known[value]} already"
 
