@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
 from postgres.items import STORED, rows_by_id, stored_item
-from postgres.state import Present, row_hash
+from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.keys import row_keys
@@ -94,15 +94,18 @@ class _Reader:
         ).format(name=sql.Literal(table), table=self._tx.table(table))
 
     def _new(self, board: str, table: str) -> sql.Composable:
-        """Projects, and people with the role of the staff board."""
+        """Projects, unless they may be an item's already, and people with the role of the staff board."""
         role = sql.SQL("AND t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE)) if table == "users" else sql.SQL("")
         return sql.SQL(
             "SELECT 'new', {board}, t.id::text, {hash}, NULL FROM {table} t"
-            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role}"
+            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role} AND NOT EXISTS"
+            " (SELECT FROM monday_sync.sync_dead d WHERE {lookalike} AND d.place = {table_name} || '.' || t.id)"
         ).format(
             board=sql.Literal(board),
             hash=row_hash(table, self._present[table]),
             table=self._tx.table(table),
+            table_name=sql.Literal(table),
+            lookalike=sql.SQL(LOOKALIKE),
             role=role,
         )
 

@@ -107,9 +107,12 @@ class WorldLoader:
                 self.world.pending.add(row[0])
                 if not known:
                     self.world.unknown.add(row[0])
-                for key in row_keys(table, row):
+                keys = row_keys(table, row)
+                for key in keys:
                     self.world.keys[table].setdefault(key, row[0])
                     said.add((table, key))
+                if self._first_contact and keys and row[0] not in map(self.world.keys[table].get, keys):
+                    self.world.twins[table] += 1
         self._read_keys(said)
 
     def _pending_query(self, table: str) -> sql.Composable:
