@@ -119,6 +119,21 @@ class _Reader:
                 continue
             stored = stored_item(row, self._by_id)
             edits.stored[stored.board, stored.id] = stored
+        if self._deleted:
+            self._find_moved()
+
+    def _find_moved(self) -> None:
+        """A deleted record's item is not gone where its id stands in another row."""
+        for board, layout in self._layouts.items():
+            ids = [
+                stored.id
+                for stored in self._edits.stored.values()
+                if stored.board == board and stored.links[layout.record] in self._deleted
+            ]
+            if ids:
+                query = sql.SQL("SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)")
+                holding = self._tx.rows(query.format(self._tx.table(layout.slots[layout.record].table)), (ids,))
+                self._edits.moved |= {(board, item_id) for (item_id,) in holding}
 
     def drop_known(self) -> None:
         """Rows of which the item is known are not new: somebody cleared their `monday_item_id`."""

@@ -537,3 +537,24 @@ def test_a_later_one_is_told_of_and_becomes_no_second_item(lookalike: tuple[Comp
     company.sql("DELETE FROM monday_sync.sync_dead")
     assert company.sync().code == 0
     assert company.push("--test").report["items"]["create"] == 1
+
+
+def test_its_row_can_take_the_place_of_the_new_one(lookalike: tuple[Company, int]) -> None:
+    company, item = lookalike
+    company.sql("DELETE FROM projects WHERE monday_item_id = %s", item)
+    company.sql("UPDATE projects SET monday_item_id = %s WHERE name = 'job 9'", item)
+    assert company.sync().code == 0
+    assert company.push("--propagate-deletes").report["items"] == {
+        "create": 0,
+        "update": 0,
+        "archive": 0,
+        "unchanged": 9,
+    }
+    company.sandbox.edit(item, {CELLS["claim"]: "C-9"})
+    assert company.sync().code == 0
+    assert company.project(item, "claim_number") == "C-9"
+    assert company.project(item, "company_cam_link") == "https://cam.example/9"
+    company.sql("UPDATE projects SET claim_number = 'C-10' WHERE monday_item_id = %s", item)
+    assert company.push().report["items"]["update"] == 1
+    assert company.sandbox.item(item)["cells"][CELLS["claim"]]["text"] == "C-10"
+    assert company.sync("--full").writes == 0
