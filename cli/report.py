@@ -91,6 +91,7 @@ class Report:
     exit_code: Exit = Exit.DONE
     samples: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    second_rows: list[str] = field(default_factory=list)
 
     @property
     def written(self) -> int:
@@ -172,7 +173,13 @@ def as_text(report: Report, verbosity: int = 0) -> str:
     """The summary of a run for a terminal, a log or a mail: plain text, no colour, prose of at most 100 columns."""
     shown = (_boards(report), _tables(report)) if report.items is None else (_looked(report), _items(report))
     blocks: list[Iterable[str]] = [_head(report), *shown, _changes(report)]
-    blocks += [_differences(report), _notes(report), _needs_a_person(report, verbosity), _foot(report)]
+    blocks += [
+        _differences(report),
+        _second_rows(report, verbosity),
+        _notes(report),
+        _needs_a_person(report, verbosity),
+        _foot(report),
+    ]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
 
@@ -269,6 +276,18 @@ def _differences(report: Report) -> Iterator[str]:
         yield from (f"    {line}" for line in report.differences)
 
 
+def _second_rows(report: Report, verbosity: int) -> Iterator[str]:
+    """Statements that link rows to items, of use as long as the items have no rows of their own."""
+    if not report.second_rows or (_ended_well(report) and not report.dry_run):
+        return
+    shown = report.second_rows if verbosity > 0 else report.second_rows[:SHOWN]
+    yield from _wrapped("Rows without an item id, each with the item that looks like it. Where it is the same job:")
+    yield "    ALTER TABLE projects ADD COLUMN IF NOT EXISTS monday_item_id bigint;"
+    yield from (f"    {line}" for line in shown)
+    if len(report.second_rows) > len(shown):
+        yield f"    … and {len(report.second_rows) - len(shown):,} more: -v lists them all"
+
+
 def _notes(report: Report) -> Iterator[str]:
     if report.notes:
         yield "  Good to know:"
@@ -315,8 +334,8 @@ def _conflicts(entry: Open) -> tuple[Open, str, str]:
 
 def _alike(entry: Open) -> tuple[Open, str, str]:
     text = (
-        f"{counted(entry.count, 'pair')} of rows may be the same person or firm{_new(entry)}: rows are never merged by "
-        "themselves; if they are the same, correct the cells"
+        f"{counted(entry.count, 'pair')} of rows may be the same person, firm or job{_new(entry)}: rows are never "
+        "merged by themselves, that is yours to decide"
     )
     return entry, text, "sync_dead"
 

@@ -9,7 +9,7 @@ import timing
 from cli.report import counted
 from cli.run import Run, run_record
 from inbound.read import Snapshot, revisions
-from inbound.tell import Landed, samples, tell
+from inbound.tell import Landed, foretell, tell
 from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
@@ -31,14 +31,17 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
         accept_shrink=options.accept_shrink,
         resync=options.resync,
         adopt_anyway=options.yes or options.adopt is not None,
+        second_rows=options.yes,
     )
     if not run.dry and _has_news(start, snapshot):
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     guard_read(_sizes(start, snapshot), thresholds)
     loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
     plan = _plan(run, snapshot, loader)
-    run.report.samples = list(samples(plan, options.verbosity))
+    foretell(run, plan)
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    if not options.yes:  # which says that they are other jobs
+        plan.would_merge += plan.lookalikes
     applied = None
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):

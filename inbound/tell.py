@@ -14,6 +14,7 @@ from postgres.apply import Applied, alike
 from postgres.state import Standing
 from reconcile.base import FORCE
 from reconcile.errors import Exit
+from reconcile.identity import WouldMerge
 from reconcile.merge import Conflict
 from reconcile.plan import Plan
 
@@ -28,6 +29,19 @@ class Landed:
     plan: Plan
     applied: Applied | None
     standing: Standing
+
+
+def foretell(run: Run, plan: Plan) -> None:
+    """What a person needs to see of a plan even if a guard refuses it."""
+    run.report.samples = list(samples(plan, run.options.verbosity))
+    run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
+    if run.dry and run.options.verbosity > 0:
+        run.report.differences = list(_differences(run, plan))
+
+
+def _linking(pair: WouldMerge) -> str:
+    """For a person to run."""
+    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def tell(run: Run, landed: Landed) -> None:
@@ -45,9 +59,6 @@ def tell(run: Run, landed: Landed) -> None:
     report.waiting = landed.standing.outbound
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, landed.standing, report.tolerated)]))
-    report.samples = list(samples(plan, run.options.verbosity))
-    if run.dry and run.options.verbosity > 0:
-        report.differences = list(_differences(run, plan))
     waiting = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.exit_code = Exit.PERSON_NEEDED if waiting else Exit.DONE
 
@@ -104,6 +115,17 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
         yield (
             f'The stage "{stage}" of {counted(count, "project")} is not in STAGE_STATUS of monday_api.py: '
             "the status is pending."
+        )
+    if others := len(set(plan.lookalikes) - set(plan.would_merge)):
+        yield (
+            f"{counted(others, 'row')} of projects without monday_item_id looked like an item and stayed as they are: "
+            "--yes says that they are other jobs."
+        )
+    if plan.twins:
+        found = ", ".join(f"{count:,} of {table}" for table, count in sorted(plan.twins.items()))
+        yield (
+            f"Rows with the key of another row: {found}. Items are linked to the one that most rows point at, then to "
+            "the older one; the others stay as they are. Merge them by hand if they are the same."
         )
     if plan.unparsed_addresses:
         yield (

@@ -23,7 +23,7 @@ from reconcile.edits import Edits
 from reconcile.errors import ConfigError
 from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
-from reconcile.push import Push
+from reconcile.push import ItemCreate, Push
 from reconcile.world import ItemKey
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found = Found(edits)
     if not looked and (not first.creates or run.options.max_create == 0):
         found.push = make_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
-        _put_off_creates(run, found.push, ())
+        _put_off_creates(run, found.push, (), edits)
         _guard(run, found, start)
         return found
     shown = _look(run, start, looked, found)
@@ -105,7 +105,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     unseen = set(wanted) - found.looked - set(found.gone)
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
-    _put_off_creates(run, found.push, looked)
+    _put_off_creates(run, found.push, looked, edits)
     _guard(run, found, start)
     return found
 
@@ -119,13 +119,19 @@ def _limited(run: Run, wanted: Sequence[ItemKey]) -> list[ItemKey]:
     return [key for keys in by_board.values() for key in keys[: run.options.limit]]
 
 
-def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
+def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey], edits: Edits) -> None:
     """New items count towards the limit of their board, after the items that are there; `--max-create 0` makes none."""
+    every = push.creates
     if run.options.max_create == 0:
-        push.unmade, push.creates = len(push.creates), []
-    if run.options.limit is None:
-        return
-    left = dict.fromkeys(run.board_ids, run.options.limit)
+        push.unmade, push.creates = len(every), []
+    elif run.options.limit is not None:
+        _keep_within(run.options.limit, run, push, looked)
+    if len(push.creates) < len(every):
+        _leave_as_they_are(every, push, edits)
+
+
+def _keep_within(limit: int, run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
+    left = dict.fromkeys(run.board_ids, limit)
     for board, _item in looked:
         left[board] -= 1
     kept = []
@@ -136,6 +142,15 @@ def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
         else:
             push.put_off += 1
     push.creates = kept
+
+
+def _leave_as_they_are(every: Iterable[ItemCreate], push: Push, edits: Edits) -> None:
+    """A row of which no item is made now is not made whole either, unless it has something to tell another one."""
+    links = [item.links for item in push.items] + [create.links for create in push.creates]
+    kept = {row for linked in links for row in linked} | edits.changed.keys()
+    left = {row for create in every for row in create.links} - kept
+    for table, updates in push.completed.items():
+        push.completed[table] = [update for update in updates if update.id not in left]
 
 
 def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> dict[ItemKey, Shown]:

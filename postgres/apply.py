@@ -21,7 +21,7 @@ from postgres.conflicts import add_conflicts, settle_open
 from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
 from postgres.items import write_items
-from postgres.state import JSON_COLUMNS, row_hash
+from postgres.state import JSON_COLUMNS, LOOKALIKE, row_hash
 from postgres.transaction import Transaction
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
@@ -40,6 +40,12 @@ DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
 UPDATE monday_sync.sync_conflict SET state = 'settled' WHERE state = 'open';
 UPDATE monday_sync.sync_board SET tolerated = 0
 """
+_CORRECTED = f"""
+DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
+WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE}
+AND NOT (d.kind, d.board_id, d.item_id, d.place)
+    IN (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]))
+"""  # noqa: S608  constants alone
 _FOREIGN_KEYS = {
     table: tuple(
         position for column, position in columns.items() if column.endswith("_id") and column != "monday_item_id"
@@ -309,10 +315,7 @@ class Applier:
         ]
         if seen:
             self._tx.execute(
-                "DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)"
-                " WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT"
-                " (d.kind, d.board_id, d.item_id, d.place) IN (SELECT * FROM unnest(%s::text[], %s::bigint[],"
-                " %s::bigint[], %s::text[]))",
+                _CORRECTED,
                 (
                     [self._layouts[item.board].board_id for item in seen],
                     [item.id for item in seen],
@@ -344,6 +347,12 @@ class Applier:
 
 def alike(found: WouldMerge) -> str:
     """Why two rows are reported: a person decides whether they are one."""
+    if found.table == "projects":
+        return (
+            "a row without monday_item_id looks like the item, which has a row of its own: if they are one job, delete "
+            "that one and write the item's id into the other; if not, delete this line of monday_sync.sync_dead, which "
+            "keeps the row from becoming an item"
+        )
     return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"
 
 

@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
 from postgres.items import STORED, model_columns, rows_by_id, stored_item
-from postgres.state import Present, row_hash
+from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.keys import row_keys
@@ -95,15 +95,18 @@ class _Reader:
         ).format(name=sql.Literal(table), table=self._tx.table(table))
 
     def _new(self, board: str, table: str) -> sql.Composable:
-        """Projects, and people with the role of the staff board."""
+        """Projects, unless they may be an item's already, and people with the role of the staff board."""
         role = sql.SQL("AND t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE)) if table == "users" else sql.SQL("")
         return sql.SQL(
             "SELECT 'new', {board}, t.id::text, {hash}, NULL FROM {table} t"
-            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role}"
+            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role} AND NOT EXISTS"
+            " (SELECT FROM monday_sync.sync_dead d WHERE {lookalike} AND d.place = {table_name} || '.' || t.id)"
         ).format(
             board=sql.Literal(board),
             hash=row_hash(table, self._present[table]),
             table=self._tx.table(table),
+            table_name=sql.Literal(table),
+            lookalike=sql.SQL(LOOKALIKE),
             role=role,
         )
 
@@ -117,6 +120,21 @@ class _Reader:
                 continue
             stored = stored_item(row, self._by_id)
             edits.stored[stored.board, stored.id] = stored
+        if self._deleted:
+            self._find_moved()
+
+    def _find_moved(self) -> None:
+        """A deleted record's item is not gone where its id stands in another row."""
+        for board, layout in self._layouts.items():
+            ids = [
+                stored.id
+                for stored in self._edits.stored.values()
+                if stored.board == board and stored.links[layout.record] in self._deleted
+            ]
+            if ids:
+                query = sql.SQL("SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)")
+                holding = self._tx.rows(query.format(self._tx.table(layout.slots[layout.record].table)), (ids,))
+                self._edits.moved |= {(board, item_id) for (item_id,) in holding}
 
     def drop_known(self) -> None:
         """Rows of which the item is known are not new: somebody cleared their `monday_item_id`."""

@@ -72,6 +72,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
     run_id: str
 
 
+LOOKALIKE = "(d.kind = 'would-merge' AND left(d.place, 9) = 'projects.')"
+"""SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
+
 LISTED = 100
 """Dead letters that a run lists, the newest first; the counts are always whole."""
 
@@ -135,13 +138,16 @@ def read_standing(tx: Transaction, present: Present, *, outbound: bool = True) -
         if table in present
     ]
     others = sql.SQL(
-        "SELECT kind, count(*), NULL FROM monday_sync.sync_dead GROUP BY kind"
+        "WITH dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
+        " (SELECT FROM {projects} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
+        " AND p.archived_at IS NULL) ELSE true END)"
+        " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
-        " FROM monday_sync.sync_dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
+        " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
         " UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict WHERE state = 'open'"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
-    ).format(listed=sql.Literal(LISTED))
+    ).format(listed=sql.Literal(LISTED), lookalike=sql.SQL(LOOKALIKE), projects=tx.table("projects"))
     total: dict[str, int] = {}
     dead: list[DeadLetter] = []
     for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts])):

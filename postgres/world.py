@@ -56,6 +56,8 @@ class WorldLoader:
         compared = [] if self._forget else [(view.board, view.id) for view in views]
         self._read_stored([*compared, *gone])
         self._read_adopted(views)
+        self._read_rows(self._linked())
+        self._read_moved()
         while True:
             everyone += self._siblings(everyone)
             self._read_rows(self._linked())
@@ -111,10 +113,13 @@ class WorldLoader:
                 self.world.pending.add(row[0])
                 if not known:
                     self.world.unknown.add(row[0])
-                for key in row_keys(table, row):
+                keys = row_keys(table, row)
+                for key in keys:
                     self.world.keys[table].setdefault(key, row[0])
                     self.world.derived[table].add(key)
                     said.add((table, key))
+                if self._first_contact and keys and row[0] not in map(self.world.keys[table].get, keys):
+                    self.world.twins[table] += 1
         self._read_keys(said)
 
     def _pending_query(self, table: str) -> sql.Composable:
@@ -172,21 +177,34 @@ class WorldLoader:
         """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
         for layout in self._layouts.values():
             new = [v for v in views if v.board == layout.board and (v.board, v.id) not in self.world.stored]
-            table = layout.slots[layout.record].table
-            if not new or "monday_item_id" not in self._present.get(table, ()):
-                continue
-            statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
-            query = statement.format(model_columns(table, self._present), self._tx.table(table))
-            place = TABLES[table].__struct_fields__.index("monday_item_id")
-            found: dict[int, RowId] = {}
-            for row in self._tx.rows(query, ([view.id for view in new],)):
-                self.world.rows[table][row[0]] = row
-                found.setdefault(row[place], row[0])
+            found = self._rows_of_items(layout, [view.id for view in new])
             for view in new:
                 if view.id in found:
-                    self.world.keys[table][item_key(view.board, view.id)] = found[view.id]
                     links = adopted_links(view, layout, self.world.rows, found[view.id])
                     self.world.adopted[view.board, view.id] = links
+
+    def _read_moved(self) -> None:
+        """Items whose row a person deleted, and wrote their id into another one."""
+        for layout in self._layouts.values():
+            rows = self.world.rows[layout.slots[layout.record].table]
+            items = [stored for (board, _id), stored in self.world.stored.items() if board == layout.board]
+            self._rows_of_items(layout, [stored.id for stored in items if stored.links[layout.record] not in rows])
+
+    def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
+        """Item id → the row that holds it, which is read and owns the item's key."""
+        table = layout.slots[layout.record].table
+        if not ids or "monday_item_id" not in self._present.get(table, ()):
+            return {}
+        statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
+        query = statement.format(model_columns(table, self._present), self._tx.table(table))
+        place = TABLES[table].__struct_fields__.index("monday_item_id")
+        found: dict[int, RowId] = {}
+        for row in self._tx.rows(query, (list(ids),)):
+            self.world.rows[table][row[0]] = row
+            found.setdefault(row[place], row[0])
+        for item_id, row_id in found.items():
+            self.world.keys[table][item_key(layout.board, item_id)] = row_id
+        return found
 
     def _siblings(self, everyone: Sequence[View]) -> list[View]:
         """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""

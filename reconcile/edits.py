@@ -19,7 +19,8 @@ class Edits:
     his key or not. `refused`: what monday would not take at a place, by a hash of the value;
     `letters` the places of all of those that a person was told of.
     `busy` are items and rows that an unfinished journal still speaks of, `elsewhere` changed rows that a board outside
-    this run shows. `items` counts each board's known items.
+    this run shows. `items` counts each board's known items. `moved` are items whose id a person wrote into another row
+    than the one that is remembered, and deleted.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
@@ -34,3 +35,4 @@ class Edits:
     busy: set[ItemKey | RowId] = field(default_factory=set)
     elsewhere: set[RowId] = field(default_factory=set)
     items: dict[str, int] = field(default_factory=dict)
+    moved: set[ItemKey] = field(default_factory=set)

@@ -20,6 +20,7 @@ SHRINK_SHARE = 0.50
 CREATE_FLOOR, CREATE_SHARE = 50, 0.10
 ADOPT_FLOOR, ADOPT_SHARE = 20, 0.05
 ALL_CHANGED_FLOOR = 20
+LOOKALIKE_FLOOR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Thresholds:
     accept_shrink: bool = False
     resync: bool = False
     adopt_anyway: bool = False
+    second_rows: bool = False
     max_create: int | None = None
 
 
@@ -65,6 +67,7 @@ def guard_plan(plan: Plan, known_items: Mapping[str, int], thresholds: Threshold
     """
     reasons = list(_all_changed(plan, sum(known_items.values()), thresholds))
     reasons += _another_database(plan, thresholds)
+    reasons += _second_rows(plan, known_items, thresholds)
     reasons += _too_many_changes(plan, thresholds)
     reasons += _too_many_gone(plan, known_items, thresholds)
     if reasons:
@@ -108,6 +111,18 @@ def _another_database(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
             f"rows that were here before the first sync differ from the boards in {differ:,} of {known:,} fields: "
             "look at --test -v, then run with --yes to leave both sides as they are, or with --adopt monday or pg."
         )
+
+
+def _second_rows(plan: Plan, known_items: Mapping[str, int], thresholds: Thresholds) -> Iterator[str]:
+    """Jobs that would be there twice: on a first run one of them is too many, later a few are left to the person."""
+    boards = Counter(pair.item[0] for pair in plan.lookalikes)
+    for board, count in sorted(boards.items()):
+        if count > (LOOKALIKE_FLOOR if known_items.get(board) else 0) and not thresholds.second_rows:
+            yield (
+                f"items that would get a new row look like rows of projects without monday_item_id, {count:,} of them: "
+                "write the items' ids into those rows (--test -v prints the statements), or run with --yes if they are "
+                "other jobs."
+            )
 
 
 def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:

@@ -52,7 +52,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class WouldMerge:
-    """Two rows that one slot says are the same. They are never merged: a person decides."""
+    """Two rows that one slot says are the same. They are never merged: a person decides. `role` is the slot's, or of a
+    project the row that may be the same job."""
 
     item: ItemKey
     role: str
@@ -268,12 +269,25 @@ class _Table:
         for key in keys:
             if key in self.owner:
                 return self.owner[key]
+        if self.world.unknown and (row := self._parentless(keys[0])) is not None:
+            return row
         n = 0
         while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows:
             n += 1
         self.resolution.new_rows[new] = (self.table, keys[0])
         self.owner[keys[0]] = new
         return new
+
+    def _parentless(self, key: str) -> RowId | None:
+        """A row from before the sync that lacks the parent with which this key begins: the rest of the key finds it,
+        as long as nobody else did."""
+        bare = f"-|{key.partition('|')[2]}"
+        row = self.owner.get(bare)
+        if row is None or row not in self.world.unknown or self.keys_of[row] != {bare}:
+            return None
+        self._release(bare)
+        self._claim(key, row)
+        return row
 
     def _claim_free(self, entry: Said) -> None:
         """A slot's keys go to its row where they are free; two rows for one slot are reported, never merged."""

@@ -211,7 +211,8 @@ def _fill(
     rows: Mapping[ItemKey, ItemRows],
     spoken: set[tuple[RowId, int]],
 ) -> None:
-    """First contact: an empty field of the row takes what the item says; a filled one is left, and tolerated."""
+    """First contact: an empty field of the row takes what the item says, and one without its parts those; a filled one
+    is left, and tolerated."""
     item = (view.board, view.id)
     stored = world.stored.get(item)
     for place, row in enumerate(rows[item]):
@@ -223,10 +224,15 @@ def _fill(
         row_id = links[item][place]
         met = stored if stored is not None and stored.links[place] == row_id and not selects_only(slot, row) else None
         for number, at, says in zip(slot.fields, slot.row_at, view.values[slot.first : slot.last], strict=True):
-            if says is None or says is UNSET or row[at] is not None:
+            if says is None or says is UNSET or (row[at] is not None and not _lacks_parts(row[at], says)):
                 continue
             if (met is None or met.m[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
                 row[at] = says
+
+
+def _lacks_parts(holds: FieldValue, says: FieldValue) -> bool:
+    """Whether a row holds of a name or an address only the whole, the one that the item says."""
+    return isinstance(holds, tuple) and isinstance(says, tuple) and holds[0] == says[0] and not any(holds[1:])
 
 
 @dataclass(slots=True)

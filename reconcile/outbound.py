@@ -156,7 +156,8 @@ class _Planner:
         record = self._row(layout.slots[layout.record].table, stored.links[layout.record])
         key = (stored.board, stored.id)
         if record is None:
-            self._deleted(key, stored, layout, shown)
+            if key not in self._edits.moved:
+                self._deleted(key, stored, layout, shown)
             return
         said = tuple(stored.m)
         view = shown.view if shown else View(stored.board, stored.id, stored.updated_at, said, (), stored.m_hash)

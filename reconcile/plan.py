@@ -18,6 +18,7 @@ from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.keys import row_keys
+from reconcile.lookalikes import lookalikes
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
 from reconcile.pointers import (
     anchor_items,
@@ -85,7 +86,8 @@ class Plan:
     """All changes of one run, sorted.
 
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
-    to tell any more; `tolerated` is how each board's number of tolerated cells moves.
+    to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
+    projects, each with a row without item id that may be the same job; `twins` as in `World`.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -100,6 +102,7 @@ class Plan:
     conflicts: list[Conflict] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     would_merge: list[WouldMerge] = field(default_factory=list)
+    lookalikes: list[WouldMerge] = field(default_factory=list)
     unknown_stages: Counter[str] = field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
@@ -107,6 +110,7 @@ class Plan:
     adopted_differences: int = 0
     tolerated: Counter[str] = field(default_factory=Counter)
     known_rows: dict[str, int] = field(default_factory=dict)
+    twins: Counter[str] = field(default_factory=Counter)
 
     @property
     def writes(self) -> int:
@@ -157,7 +161,9 @@ def make_plan(
         placeholders=resolution.placeholders,
         conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
         would_merge=resolution.would_merge,
+        lookalikes=lookalikes(views, layouts, world, resolution),
         known_rows=dict(world.counts),
+        twins=world.twins,
     )
     if world.unknown:
         _count_adopted(views, layouts, world, links, plan)

@@ -44,7 +44,7 @@ def shape_of(column: Column, cells: int) -> Shape:
         told = _told_halves if cells == 2 else _told_name
         return Shape(NAME_COLUMNS, person_name, _canon_name, _canon_name, settled_name, told)
     if column.target == "properties.address":
-        return Shape(ADDRESS_COLUMNS, _address, _same, _raw_address, settled_address, _told_address)
+        return Shape(ADDRESS_COLUMNS, _address, _canon_address, _raw_address, settled_address, _told_address)
     build = or_item_name if column.target == "projects.name" else None
     return Shape((column.column,), build, column.codec.canon, column.codec.canon, settled_value, _told_value)
 
@@ -94,6 +94,13 @@ def _canon_name(value: Any) -> Any:
     full, first, last = value
     joined = " ".join(part for part in (first, last) if part)
     return full or joined, joined or full
+
+
+def _canon_address(value: Any) -> Any:
+    """A row that holds only the whole address is equal to one that holds the parts that are read from it too."""
+    if isinstance(value, tuple) and value[0] is not None and not any(value[1:]):
+        return (value[0], *address.parse(value[0]))
+    return value
 
 
 def _raw_address(value: Any) -> Any:

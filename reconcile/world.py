@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ class World:
     `pending` are rows that people changed or added since the last sync, `unknown` those that were never synced; `taken`
     are ids that new rows may not use; `adopted` the links of items whose rows were there before the first sync.
     `derived` are the keys that nobody wrote down: the present content of a pending row has them.
+    `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -48,3 +50,4 @@ class World:
     adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
     staff_emails: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
+    twins: Counter[str] = field(default_factory=Counter)

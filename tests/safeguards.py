@@ -153,6 +153,20 @@ SAFEGUARDS = (
         "CREATE_FLOOR, CREATE_SHARE = 10**9, 0.10\n",
         ("tests/test_push_refused.py::test_too_many_new_items",),
     ),
+    Safeguard(
+        "the guard against second rows of jobs without an item id",
+        "reconcile/guards.py",
+        "LOOKALIKE_FLOOR if known_items.get(board) else 0",
+        "LOOKALIKE_FLOOR * 1000",
+        ("tests/test_adoption.py::test_jobs_that_would_be_there_twice_are_refused_and_can_be_linked",),
+    ),
+    Safeguard(
+        "no item is made of a row that may be an item's already",
+        "postgres/edits.py",
+        "WHERE {lookalike} AND d.place",
+        "WHERE false AND {lookalike} AND d.place",
+        ("tests/test_adoption.py::test_a_later_one_is_told_of_and_becomes_no_second_item",),
+    ),
 )
 
 

@@ -325,6 +325,16 @@ def test_the_first_contact_sends_nothing_and_old_rows_become_no_items_unasked(ad
     assert (items["create"], items["update"], items["archive"]) == (WITHOUT, 0, 0)
 
 
+def test_rows_of_which_no_item_is_made_stay_as_they_are(adopted: Company) -> None:
+    """A name that stands in one column of two is completed once the row becomes an item, not before."""
+    before = adopted.contents(only="public")
+    assert adopted.push("--max-create", "0").code in (0, 5)
+    assert adopted.contents(only="public") == before
+    ended = adopted.push("--limit", "5")
+    assert ended.report["items"]["create"] == 5, ended.err
+    assert adopted.value("SELECT count(*) FROM projects WHERE name LIKE 'Lead %%' AND item_name IS NOT NULL") == 5
+
+
 def test_the_old_rows_become_items_once_when_that_is_meant(adopted: Company) -> None:
     before = theirs(adopted)["invoices"]
     ended = adopted.push("--max-create", str(WITHOUT))

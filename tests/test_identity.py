@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import TABLES
-from reconcile.identity import row_id
+from models import TABLES, RowId
+from reconcile.identity import resolve, row_id
 from reconcile.rows import View
-from tests.kit import Memory, view
+from reconcile.world import World
+from tests.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
 
@@ -61,6 +62,23 @@ def test_an_email_shared_by_many_names_becomes_nobodys_for_good() -> None:
     again = memory.sync([view("master", 60, {"customers.email": "office@x.co", "customers.name": "Ann"})])
     assert again.placeholders == set(), "the decision is remembered, not taken again"
     assert memory.linked("master", 60, "customer") != memory.linked("master", 50, "customer")
+
+
+def test_a_house_from_before_the_sync_that_is_nobodys_goes_to_the_first_who_lives_there() -> None:
+    """A row with an owner of its own, or one that was synced, never does."""
+    house, key = RowId("house"), "-|1 oak st"
+    said = {"customers.email": "ann@x.co", "properties.address": "1 Oak Street"}
+    views = [view("master", 1, said), view("master", 2, {**said, "customers.email": "bob@x.co"})]
+    number = next(n for n, slot in enumerate(LAYOUTS["master"].slots) if slot.role == "property")
+    for owner, unknown in ((None, True), (None, False), ("ann", True)):
+        world = World(unknown={house} if unknown else set())
+        world.rows["properties"][house] = (house, owner, "1 Oak St", None, None, None, None, None, None)
+        world.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
+        for order in (views, views[::-1]):
+            links = resolve(order, LAYOUTS, world).links
+            found = [links["master", item][number] for item in (1, 2)]
+            assert (found[0] == house) is (owner is None and unknown)
+            assert found[1] not in (house, found[0], None)
 
 
 def test_a_changed_email_renames_the_customer_of_its_only_item() -> None:

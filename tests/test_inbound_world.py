@@ -283,8 +283,8 @@ def test_an_older_database_is_adopted_without_doubles(older: Company) -> None:
     ("arguments", "name", "tolerated"),
     [
         (("--yes",), "Roof", 2 + 6),  # two names, and six notes that only the rows have
-        (("--adopt", "monday"), "Job 1", 6),  # an empty cell takes nothing away
-        (("--adopt", "pg"), "Roof", 0),
+        (("--adopt", "monday", "--yes"), "Job 1", 6),  # an empty cell takes nothing away
+        (("--adopt", "pg", "--yes"), "Roof", 0),
     ],
 )
 def test_what_differed_before_is_left_or_settled_as_asked(

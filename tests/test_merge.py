@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import TABLES, RowId
 from reconcile.base import FORCE
 from reconcile.columns import Policy
 from reconcile.merge import Verdict, verdict
@@ -55,6 +56,39 @@ def test_an_edit_on_monday_lands_and_an_edit_in_postgres_waits() -> None:
     plan = memory.sync([ann(customers__notes="new", at=LATEST)])
     assert [update.changes for update in plan.updates["customers"]] == [{"notes": ("old", "new")}]
     assert customer(memory)["phone"] == "+13035550199"
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "held", "said", "filled"),
+    [
+        ("users", "name:ann lee", {"name": "Ann Lee"}, {"users.name/Estimator": "Ann Lee"}, {"last_name": "Lee"}),
+        ("users", "name:ann lee", {"name": "ANN Lee"}, {"users.name/Estimator": "Ann Lee"}, {}),
+        ("users", "name:ann lee", {"name": "Ann Lee", "last_name": "L"}, {"users.name/Estimator": "Ann Lee"}, {}),
+        ("properties", "-|1 oak st reno nv 89501", {"address": "1 Oak St, Reno, NV 89501"},
+         {"properties.address": "1 Oak St, Reno, NV 89501"}, {"city": "Reno", "zip": "89501"}),
+        ("properties", "-|1 oak st reno nv 89501", {"address": "1 OAK ST, Reno, NV 89501"},
+         {"properties.address": "1 Oak St, Reno, NV 89501"}, {}),
+    ],
+)  # fmt: skip
+def test_a_row_from_before_that_holds_only_the_whole_gets_its_parts(
+    table: str, key: str, held: dict[str, str], said: dict[str, str], filled: dict[str, str]
+) -> None:
+    memory, row = Memory(), RowId("old")
+    memory.rows[table][row] = tuple({"id": row, **held}.get(name) for name in TABLES[table].__struct_fields__)
+    memory.keys[table][key] = row
+    plan = memory.plan([view("master", 1, said)])
+    changes = {name: after for update in plan.updates[table] for name, (_before, after) in update.changes.items()}
+    assert filled.items() <= changes.items()
+    assert not held.keys() & changes.keys()
+    assert bool(filled) is (plan.tolerated.total() == 0)
+
+
+def test_an_address_without_its_parts_is_equal_to_the_same_with_them() -> None:
+    field = next(field for field in LAYOUTS["master"].fields if field.columns[0] == "address")
+    bare, whole = "1 Oak St, Reno, NV 89501", ("1 Oak St, Reno, NV 89501", "1 Oak St", "Reno", "NV", "89501")
+    assert field.canon((bare, None, None, None, None)) == field.canon(whole)
+    assert field.canon((bare, None, "Elko", None, None)) != field.canon(whole)
+    assert field.canon(None) is None
 
 
 def test_clearing_a_cell_is_an_edit() -> None:
