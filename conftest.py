@@ -20,7 +20,7 @@ from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.migrate import migrate
 from tests.company import Company, small_world
-from tests.killing import Held
+from tests.killing import Held, Killer, Launcher
 from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
 
 _SERVERS = pytest.StashKey[Path]()
@@ -187,6 +187,18 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     monkeypatch.setattr("sandbox.service.time", SimpleNamespace(sleep=held.sleep))
     yield held
     held.free.set()
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    launcher = Launcher()
+    yield launcher
+    launcher.stop()
+
+
+@pytest.fixture
+def killer(launcher: Launcher, held: Held) -> Killer:
+    return Killer(launcher, held)
 
 
 @pytest.fixture(autouse=True)

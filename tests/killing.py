@@ -131,6 +131,9 @@ class Forked:
         self.send_signal(signal.SIGSTOP)
         self.wait_stopped()
 
+    def go_on(self) -> None:
+        self.send_signal(signal.SIGCONT)
+
     def wait_stopped(self) -> None:
         wait_until(lambda: Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
 

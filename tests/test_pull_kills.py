@@ -20,9 +20,7 @@ from tests.company import Company
 from tests.killing import (
     SOAK,
     Companies,
-    Held,
     Killer,
-    Launcher,
     Point,
     Way,
     everything,
@@ -108,22 +106,10 @@ class Scene:
             return self.points
         calls = [point for point in self.points if point.kind == "call"]
         messages = [point for point in self.points if point.kind == "message" and not point.arrived]
-        left_out = {*messages} - {*messages[::6], messages[-1]}
+        left_out = {*messages} - {*messages[::8], messages[-1]}
         if self.name == "gone":
-            left_out |= {*calls} - {*calls[::3]}
+            left_out |= {*calls} - {*calls[::4]}
         return [point for point in self.points if point not in left_out]
-
-
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    launcher = Launcher()
-    yield launcher
-    launcher.stop()
-
-
-@pytest.fixture
-def killer(launcher: Launcher, held: Held) -> Killer:
-    return Killer(launcher, held)
 
 
 @pytest.fixture(params=SCENES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import signal
 import subprocess
 import time
@@ -26,7 +27,7 @@ from monday_api import MARKER
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.world import API_USER
 from tests.company import PUSH, Company
-from tests.killing import Companies, Held
+from tests.killing import SOAK, Companies, Held, Killer, Way, sound_files
 from tests.servers import Keywords
 
 PUSHED = ("--propagate-deletes", "--on-conflict", "pg")
@@ -246,6 +247,26 @@ def test_killed_while_it_settles_what_an_earlier_kill_left(copies: Copies, held:
                     break
             recovered(company, "push")
             assert ends(company) == expected
+
+
+def test_killed_anywhere_and_the_runs_that_repair_it_too(copies: Copies, killer: Killer) -> None:
+    """At its files, requests and messages to the database, up to three times, by either command."""
+    ways = (Way(PUSH, PUSHED), Way("sync_monday_to_pg.py", PULLED))
+    with copies.another() as company:
+        points = killer.points(company, ways[0])
+        expected = ends(company)
+    dice = random.Random(1)
+    sample = [[point] for point in (points if SOAK else dice.sample(points, 4))]
+    sample += [dice.sample(points, dice.choice((2, 2, 3))) for _ in range(60 if SOAK else 6)]
+    for first, *more in sample:
+        with copies.another() as company:
+            killer.kill(company, ways[0], first)
+            for point in more:
+                killer.kill(company, dice.choice(ways), point, certain=False)
+            recovered(company, dice.choice(("push", "pull")))
+            assert ends(company) == expected, (first, *more)
+            sound_files(company)
+    print(f"\npush: {killer.kills} kills at {len(points)} points")  # noqa: T201  for -s
 
 
 # Journals that lay for a while ----------------------------------------------------------------------------------------
