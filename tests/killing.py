@@ -302,13 +302,13 @@ _COUNTED = {b"Q": "query", b"d": "COPY data", b"c": "COPY done"}
 
 
 class Way(NamedTuple):
-    """A command as it is run."""
+    """A command that has something to write."""
 
     program: str
     arguments: tuple[str, ...]
 
-    def run(self, company: Company) -> Ended:
-        return company.run("--json", *self.arguments, program=self.program)
+    def run(self, company: Company, *more: str) -> Ended:
+        return company.run("--json", *more, *self.arguments, program=self.program)
 
 
 class Point(NamedTuple):

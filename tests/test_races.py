@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 from psycopg2 import extensions
 
-from tests.company import PUSH, Company
-from tests.killing import SOAK, Forked, Held, Launcher, Line, Way, everything, replace_database, wait_until
+from tests.company import Company
+from tests.killing import SOAK, Forked, Held, Launcher, Line, everything, replace_database, wait_until
 from tests.launcher import NOT_ALLOWED
 from tests.servers import Keywords
-from tests.test_fault_table import on_request, only_on_request
-from tests.test_push_kills import PULLED, PUSHED, Copies, boards_of, ends
+from tests.test_fault_table import WAYS, on_request, only_on_request
+from tests.test_push_kills import Copies, boards_of, ends
 
-WAYS = {"pull": Way("sync_monday_to_pg.py", PULLED), "push": Way(PUSH, PUSHED)}
 PAIRS = [(first, second) for first in WAYS for second in WAYS]
 
 
