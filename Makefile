@@ -36,10 +36,10 @@ docs: $(BIN)/.installed
 bench: $(BIN)/.installed-dev
 	$(BIN)/python -m bench
 
-# The random histories of tests/, many more of them: make soak SOAK_EXAMPLES=500
+# The random histories of tests/, many more of them, and kills at every point: make soak SOAK_EXAMPLES=500
 SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
-	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py -s
+	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py tests/test_pull_kills.py tests/test_push_kills.py tests/test_races.py -s
 
 # Without each safeguard in turn, a named test has to turn red.
 safeguards: $(BIN)/.installed-dev

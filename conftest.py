@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
@@ -19,6 +20,7 @@ from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.migrate import migrate
 from tests.company import Company, small_world
+from tests.killing import Held, Killer, Launcher
 from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
 
 _SERVERS = pytest.StashKey[Path]()
@@ -176,6 +178,27 @@ def synced(company: Company) -> Company:
     assert first.code == 0, first.err
     company.sandbox.reset_counters()
     return company
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    """Holds up the requests that a rule of the sandbox delays, until the test lets them go."""
+    held = Held()
+    monkeypatch.setattr("sandbox.service.time", SimpleNamespace(sleep=held.sleep))
+    yield held
+    held.free.set()
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    launcher = Launcher()
+    yield launcher
+    launcher.stop()
+
+
+@pytest.fixture
+def killer(launcher: Launcher, held: Held) -> Killer:
+    return Killer(launcher, held)
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,9 @@ import msgspec
 from reconcile.errors import ConfigError
 from reconcile.wire import RawItem, raw_item
 
+if sys.platform != "win32":
+    import fcntl
+
 FORMAT: Final = 1
 PAGE_ITEMS: Final = 500
 KEPT: Final = 10
@@ -109,6 +112,7 @@ class CacheWriter:
         self._items = 0
         try:
             _make_private(folder)
+            _forget_unfinished(folder)
             self._file = _create_private(self._part)
             self._write(msgspec.json.encode(header) + b"\n")
         except OSError as error:
@@ -285,10 +289,30 @@ def _forget_old(newest: Path) -> None:
             complete_kept = complete_kept or first_complete
             if path != newest and not (fresh and (rank < KEPT or first_complete)):
                 path.unlink(missing_ok=True)
-        for name in _names(folder):  # left by a run that was killed; a living one is younger
+
+
+def _forget_unfinished(folder: Path) -> None:
+    """Clear what killed runs left. A living run has its file locked; where there are no locks, the age tells."""
+    oldest = datetime.now(UTC) - MAX_AGE
+    with suppress(OSError, ConfigError):
+        for name in _names(folder):
             match = _NAME.fullmatch(name)
-            if match and match["part"] and _fetched_at(name) < oldest:
+            if match and match["part"] and (_fetched_at(name) < oldest or _is_abandoned(folder / name)):
                 (folder / name).unlink(missing_ok=True)
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Whether no process has it locked; False where that cannot be known."""
+    if sys.platform == "win32":
+        return False
+    with suppress(OSError):
+        handle = os.open(part, os.O_RDONLY | _o_flags())
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(handle)
+        return True
+    return False
 
 
 def _make_private(folder: Path) -> None:
@@ -298,8 +322,13 @@ def _make_private(folder: Path) -> None:
 
 
 def _create_private(path: Path) -> BufferedWriter:
+    """A new file of this user alone, locked while it is open: the lock goes with the process, however that ends."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    return os.fdopen(os.open(path, flags | _o_flags(), 0o600), "wb")
+    file = os.fdopen(os.open(path, flags | _o_flags(), 0o600), "wb")
+    if sys.platform != "win32":
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
 
 
 def _open_private(path: Path) -> BufferedReader:

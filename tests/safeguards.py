@@ -112,6 +112,13 @@ SAFEGUARDS = (
         ("tests/test_lease.py::test_after_expiry_the_old_run_can_neither_commit_nor_renew",),
     ),
     Safeguard(
+        "a living run's cache file is locked",
+        "data_cache.py",
+        "            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            pass\n",
+        ("tests/test_data_cache.py::test_what_a_killed_run_left_is_cleared_by_the_next_read",),
+    ),
+    Safeguard(
         "an error without a code is a lost connection",
         "postgres/faults.py",
         "        return Fault.AGAIN if lost or type(error) is psycopg2.DatabaseError else Fault.FINAL\n",

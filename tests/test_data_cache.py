@@ -316,15 +316,28 @@ def test_the_newest_ten_and_the_newest_complete_one_are_kept(folder: Path) -> No
     assert newest_cache(folder, "master") == last
 
 
-def test_what_a_killed_run_left_is_cleared_once_no_run_can_own_it(folder: Path) -> None:
-    write_cache(folder, [])
-    stale = folder / "master-20200101T000000000000Z-killed.jsonl.part"
-    running = folder / f"master-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-running.jsonl.part"
-    for path in (stale, running):
-        path.touch()
-    write_cache(folder, [])
-    assert not stale.exists()
-    assert running.exists()
+def test_what_a_killed_run_left_is_cleared_by_the_next_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, whatever becomes of that read; but never the file of a run that is still at work."""
+    running = CacheWriter(folder, make_header(), "running")
+    running.add([make_item(1)])
+    killed = folder / f"master-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-killed.jsonl.part"
+    killed.touch()
+    with CacheWriter(folder, make_header(), "next"):
+        assert not killed.exists()
+    path = running.finish(complete=True, items_count=1)
+    assert path is not None
+    assert open_cache(path, board_id=BOARD_ID).complete
+
+    def no_locks(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    old = folder / "master-20200101T000000000000Z-killed.jsonl.part"
+    for left in (killed, old):
+        left.touch()
+    with CacheWriter(folder, make_header(), "next"):
+        assert killed.exists(), "where files cannot be locked it may be somebody's for a week"
+        assert not old.exists()
 
 
 def test_the_list_shows_both_boards_newest_first_and_what_is_wrong(folder: Path) -> None:

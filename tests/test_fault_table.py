@@ -32,7 +32,8 @@ from postgres.embedded import LocalPostgres
 from reconcile.plan import make_plan
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.faults import Reply
-from tests.company import PUSH, ROOT, Company, Ended, small_world, url_of
+from tests.company import PUSH, ROOT, Company, small_world, url_of
+from tests.killing import Way
 from tests.servers import PGBOUNCER, BreakingLine, Keywords, Pooler, no_sleep
 from tests.test_push_kills import _AT_COMMIT, PULLED, PUSHED, Copies, boards_of, counted_commits, ends, tables_of
 from tests.test_push_refused import in_step, jobs, project, shows
@@ -342,16 +343,6 @@ def test_the_table_is_that_of_the_rules() -> None:
 
 
 # Companies, commands and what is waited for ---------------------------------------------------------------------------
-
-
-class Way(NamedTuple):
-    """A command that has something to write on a copy."""
-
-    program: str
-    arguments: tuple[str, ...]
-
-    def run(self, company: Company, *more: str) -> Ended:
-        return company.run("--json", *more, *self.arguments, program=self.program)
 
 
 WAYS = {"pull": Way("sync_monday_to_pg.py", PULLED), "push": Way(PUSH, PUSHED)}

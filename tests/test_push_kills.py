@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,10 +24,10 @@ from psycopg2 import extensions
 
 from models import REFERENCES, TABLES
 from monday_api import MARKER
-from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox
-from sandbox.state import load, save
+from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.world import API_USER
-from tests.company import PUSH, Company, small_world
+from tests.company import PUSH, Company
+from tests.killing import SOAK, Companies, Held, Killer, Way, sound_files
 from tests.servers import Keywords
 
 PUSHED = ("--propagate-deletes", "--on-conflict", "pg")
@@ -47,43 +46,19 @@ INSERT INTO users (name, first_name, last_name, email, roles) VALUES ('Rep 3 Gre
 """  # noqa: E501  a statement a line
 
 
-class Copies:
+class Copies(Companies):
     """Companies that are all alike: synced, and edited on both sides since."""
 
     def __init__(self, admin: extensions.connection, server: Keywords, keywords: Keywords, folder: Path) -> None:
-        self._admin, self._server, self._template, self._folder = admin, server, keywords["dbname"], folder
-        self._world = folder / "world.json"
-        self._numbers = itertools.count(1)
-        first = folder / "first"
-        first.mkdir()
-        with small_world() as sandbox:
-            company = Company(sandbox, keywords, first)
-            assert company.sync().code == 0
-            company.sql(EDITS)
-            sandbox.advance(60)
-            (item,) = sandbox.find(MASTER_BOARD_ID, "Job 5")
-            sandbox.edit(item, {"text40__1": "from monday"})
-            save(sandbox.world, self._world)
+        super().__init__(admin, server, keywords, folder, edited)
 
-    @contextmanager
-    def another(self, *, marker: bool = False) -> Iterator[Company]:
-        number = next(self._numbers)
-        name, folder = f"{self._template}_{number}", self._folder / str(number)
-        folder.mkdir()
-        with self._admin.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY file_copy")
-        try:
-            with Sandbox(load(self._world)) as sandbox:
-                company = Company(sandbox, {**self._server, "dbname": name}, folder)
-                if marker:
-                    assert company.run("--setup-marker", program=PUSH).code == 0
-                sandbox.advance(60)
-                sandbox.reset_counters()
-                yield company
-            assert company.told_secrets() == []
-        finally:
-            with self._admin.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+def edited(company: Company) -> None:
+    assert company.sync().code == 0
+    company.sql(EDITS)
+    company.sandbox.advance(60)
+    (item,) = company.sandbox.find(MASTER_BOARD_ID, "Job 5")
+    company.sandbox.edit(item, {"text40__1": "from monday"})
 
 
 @pytest.fixture
@@ -91,24 +66,13 @@ def copies(admin: extensions.connection, server: Keywords, keywords: Keywords, t
     return Copies(admin, server, keywords, tmp_path)
 
 
-class Held:
-    """Stands for the sandbox's clock: the request of a rule with `delay_s` waits until it is let go."""
-
-    def __init__(self) -> None:
-        self.reached, self.free = threading.Event(), threading.Event()
-
-    def sleep(self, seconds: float) -> None:
-        if seconds:
-            self.reached.set()
-            self.free.wait(30)
-
-
-@pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    held = Held()
-    monkeypatch.setattr("sandbox.service.time", SimpleNamespace(sleep=held.sleep))
-    yield held
-    held.free.set()
+@contextmanager
+def in_mid_change(company: Company, held: Held, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A push in a process of its own that waits for the answer to its first change."""
+    company.sandbox.fault("latency", match="Change", delay_s=1)
+    with company.start(*options, *PUSHED, program=PUSH) as process:
+        assert held.reached.wait(30)
+        yield process
 
 
 # What the world looks like --------------------------------------------------------------------------------------------
@@ -183,7 +147,7 @@ def kill_at_request(company: Company, held: Held, nth: int, effect: bool) -> Non
     """Kill a push while it waits for the answer of its nth request, which is carried out (`effect`) or not."""
     company.sandbox.fault("latency" if effect else "timeout_before", nth=nth, delay_s=1)
     kill(company.start(*PUSHED, program=PUSH), held.reached.is_set)
-    held.free.set()
+    held.again()
     company.sandbox.clear_faults()
 
 
@@ -246,8 +210,6 @@ def test_killed_at_every_request(copies: Copies, held: Held, first: str) -> None
             kill_at_request(company, held, nth, effect)
             recovered(company, first)
             assert ends(company) == expected, f"request {nth}, carried out: {effect}"
-        held.reached.clear()
-        held.free.clear()
 
 
 @pytest.mark.parametrize("first", ["push", "pull"])
@@ -280,15 +242,31 @@ def test_killed_while_it_settles_what_an_earlier_kill_left(copies: Copies, held:
         with copies.another() as company:
             kill_at_request(company, held, create, effect)
             for again in itertools.count(1):
-                held.reached.clear()
-                held.free.clear()
                 kill_at_request(company, held, again, second)
                 if "Look" in company.sandbox.counters()["by_operation"] and again > 2:
                     break
             recovered(company, "push")
             assert ends(company) == expected
-        held.reached.clear()
-        held.free.clear()
+
+
+def test_killed_anywhere_and_the_runs_that_repair_it_too(copies: Copies, killer: Killer) -> None:
+    """At its files, requests and messages to the database, up to three times, by either command."""
+    ways = (Way(PUSH, PUSHED), Way("sync_monday_to_pg.py", PULLED))
+    with copies.another() as company:
+        points = killer.points(company, ways[0])
+        expected = ends(company)
+    dice = random.Random(1)
+    sample = [[point] for point in (points if SOAK else dice.sample(points, 4))]
+    sample += [dice.sample(points, dice.choice((2, 2, 3))) for _ in range(60 if SOAK else 6)]
+    for first, *more in sample:
+        with copies.another() as company:
+            killer.kill(company, ways[0], first)
+            for point in more:
+                killer.kill(company, dice.choice(ways), point, certain=False)
+            recovered(company, dice.choice(("push", "pull")))
+            assert ends(company) == expected, (first, *more)
+            sound_files(company)
+    print(f"\npush: {killer.kills} kills at {len(points)} points")  # noqa: T201  for -s
 
 
 # Journals that lay for a while ----------------------------------------------------------------------------------------
@@ -414,9 +392,7 @@ def test_several_items_may_be_the_lost_one(copies: Copies, held: Held, requests:
 
 def test_two_runs_at_once(copies: Copies, held: Held, expected: Any) -> None:
     with copies.another() as company:
-        company.sandbox.fault("latency", match="Change", delay_s=1)
-        with company.start("--json", *PUSHED, program=PUSH) as process:
-            assert held.reached.wait(30)
+        with in_mid_change(company, held, "--json") as process:
             before = company.sandbox.counters()["requests"]
             assert (company.push(*PUSHED).code, company.sync(*PULLED).code) == (6, 6)
             assert company.sandbox.counters()["requests"] == before
@@ -431,9 +407,7 @@ def test_a_signal_lets_the_batch_in_flight_end(
     copies: Copies, held: Held, expected: Any, number: signal.Signals
 ) -> None:
     with copies.another() as company:
-        company.sandbox.fault("latency", match="Change", delay_s=1)
-        with company.start(*PUSHED, program=PUSH) as process:
-            assert held.reached.wait(30)
+        with in_mid_change(company, held) as process:
             process.send_signal(number)
             time.sleep(0.1)
             held.free.set()
@@ -450,9 +424,7 @@ def test_a_signal_lets_the_batch_in_flight_end(
 
 def test_a_second_signal_ends_it_at_once(copies: Copies, held: Held, expected: Any) -> None:
     with copies.another() as company:
-        company.sandbox.fault("latency", match="Change", delay_s=1)
-        with company.start(*PUSHED, program=PUSH) as process:
-            assert held.reached.wait(30)
+        with in_mid_change(company, held) as process:
             process.send_signal(signal.SIGINT)
             time.sleep(0.1)
             process.send_signal(signal.SIGINT)
@@ -466,9 +438,7 @@ def test_a_second_signal_ends_it_at_once(copies: Copies, held: Held, expected: A
 
 def test_a_run_that_slept_while_another_took_over_sends_nothing_more(copies: Copies, held: Held, expected: Any) -> None:
     with copies.another() as company:
-        company.sandbox.fault("latency", match="Change", delay_s=1)
-        with company.start(*PUSHED, program=PUSH) as process:
-            assert held.reached.wait(30)
+        with in_mid_change(company, held) as process:
             process.send_signal(signal.SIGSTOP)
             company.sql(
                 "UPDATE monday_sync.sync_lease SET holder = 'elsewhere:1:x.1.x', fence = fence + 1,"
