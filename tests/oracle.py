@@ -458,13 +458,16 @@ class Ledger:
                     yield f"item {item.id} {column} is {project[column]} and its link is {link}"
 
     def check_archived(self, after: Database) -> list[str]:
-        """After a complete read: the row of items that are all gone is marked, and no other."""
+        """After a complete read: the row of items that are all gone is marked, and no other. A person whose last item
+        says now that it is somebody else has none any more.
+        """
         states: dict[tuple[str, str], set[str]] = {}
         for board, item_id in self.shown:
             table, role = ("projects", "project") if board == "master" else ("users", "user:Sales Staff")
             link = after.links.get((BOARD_IDS[board], item_id, role))
             now = self.items[item_id]
-            if link in after.rows[table]:
+            row = after.row(table, link)
+            if row is not None and row["monday_item_id"] is not None:
                 states.setdefault((table, str(link)), set()).add("moved" if now.moved else now.state)
         wrong = []
         for (table, link), found in states.items():
