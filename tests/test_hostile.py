@@ -8,6 +8,7 @@ import json
 import os
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from reconcile.address import UNPARSED, composed, parse
 from reconcile.cells import write_form
 from reconcile.columns import CODECS, NAME, Codec, Column
 from reconcile.errors import CellError, ConfigError
+from reconcile.intake import Intake
 from reconcile.logged import logged_value
 from reconcile.rows import View
 from reconcile.wire import Cell, RawItem, decode_item, raw_item
@@ -150,25 +152,10 @@ def test_an_item_of_another_outline_is_refused_whole(data: st.DataObject, board:
             break
     raw = as_json(item)
     try:
-        decoded = decode_item(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return
-    try:
-        view = LAYOUTS[board].decode(decoded)
-    except ValueError:
-        view = None
-    if view is None:  # for an id or a time that is none, which the reader refuses before
-        assert not decoded.id.isdecimal() or not _is_time(decoded.updated_at)
+        view = LAYOUTS[board].decode(decode_item(raw))
+    except msgspec.DecodeError:
         return
     assert all(map(storable, view.values))
-
-
-def _is_time(raw: str) -> bool:
-    try:
-        datetime.fromisoformat(raw)
-    except ValueError:
-        return False
-    return True
 
 
 @seed(SEED)
@@ -176,10 +163,40 @@ def _is_time(raw: str) -> bool:
 @given(st.binary(max_size=200) | anything.map(as_json))
 def test_what_is_no_item_is_refused(raw: bytes) -> None:
     for read in (raw_item, decode_item):
-        try:
+        with suppress(msgspec.DecodeError):
             read(raw)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            continue
+
+
+BEGINS = b'{"id":"7","updated_at":"2026-05-01T08:00:00Z",'
+EMPTY = b'"name":"x","column_values":[]}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(BEGINS + b'"name":' + b"[" * 2_000, id="deep"),
+        pytest.param(BEGINS + b'"x":' + b"[" * 2_000, id="deep where nobody looks"),
+        pytest.param(b'{"id":' + b"[" * 2_000, id="deep from the start"),
+        pytest.param(BEGINS + EMPTY.replace(b"x", b"\xc2x"), id="no UTF-8"),
+        pytest.param(BEGINS + EMPTY[:-1], id="cut short"),
+        pytest.param((BEGINS + EMPTY).decode().encode("utf-16"), id="UTF-16"),
+        pytest.param((BEGINS + EMPTY).replace(b'"7"', b'"%s"' % (b"9" * 19)), id="no bigint"),
+        pytest.param((BEGINS + EMPTY).replace(b'"7"', b'"-7"'), id="negative"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01", b"2026-02-30"), id="no day"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01T08:00:00Z", b"9999-12-31T23:00:00-05:00"), id="year 10000"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01T08:00:00Z", b"0001-01-01T00:00:00+05:00"), id="year 0"),
+    ],
+)
+def test_an_item_is_refused_by_one_error(raw: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        LAYOUTS["master"].decode(decode_item(raw_item(raw).raw))
+
+
+def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:
+    told = (b"2026-05-01T08:00:00Z", b"2026-05-01T08:00:01", b"2026-05-01T08:00:02Z")
+    intake = Intake(LAYOUTS["master"], b"key", {})
+    intake.take([raw_item((BEGINS + EMPTY).replace(told[0], moment)) for moment in told])
+    assert intake.newest == datetime(2026, 5, 1, 8, 0, 2, tzinfo=UTC)
 
 
 # Addresses ------------------------------------------------------------------------------------------------------------
