@@ -199,6 +199,17 @@ def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None
     assert intake.newest == datetime(2026, 5, 1, 8, 0, 2, tzinfo=UTC)
 
 
+def test_a_name_that_cannot_be_stored_costs_no_other_cell(synced: Company) -> None:
+    item = jobs(synced)[0]
+    held = "SELECT name, item_name, description FROM projects WHERE monday_item_id = %s"
+    ((name, item_name, _),) = synced.sql(held, item)
+    synced.sandbox.edit(item, {"text01__1": "", TEXT: "new"})  # the item's name stands in for the empty one
+    synced.sandbox.rename(item, "half a sign \ud800")
+    ended = synced.sync()
+    assert ended.code == 5, ended.err
+    assert synced.sql(held, item) == [(name, item_name, "new")]
+
+
 # Addresses ------------------------------------------------------------------------------------------------------------
 
 # fmt: off
