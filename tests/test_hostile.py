@@ -23,7 +23,9 @@ from cli.report import Open, Report, as_text
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
 from models import TABLES
 from monday.activity import logged_writes
+from monday.faults import faults_in, retry_after
 from monday.labels import by_text, spelled
+from monday.pace import RateLimit
 from monday.wire import LogEntry
 from monday_api import BOARDS
 from reconcile.address import UNPARSED, composed, parse
@@ -435,6 +437,27 @@ def test_a_number_without_end_in_a_log_is_left_out(at: str, data: dict[str, Any]
 )
 def test_odd_settings_are_no_settings(found: Any, texts: dict[int, str]) -> None:
     assert spelled(found) == texts
+
+
+WITHOUT_END = 10**400
+
+
+@pytest.mark.parametrize("told", [{"retryAfterMs": WITHOUT_END}, {"retry_in_seconds": WITHOUT_END}])
+def test_a_wait_without_end_is_none(told: dict[str, int]) -> None:
+    (fault,) = faults_in(200, [{"extensions": told}], (None, None, None), None, "")
+    assert fault.told_wait_s is None
+
+
+@pytest.mark.parametrize(
+    "header", ["Fri, 31 Dec 9999 23:59:59 -1200", "1 Jan 2026 00:00:00 +9999999999999", "Mon, 01 Jan 0001 00:00 +1200"]
+)
+def test_a_date_outside_of_the_calendar_is_no_wait(header: str) -> None:
+    assert not retry_after(header, datetime.now(UTC))
+
+
+def test_a_quota_without_end_is_none() -> None:
+    header = f'"minuteRate";r={WITHOUT_END};t=1, "concurrency";q={WITHOUT_END}'
+    assert RateLimit.read({"ratelimit": header, "ratelimit-policy": header}).minute_left is None
 
 
 def test_half_a_sign_is_no_address() -> None:
