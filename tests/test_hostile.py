@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from cli.logs import printable
 from cli.report import Open, Report, as_text
+from cli.settings import load_settings
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
 from models import TABLES
 from monday.activity import logged_writes
@@ -28,6 +29,7 @@ from monday.labels import by_text, spelled
 from monday.pace import RateLimit
 from monday.wire import LogEntry
 from monday_api import BOARDS
+from postgres.url import connection_keywords, parse_database_url
 from reconcile.address import UNPARSED, composed, parse
 from reconcile.cells import write_form
 from reconcile.columns import CODECS, NAME, Codec, Column
@@ -466,6 +468,31 @@ def test_half_a_sign_is_no_address() -> None:
 
 def test_the_arabic_letter_mark_is_shown() -> None:
     assert printable("a\u061cb") == "a\\u061cb"
+
+
+# What the operator's environment holds --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://h:" + "9" * 5_000 + "/d", id="a port without end"),
+        pytest.param("postgresql://h:٣/d", id="a port in other digits"),
+        pytest.param("postgresql://h/d\udcf3", id="no UTF-8"),
+        pytest.param("postgresql:///d?host=/tmp,db.example.com&sslmode=disable", id="a socket and another machine"),
+        pytest.param("postgresql://%2Ftmp%2Cdb.example.com/d?sslmode=prefer", id="the same, encoded"),
+    ],
+)
+def test_an_odd_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ConfigError):
+        connection_keywords(parse_database_url(url))
+
+
+@pytest.mark.parametrize("folder", ["~\0x", "a\0b"])
+def test_a_folder_that_no_file_system_has_is_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / ".env").write_text(f"SYNC_CACHE_DIR={folder}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="SYNC_CACHE_DIR has a sign"):
+        load_settings({}, need_monday=False, need_database=False, root=tmp_path)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
