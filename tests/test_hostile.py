@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -29,11 +30,12 @@ from monday.labels import by_text, spelled
 from monday.pace import RateLimit
 from monday.wire import LogEntry
 from monday_api import BOARDS
+from outbound.record import view_of
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.address import UNPARSED, composed, parse
 from reconcile.cells import write_form
 from reconcile.columns import CODECS, NAME, Codec, Column
-from reconcile.errors import CellError, ConfigError
+from reconcile.errors import CellError, ConfigError, DriftError
 from reconcile.intake import Intake
 from reconcile.logged import logged_value
 from reconcile.rows import View
@@ -194,6 +196,14 @@ EMPTY = b'"name":"x","column_values":[]}'
 def test_an_item_is_refused_by_one_error(raw: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         LAYOUTS["master"].decode(decode_item(raw_item(raw).raw))
+
+
+def test_a_push_that_is_shown_no_item_says_so() -> None:
+    raw = raw_item(BEGINS + EMPTY.replace(b'"x"', b"5"))
+    run: Any = SimpleNamespace(layouts=LAYOUTS)
+    start: Any = None
+    with pytest.raises(DriftError, match="no item"):
+        view_of(run, start, "master", raw, as_page=False)
 
 
 def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:
