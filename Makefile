@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs soak safeguards clean
+.PHONY: demo test lint bench docs soak fuzz safeguards clean
 
 $(BIN)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -41,9 +41,18 @@ SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
 	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py tests/test_pull_kills.py tests/test_push_kills.py tests/test_races.py -s
 
+$(BIN)/.installed-fuzz: $(BIN)/.installed-dev requirements-fuzz.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	touch $@
+
+# Coverage-guided fuzzing of what reads bytes from outside, so long for each of ten targets: make fuzz FUZZ_SECONDS=300
+FUZZ_SECONDS ?= 60
+fuzz: $(BIN)/.installed-fuzz
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 # Without each safeguard in turn, a named test has to turn red.
 safeguards: $(BIN)/.installed-dev
 	$(BIN)/python -m tests.safeguards
 
 clean:
-	rm -rf $(VENV) .demo .postgres .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .demo .postgres .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

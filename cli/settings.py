@@ -216,8 +216,12 @@ def _board_id(sheet: _Sheet, name: str, default: str) -> int:
 
 
 def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
+    path = sheet.text(name, default)
+    if "\0" in path:
+        sheet.refuse(name, "has a sign inside that no path has", "type it again")
+        return root / default
     try:
-        return root / Path(sheet.text(name, default)).expanduser()
+        return root / Path(path).expanduser()
     except RuntimeError:
         sheet.refuse(name, "starts with a home folder that does not exist", "give the whole path")
         return root / default

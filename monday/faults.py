@@ -76,7 +76,10 @@ def _first(*waits: float | None) -> float | None:
 def _number(raw: Any, divisor: int = 1) -> float | None:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
-    return max(0.0, raw / divisor)
+    try:
+        return max(0.0, raw / divisor)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
 
 
 def _reset_in(message: str) -> float | None:
@@ -94,5 +97,5 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         pass
     try:
         return max(0.0, (parsedate_to_datetime(header).astimezone(UTC) - now).total_seconds())
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a zone that leads out of the years 1 to 9999
         return None

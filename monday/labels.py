@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from monday.wire import without_lone_surrogates
+from reconcile.wire import without_lone_surrogates
 
 Labels = Mapping[str, int]
 """Label text, trimmed and casefolded → label id; of active labels only."""

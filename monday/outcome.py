@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from itertools import pairwise
 from typing import Literal
 
+import msgspec
+
 from monday.boards import BoardSchema
 from monday.chains import Page
+from reconcile import wire
 from reconcile.errors import DriftError
 from reconcile.wire import RawItem
 
@@ -90,12 +93,11 @@ class Tally:
 
 
 def instant(text: str) -> datetime:
-    """An ISO 8601 time as monday writes it; UTC where it names no zone. Raises DriftError when it is none."""
+    """See `reconcile.wire.instant`. Raises DriftError when it is none."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return wire.instant(text)
+    except msgspec.DecodeError:
         raise DriftError("monday.com sent an item with a time that is no ISO 8601 time: report it") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def full_outcome(board: str, items_count: int, seen: int, gone: Mapping[int, Gone]) -> Outcome:

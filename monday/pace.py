@@ -52,7 +52,7 @@ def _policies(header: str) -> dict[str, dict[str, float]]:
     """Policy name → its numeric parameters; what cannot be read is left out."""
     found: dict[str, dict[str, float]] = {}
     for name, parameters in _POLICY.findall(header):
-        numbers = {key: raw for key, raw in _PARAMETER.findall(parameters) if re.fullmatch(r"\d+(\.\d+)?", raw)}
+        numbers = {key: raw for key, raw in _PARAMETER.findall(parameters) if re.fullmatch(r"\d{1,18}(\.\d+)?", raw)}
         found[name] = {key: float(raw) for key, raw in numbers.items()}
     return found
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from reconcile.wire import RawItem, raw_item
+from reconcile.wire import RawItem, raw_item, without_lone_surrogates
 
 T = TypeVar("T")
 
@@ -173,31 +172,6 @@ def _check_utf8(body: bytes) -> None:
     for start in range(0, len(body), _PIECE):
         decoder.decode(body[start : start + _PIECE])
     decoder.decode(b"", final=True)
-
-
-_SURROGATE = re.compile(
-    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair
-    rb"|[89a-fA-F][0-9a-fA-F]{2})"  # half of one
-)
-_NUL = rb"\u0000"
-
-
-def without_lone_surrogates(body: bytes) -> bytes:
-    r"""JSON in which half a surrogate pair, which no strict parser takes, became `\u0000`: quarantined as such later.
-
-    The other bytes stay as they are, so one hostile cell never costs a page.
-    """
-    return _SURROGATE.sub(_mended, body)
-
-
-def _mended(found: re.Match[bytes]) -> bytes:
-    first = found.start()
-    while first and found.string[first - 1 : first] == b"\\":
-        first -= 1
-    is_escape = (found.start() - first) % 2 == 0  # else its own backslash is escaped: what looks like a half is text
-    if found[1] is None:
-        return _NUL if is_escape else found[0]
-    return found[0] if is_escape else found[0][: -len(found[1])] + _NUL
 
 
 def raw_items(items: Iterable[msgspec.Raw]) -> list[RawItem]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from cli.run import Run
 from models import RowId
 from monday.connection import READ_TIMEOUT_S
@@ -16,6 +18,7 @@ from postgres import journal
 from postgres.conflicts import add_conflicts
 from postgres.push import link_rows, mark_archived, remember_items
 from postgres.transaction import Transaction
+from reconcile.errors import DriftError
 from reconcile.intake import content_hash
 from reconcile.merge import Conflict
 from reconcile.plan import ItemBase
@@ -70,6 +73,15 @@ def write_outcome(run: Run, tx: Transaction, outcome: Outcome) -> None:
 
 
 def view_of(run: Run, start: Start, board: str, raw: RawItem, *, as_page: bool) -> View:
-    """An item as it was answered. Its hash is known only where it has the form in which a page shows it (`as_page`)."""
+    """An item as it was answered. Its hash is known only where it has the form in which a page shows it (`as_page`).
+
+    Raises DriftError when it is no item.
+    """
     m_hash = content_hash(start.hash_keys[board], raw) if as_page else None
-    return run.layouts[board].decode(decode_item(raw.raw), m_hash)
+    try:
+        return run.layouts[board].decode(decode_item(raw.raw), m_hash)
+    except msgspec.DecodeError as error:
+        raise DriftError(
+            f"monday.com answered with something on the {board} board that is no item: "
+            "check that MONDAY_API_VERSION is one that monday.com still answers"
+        ) from error

@@ -39,9 +39,10 @@ DEFAULTS = {
 }
 
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
-_HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d*))?")
+_HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""The last of them is what Python makes of bytes in the environment that are not UTF-8."""
 
 
 def parse_database_url(url: str) -> Keywords:
@@ -88,8 +89,11 @@ def connection_keywords(keywords: Mapping[str, str]) -> Keywords:
 
 
 def is_local(keywords: Mapping[str, str]) -> bool:
-    """Say whether the server is on this machine: a loopback address, a Unix socket, or no host at all."""
-    hosts = [host for host in (keywords.get("hostaddr"), keywords.get("host")) if host]
+    """Say whether the server is on this machine: a loopback address, a Unix socket, or no host at all.
+
+    Of several hosts, which libpq takes with commas between, all are to be.
+    """
+    hosts = [host for name in ("hostaddr", "host") for host in keywords.get(name, "").split(",") if host]
     return all(host.startswith(("/", "@")) or host == "localhost" or _is_loopback(host) for host in hosts)
 
 
@@ -113,7 +117,7 @@ def _address(address: str) -> Keywords:
     if match is None:
         raise ConfigError(_ENCODE)
     host, port = match["ipv6"] or _decoded("host", match["host"] or ""), match["port"]
-    if port and not 0 < int(port) < 65536:
+    if port and (len(port) > 5 or not 0 < int(port) < 65536):
         raise ConfigError("DATABASE_URL has a port outside 1 to 65535.")
     return {name: value for name, value in (("host", host), ("port", port)) if value}
 
@@ -147,6 +151,6 @@ def _decoded(name: str, text: str) -> str:
         value = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise ConfigError(f"DATABASE_URL has a percent code in its {name} that is not UTF-8.") from None
-    if _CONTROL.search(value):
-        raise ConfigError(f"DATABASE_URL has a control character or line break in its {name}.")
+    if _UNREADABLE.search(value):
+        raise ConfigError(f"DATABASE_URL has a control character or line break, or no UTF-8, in its {name}.")
     return value

@@ -21,7 +21,7 @@ from reconcile.columns import Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
 from reconcile.keys import KEY_RULES
 from reconcile.shapes import ADDRESS_COLUMNS, NAME_COLUMNS, Build, FieldValue, or_item_name, shape_of
-from reconcile.wire import Cell, Item
+from reconcile.wire import Cell, Item, instant
 
 Cells = Mapping[str, Cell]
 
@@ -167,7 +167,10 @@ class Layout:
         return replace(self, plain=plain, others=others)
 
     def decode(self, item: Item, m_hash: str | None = None) -> View:
-        """Cells → field values. A cell that cannot be decoded is UNSET and listed in `bad`; nothing is raised."""
+        """Cells → field values. A cell that cannot be decoded is UNSET and listed in `bad`.
+
+        Raises msgspec.DecodeError for a time of change that is none, and nothing else.
+        """
         cells = {"name": Cell("name", text=item.name)}
         bad: list[tuple[str, str]] = []
         values: list[FieldValue] = [UNSET] * len(self.fields)
@@ -193,7 +196,7 @@ class Layout:
         for number in self.limited:
             values[number] = self._storable(self.fields[number], values[number], bad)
         reasons = tuple(dict.fromkeys(bad))  # one cell may feed two fields
-        return View(self.board, int(item.id), datetime.fromisoformat(item.updated_at), tuple(values), reasons, m_hash)
+        return View(self.board, int(item.id), instant(item.updated_at), tuple(values), reasons, m_hash)
 
     def _read(self, number: int, cells: Cells, item_name: str, bad: list[tuple[str, str]]) -> FieldValue:
         field = self.fields[number]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from reconcile import address
 from reconcile.columns import Column, Value
@@ -53,8 +53,8 @@ def shape_of(column: Column, cells: int) -> Shape:
 
 
 def or_item_name(values: Sequence[Value], item_name: str) -> FieldValue:
-    """`projects.name` falls back to the item's name."""
-    return values[0] or item_name.strip() or None
+    """`projects.name` falls back to the item's name; UNSET where that holds a NUL, which the cell "name" reports."""
+    return values[0] or (UNSET if "\0" in item_name else item_name.strip() or None)
 
 
 def person_name(values: Sequence[Value], _item_name: str = "") -> FieldValue:

@@ -5,12 +5,17 @@ A field that was not asked for, or does not exist on the column's real type, sta
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+T = TypeVar("T")
+
+ItemId = Annotated[str, Meta(pattern=r"^[0-9]{1,18}\Z")]
+"""Digits of a bigint."""
 
 
 class Asset(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +62,7 @@ class Ref(msgspec.Struct, frozen=True):
 class Item(msgspec.Struct, frozen=True, gc=False):
     """One item; `board` is asked for only when items are read by id."""
 
-    id: str
+    id: ItemId
     name: str
     updated_at: str
     column_values: list[Cell]
@@ -75,7 +80,7 @@ class RawItem(msgspec.Struct, frozen=True):
 
 
 class _Head(msgspec.Struct):
-    id: str
+    id: ItemId
     updated_at: str
 
 
@@ -93,7 +98,7 @@ def raw_item(raw: bytes) -> RawItem:
     first = _HEAD_FIRST.match(raw)
     if first is not None:
         return RawItem(int(first[1]), first[2].decode(), raw)
-    head = _head.decode(raw)
+    head = _decoded(_head, raw)
     return RawItem(int(head.id), head.updated_at, raw)
 
 
@@ -103,16 +108,51 @@ def decode_item(raw: bytes) -> Item:
     Raises msgspec.DecodeError when it is not an item.
     """
     try:
-        return _item.decode(raw)
+        return _decoded(_item, raw)
     except msgspec.DecodeError:
-        return msgspec.convert(_without_lone_surrogates(json.loads(raw)), Item)
+        return _decoded(_item, without_lone_surrogates(raw))
 
 
-def _without_lone_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return "".join("\0" if "\ud800" <= char <= "\udfff" else char for char in value)
-    if isinstance(value, list):
-        return [_without_lone_surrogates(entry) for entry in value]
-    if isinstance(value, dict):
-        return {key: _without_lone_surrogates(entry) for key, entry in value.items()}
-    return value
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    try:
+        return decoder.decode(raw)
+    except (UnicodeDecodeError, RecursionError):  # two that msgspec lets through; the first one quotes the bytes
+        raise msgspec.DecodeError("is no UTF-8, or is nested too deeply") from None
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 time as monday writes it, in UTC, which it also is where it names no zone.
+
+    Raises msgspec.DecodeError when it is none, or is before the year 1 or after 9999 in UTC: PostgreSQL would keep it,
+    and its driver could not read it back.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise msgspec.DecodeError("is no ISO 8601 time") from None
+
+
+_SURROGATE = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair
+    rb"|[89a-fA-F][0-9a-fA-F]{2})"  # half of one
+)
+_NUL = rb"\u0000"
+
+
+def without_lone_surrogates(body: bytes) -> bytes:
+    r"""JSON in which half a surrogate pair, which no strict parser takes, became `\u0000`: quarantined as such later.
+
+    The other bytes stay as they are, so one hostile cell never costs a page.
+    """
+    return _SURROGATE.sub(_mended, body)
+
+
+def _mended(found: re.Match[bytes]) -> bytes:
+    first = found.start()
+    while first and found.string[first - 1 : first] == b"\\":
+        first -= 1
+    is_escape = (found.start() - first) % 2 == 0  # else its own backslash is escaped: what looks like a half is text
+    if found[1] is None:
+        return _NUL if is_escape else found[0]
+    return found[0] if is_escape else found[0][: -len(found[1])] + _NUL

@@ -8,8 +8,10 @@ import json
 import os
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -19,16 +21,22 @@ from hypothesis import strategies as st
 
 from cli.logs import printable
 from cli.report import Open, Report, as_text
+from cli.settings import load_settings
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
 from models import TABLES
 from monday.activity import logged_writes
+from monday.faults import faults_in, retry_after
 from monday.labels import by_text, spelled
+from monday.pace import RateLimit
 from monday.wire import LogEntry
 from monday_api import BOARDS
+from outbound.record import view_of
+from postgres.url import connection_keywords, parse_database_url
 from reconcile.address import UNPARSED, composed, parse
 from reconcile.cells import write_form
 from reconcile.columns import CODECS, NAME, Codec, Column
-from reconcile.errors import CellError, ConfigError
+from reconcile.errors import CellError, ConfigError, DriftError
+from reconcile.intake import Intake
 from reconcile.logged import logged_value
 from reconcile.rows import View
 from reconcile.wire import Cell, RawItem, decode_item, raw_item
@@ -150,25 +158,10 @@ def test_an_item_of_another_outline_is_refused_whole(data: st.DataObject, board:
             break
     raw = as_json(item)
     try:
-        decoded = decode_item(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return
-    try:
-        view = LAYOUTS[board].decode(decoded)
-    except ValueError:
-        view = None
-    if view is None:  # for an id or a time that is none, which the reader refuses before
-        assert not decoded.id.isdecimal() or not _is_time(decoded.updated_at)
+        view = LAYOUTS[board].decode(decode_item(raw))
+    except msgspec.DecodeError:
         return
     assert all(map(storable, view.values))
-
-
-def _is_time(raw: str) -> bool:
-    try:
-        datetime.fromisoformat(raw)
-    except ValueError:
-        return False
-    return True
 
 
 @seed(SEED)
@@ -176,10 +169,59 @@ def _is_time(raw: str) -> bool:
 @given(st.binary(max_size=200) | anything.map(as_json))
 def test_what_is_no_item_is_refused(raw: bytes) -> None:
     for read in (raw_item, decode_item):
-        try:
+        with suppress(msgspec.DecodeError):
             read(raw)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            continue
+
+
+BEGINS = b'{"id":"7","updated_at":"2026-05-01T08:00:00Z",'
+EMPTY = b'"name":"x","column_values":[]}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(BEGINS + b'"name":' + b"[" * 2_000, id="deep"),
+        pytest.param(BEGINS + b'"x":' + b"[" * 2_000, id="deep where nobody looks"),
+        pytest.param(b'{"id":' + b"[" * 2_000, id="deep from the start"),
+        pytest.param(BEGINS + EMPTY.replace(b"x", b"\xc2x"), id="no UTF-8"),
+        pytest.param(BEGINS + EMPTY[:-1], id="cut short"),
+        pytest.param((BEGINS + EMPTY).decode().encode("utf-16"), id="UTF-16"),
+        pytest.param((BEGINS + EMPTY).replace(b'"7"', b'"%s"' % (b"9" * 19)), id="no bigint"),
+        pytest.param((BEGINS + EMPTY).replace(b'"7"', b'"-7"'), id="negative"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01", b"2026-02-30"), id="no day"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01T08:00:00Z", b"9999-12-31T23:00:00-05:00"), id="year 10000"),
+        pytest.param((BEGINS + EMPTY).replace(b"2026-05-01T08:00:00Z", b"0001-01-01T00:00:00+05:00"), id="year 0"),
+    ],
+)
+def test_an_item_is_refused_by_one_error(raw: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        LAYOUTS["master"].decode(decode_item(raw_item(raw).raw))
+
+
+def test_a_push_that_is_shown_no_item_says_so() -> None:
+    raw = raw_item(BEGINS + EMPTY.replace(b'"x"', b"5"))
+    run: Any = SimpleNamespace(layouts=LAYOUTS)
+    start: Any = None
+    with pytest.raises(DriftError, match="no item"):
+        view_of(run, start, "master", raw, as_page=False)
+
+
+def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:
+    told = (b"2026-05-01T08:00:00Z", b"2026-05-01T08:00:01", b"2026-05-01T08:00:02Z")
+    intake = Intake(LAYOUTS["master"], b"key", {})
+    intake.take([raw_item((BEGINS + EMPTY).replace(told[0], moment)) for moment in told])
+    assert intake.newest == datetime(2026, 5, 1, 8, 0, 2, tzinfo=UTC)
+
+
+def test_a_name_that_cannot_be_stored_costs_no_other_cell(synced: Company) -> None:
+    item = jobs(synced)[0]
+    held = "SELECT name, item_name, description FROM projects WHERE monday_item_id = %s"
+    ((name, item_name, _),) = synced.sql(held, item)
+    synced.sandbox.edit(item, {"text01__1": "", TEXT: "new"})  # the item's name stands in for the empty one
+    synced.sandbox.rename(item, "half a sign \ud800")
+    ended = synced.sync()
+    assert ended.code == 5, ended.err
+    assert synced.sql(held, item) == [(name, item_name, "new")]
 
 
 # Addresses ------------------------------------------------------------------------------------------------------------
@@ -409,12 +451,58 @@ def test_odd_settings_are_no_settings(found: Any, texts: dict[int, str]) -> None
     assert spelled(found) == texts
 
 
+WITHOUT_END = 10**400
+
+
+@pytest.mark.parametrize("told", [{"retryAfterMs": WITHOUT_END}, {"retry_in_seconds": WITHOUT_END}])
+def test_a_wait_without_end_is_none(told: dict[str, int]) -> None:
+    (fault,) = faults_in(200, [{"extensions": told}], (None, None, None), None, "")
+    assert fault.told_wait_s is None
+
+
+@pytest.mark.parametrize(
+    "header", ["Fri, 31 Dec 9999 23:59:59 -1200", "1 Jan 2026 00:00:00 +9999999999999", "Mon, 01 Jan 0001 00:00 +1200"]
+)
+def test_a_date_outside_of_the_calendar_is_no_wait(header: str) -> None:
+    assert not retry_after(header, datetime.now(UTC))
+
+
+def test_a_quota_without_end_is_none() -> None:
+    header = f'"minuteRate";r={WITHOUT_END};t=1, "concurrency";q={WITHOUT_END}'
+    assert RateLimit.read({"ratelimit": header, "ratelimit-policy": header}).minute_left is None
+
+
 def test_half_a_sign_is_no_address() -> None:
     assert parse("A\ud800") == UNPARSED
 
 
 def test_the_arabic_letter_mark_is_shown() -> None:
     assert printable("a\u061cb") == "a\\u061cb"
+
+
+# What the operator's environment holds --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://h:" + "9" * 5_000 + "/d", id="a port without end"),
+        pytest.param("postgresql://h:٣/d", id="a port in other digits"),
+        pytest.param("postgresql://h/d\udcf3", id="no UTF-8"),
+        pytest.param("postgresql:///d?host=/tmp,db.example.com&sslmode=disable", id="a socket and another machine"),
+        pytest.param("postgresql://%2Ftmp%2Cdb.example.com/d?sslmode=prefer", id="the same, encoded"),
+    ],
+)
+def test_an_odd_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ConfigError):
+        connection_keywords(parse_database_url(url))
+
+
+@pytest.mark.parametrize("folder", ["~\0x", "a\0b"])
+def test_a_folder_that_no_file_system_has_is_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / ".env").write_text(f"SYNC_CACHE_DIR={folder}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="SYNC_CACHE_DIR has a sign"):
+        load_settings({}, need_monday=False, need_database=False, root=tmp_path)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from monday.errors import LONGEST_WAIT_S, RULES, Action, Fault, Refusal, rule_fo
 from monday.faults import faults_in, retry_after
 from monday.pace import RateLimit
 from monday.transport import Transport
-from monday.wire import Aliases, Document, without_lone_surrogates
+from monday.wire import Aliases, Document
 from monday_api import BOARDS, MondayClient
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
-from reconcile.wire import decode_item, raw_item
+from reconcile.wire import decode_item, raw_item, without_lone_surrogates
 
 URL = "http://127.0.0.1:9/v2"
 TOKEN = "canary-token-5f3a"
