@@ -20,10 +20,9 @@ demo: $(BIN)/.installed
 	@$(BIN)/python -m cli.demo
 
 # All tests, and those that run the commands a second time behind PgBouncer with a stranger at work.
-END_TO_END := test_sync.py tests/test_push.py tests/test_push_refused.py tests/test_bad_input.py
 test: lint
 	$(BIN)/pytest -n 2 --dist loadgroup
-	$(BIN)/pytest -n 2 --dist loadgroup --pooled $(END_TO_END)
+	$(BIN)/pytest -n 2 --dist loadgroup --pooled
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -31,8 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pooled",
         action="store_true",
-        help="Lead every command of the end-to-end tests through PgBouncer, with an intruding client at work.",
+        help="Only the end-to-end tests, their commands led through PgBouncer with an intruding client at work.",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --pooled, keep the tests of a company: they reach their database by `way`, as the user of the pooler."""
+    if config.getoption("--pooled"):
+        kept = [i for i in items if "way" in getattr(i, "fixturenames", ()) and not i.get_closest_marker("own_role")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 def pytest_configure(config: pytest.Config) -> None:

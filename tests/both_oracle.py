@@ -234,6 +234,11 @@ class Ledger:
                 link = self.last.link(item, entry.role) if known and self.last is not None else None
                 self.said[place] = Edit(self.time, now, origin, self._mark(), link)
 
+    def take(self, item: int) -> None:
+        """A person put away, or without a marker renamed, an item that a lost request made: no one finds it again."""
+        if item not in self.made:
+            self.people.add(item)
+
     def moved(self, item: int, after: Seen) -> None:
         """A person moved an item to another board, where it says what it says for the first time."""
         self.said = {place: edit for place, edit in self.said.items() if place[0] != item}

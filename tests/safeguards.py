@@ -105,6 +105,27 @@ SAFEGUARDS = (
         ("tests/test_monday_reading.py::test_a_count_that_does_not_add_up_is_read_twice_and_then_said",),
     ),
     Safeguard(
+        "a saved read from before a column changed shows no old label as new",
+        "reconcile/intake.py",
+        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
+        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:\n",
+        ("tests/test_inbound_machine.py::test_a_saved_read_from_before_a_label_was_renamed_brings_no_label_back",),
+    ),
+    Safeguard(
+        "what a row was known by before is written down",
+        "reconcile/plan.py",
+        "        _keep_keys(world, links, plan)\n",
+        "",
+        ("tests/test_inbound_machine.py::test_whoever_was_there_before_is_found_by_every_later_item",),
+    ),
+    Safeguard(
+        "a column that is left alone is in no new item",
+        "outbound/find.py",
+        "        run.mappings,\n",
+        "        __import__('monday_api').BOARDS,\n",
+        ("tests/test_both_machine.py::test_a_new_item_gets_the_column_that_was_left_alone_when_it_is_back",),
+    ),
+    Safeguard(
         "the fence",
         "postgres/lease.py",
         "        if tx.one(_FENCE, (self.name, self.holder, self.fence)) is None:\n",

@@ -159,6 +159,7 @@ class Histories(History):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(anybodys=ANYBODYS)
+        self.marked = False
         self.unseen: dict[tuple[int, str], str | None] = {}
         """What items said in a column before it was retyped."""
 
@@ -169,6 +170,7 @@ class Histories(History):
         for number in range(jobs):
             self._create("master", f"Job {number}", data)
         assert self._pull("--full") in (0, 5)
+        self.marked = marker
         if marker:
             assert self.company.push("--setup-marker").code == 0
 
@@ -222,6 +224,8 @@ class Histories(History):
     @rule(board=boards, pick=picks, name=st.sampled_from(["Renamed", "Renamed again", "Job X"]))
     def rename(self, board: str, pick: int, name: str) -> None:
         if item := self.pick(self._items(board), pick):
+            if not self.marked:
+                self.ledger.take(item)
             self._person(board, item, lambda: self.sandbox.rename(item, name))
 
     @rule(board=boards, data=st.data())
@@ -232,6 +236,7 @@ class Histories(History):
     @rule(board=boards, pick=picks, state=st.sampled_from(["archived", "deleted"]))
     def remove(self, board: str, pick: int, state: str) -> None:
         if item := self.pick(self._items(board), pick):
+            self.ledger.take(item)
             do = self.sandbox.archive if state == "archived" else self.sandbox.delete
             self._person(board, item, lambda: do(item))
 
@@ -246,6 +251,7 @@ class Histories(History):
         """To the other board: it is nobody's project any more, or a new one."""
         if item := self.pick(self._items(board), pick):
             other = "staff" if board == "master" else "master"
+            self.ledger.take(item)
             self.sandbox.advance(1)
             self.sandbox.move_to_board(item, BOARD_IDS[other])
             self.ledger.moved(item, self._seen(other, item))

@@ -149,6 +149,7 @@ def test_what_is_wrong_in_the_database(synced: Company, change: str, code: int, 
     assert says in sick(found)[check][0]
 
 
+@pytest.mark.own_role
 def test_a_role_without_rights(synced: Company, server: Keywords) -> None:
     role = f"reader_{os.getpid()}"
     synced.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'reads-4711'; GRANT USAGE ON SCHEMA monday_sync TO {role}")

@@ -23,6 +23,8 @@ from sandbox.faults import FAULTS, Fault, FaultRule, Reply, json_reply
 from sandbox.jobs import Jobs
 from tests.company import COMMANDS, PUSH, ROOT, Company, Ended
 
+pytestmark = pytest.mark.own_role
+
 PULL = "sync_monday_to_pg.py"
 DOCTOR = "test_sync.py"
 BOTH = (PULL, PUSH)
