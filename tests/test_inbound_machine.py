@@ -433,7 +433,7 @@ def test_comparing_afresh_knows_of_an_item_that_has_gone(synced: Company) -> Non
     assert synced.sync("--full").writes == 0
 
 
-def test_a_saved_read_from_before_a_label_was_renamed_brings_no_label_back(synced: Company) -> None:
+def test_a_saved_read_brings_no_renamed_label_back(synced: Company) -> None:
     """No item says that it was changed by that: the saved one looks as new as the one that was read since."""
     item, column = synced.sandbox.item_ids()[0], LABELS["master"]
     synced.sandbox.edit(item, {column: {"label": "Retail"}})
