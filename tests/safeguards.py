@@ -224,7 +224,7 @@ def _missed(guard: Safeguard) -> bool:
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
     red = ended.returncode == 1
-    lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    lines = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED ", "ERROR tests/"))]
     said = lines[0].partition(" - ")[0] if lines else ended.stdout[-200:] + ended.stderr[-200:]
     state = "red" if red else "STILL GREEN"
     click.echo(f"{state:<12} {time.monotonic() - started:5.1f} s  {guard.name}: {said}")
