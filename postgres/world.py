@@ -6,21 +6,30 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
 from postgres.items import STORED, model_columns, places, rows_by_id, stored_item
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import Stored
+from reconcile.base import FORCE, Stored
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.keys import email_key, item_key, row_keys
 from reconcile.plan import last_good
-from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
+from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View, folded_row
 from reconcile.world import Elsewhere, ItemKey, World
 
 _SHARED = OWNED - {"projects"}
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
+_WITNESSES = 50
+"""Items that are asked what a row held before a person edited it, the newest: some may not have heard of it yet."""
+_SHOWING = STORED + (  # noqa: S608  constants alone
+    " JOIN (SELECT DISTINCT board_id, item_id FROM (SELECT board_id, item_id, row_number() OVER"
+    " (PARTITION BY n.row_id ORDER BY item_id DESC) AS nth FROM monday_sync.sync_item CROSS JOIN LATERAL"
+    " unnest(links) AS n (row_id) WHERE state = 'active' AND board_id = ANY(%s) AND links && %s::uuid[]"
+    " AND n.row_id = ANY(%s::uuid[])) AS showing WHERE nth <= %s) AS w USING (board_id, item_id)"
+)
 
 
 class WorldLoader:
@@ -66,7 +75,9 @@ class WorldLoader:
             if not self._answer(resolution):
                 break
         self._read_elsewhere(everyone)
-        return self.world, resolve(everyone, self._layouts, self.world), everyone
+        resolution = resolve(everyone, self._layouts, self.world)
+        self._read_emptied(resolution)
+        return self.world, resolution, everyone
 
     # Facts about the whole database
 
@@ -325,3 +336,27 @@ class WorldLoader:
         )
         for row, role, count, first_item in rows:
             self.world.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
+
+    def _read_emptied(self, resolution: Resolution) -> None:
+        """What rows held that a person edited and an item is new to, or only selects: as other items know it."""
+        edited = self.world.pending - self.world.unknown
+        asked: set[RowId] = set()
+        for item, links in resolution.links.items() if edited else ():
+            stored = self.world.stored.get(item)
+            for place, slot in enumerate(self._layouts[item[0]].slots):
+                if stored is None or slot.table == "users" or links[place] != stored.links[place]:
+                    asked |= edited & {links[place]}
+        if not asked:
+            return
+        rows = sorted(asked)
+        for found in self._tx.rows(_SHOWING, (list(self._by_id), rows, rows, _WITNESSES)):
+            stored = stored_item(found, self._by_id)
+            for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
+                if link in asked:
+                    held = folded_row(slot.table, self.world.rows[slot.table][link])
+                    before = stored.p[slot.first : slot.last]
+                    self.world.emptied |= {
+                        (link, at)
+                        for at, was in zip(slot.row_at, before, strict=True)
+                        if held[at] is None and was not in (None, UNSET, FORCE)
+                    }

@@ -118,7 +118,7 @@ def merge_fields(
         _settle(row_id, told, policy, merged)
         spoken.add((row_id, at))
     for view in (*(v for v in views if v.board == "staff"), *(v for v in views if v.board != "staff")):
-        _fill(view, layouts[view.board], world, links, rows, spoken)
+        _fill(view, layouts[view.board], world, links, rows, spoken, policy, merged)
     return merged
 
 
@@ -210,9 +210,13 @@ def _fill(
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
     spoken: set[tuple[RowId, int]],
+    policy: Policy | None,
+    merged: Merged,
 ) -> None:
     """First contact: an empty field of the row takes what the item says, and one without its parts those; a filled one
-    is left, and tolerated."""
+    is left, and tolerated. What a person emptied is an edit: it loses against the item of another, where monday wins,
+    and not against a cell that only selects.
+    """
     item = (view.board, view.id)
     stored = world.stored.get(item)
     for place, row in enumerate(rows[item]):
@@ -227,6 +231,12 @@ def _fill(
             if says is None or says is UNSET or (row[at] is not None and not _lacks_parts(row[at], says)):
                 continue
             if (met is None or met.m[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
+                if (row[0], at) in world.emptied:
+                    field = layout.fields[number]
+                    if selects_only(slot, row) or (policy or field.policy) != "monday":
+                        continue
+                    voice = _Voice(view, slot, row, field, number, says, None)
+                    merged.conflicts.append(_conflict(voice, row[0], "monday", says, "postgres", None))
                 row[at] = says
 
 

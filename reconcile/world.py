@@ -35,6 +35,7 @@ class World:
     `pending` are rows that people changed or added since the last sync, `unknown` those that were never synced; `taken`
     are ids that new rows may not use; `adopted` the links of items whose rows were there before the first sync.
     `derived` are the keys that nobody wrote down: the present content of a pending row has them.
+    `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
     `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
@@ -47,6 +48,7 @@ class World:
     pending: set[RowId] = field(default_factory=set)
     unknown: set[RowId] = field(default_factory=set)
     taken: set[RowId] = field(default_factory=set)
+    emptied: set[tuple[RowId, int]] = field(default_factory=set)
     adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
     staff_emails: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from psycopg2 import extensions
@@ -632,3 +633,48 @@ def test_a_new_item_gets_the_column_that_was_left_alone_when_it_is_back(synced: 
     assert synced.push().code == 0
     assert synced.sandbox.item(item)["cells"]["text6"]["text"] == "XL"
     assert synced.value("SELECT shirt_size FROM users WHERE monday_item_id = %s", item) == "XL"
+
+
+PHONE = "phone_1__1"
+
+
+def test_what_was_emptied_loses_to_a_new_item_only_with_a_trace(synced: Company) -> None:
+    """It fills what is empty, but this is an edit of somebody's which monday was not yet told of."""
+    first = synced.sandbox.item_ids()[0]
+    synced.sandbox.edit(first, {PHONE: {"phone": "2025550101", "countryShortName": "US"}})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    synced.sql("UPDATE customers SET phone = NULL WHERE name = 'Owner 1'")
+    cells = {
+        "email4__1": {"email": "owner1@mail.example", "text": "owner1@mail.example"},
+        PHONE: {"phone": "2025550109", "countryShortName": "US"},
+    }
+    new = synced.sandbox.create(BOARD_IDS["master"], "New", cells)
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.value("SELECT phone FROM customers WHERE name = 'Owner 1'") == "2025550109"
+    lost = "SELECT item_id, kept, lost_from, lost FROM monday_sync.sync_conflict"
+    assert synced.sql(lost) == [(new, "2025550109", "postgres", None)]
+    assert synced.push().code == 0
+    assert synced.sandbox.item(first)["cells"][PHONE]["text"] == "2025550109"
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_cell_that_selects_a_person_does_not_fill_what_was_emptied(synced: Company, new: bool) -> None:
+    """Neither one that selected him before, when its item is edited elsewhere, nor one that does for the first time."""
+    first, second = synced.sandbox.item_ids()[:2]
+    cells = {
+        "email6__1": {"email": "rep1@roofs.example", "text": ""},
+        "phone_13__1": {"phone": "2025550101", "countryShortName": "US"},
+    }
+    synced.sandbox.edit(first, cells)
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.value("SELECT phone FROM users WHERE email = 'rep1@roofs.example'") is not None
+    synced.sql("UPDATE users SET phone = NULL WHERE email = 'rep1@roofs.example'")
+    synced.sandbox.edit(second, cells) if new else synced.sandbox.edit(first, {"text40__1": "Edited"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.value("SELECT phone FROM users WHERE email = 'rep1@roofs.example'") is None
+    assert synced.push().code == 0
+    assert "phone_13__1" not in synced.sandbox.item(first)["cells"]
