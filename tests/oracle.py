@@ -284,7 +284,6 @@ class Ledger:
 
     def forget(self) -> None:
         """Both sides are compared as on the first day."""
-        self.held |= {place for place in self.typed if place[2].endswith("_id")}
         self.typed.clear()
         self.fresh = True
 
@@ -453,8 +452,11 @@ class Ledger:
             for role, column in POINTERS.items():
                 link = after.links.get((MASTER_BOARD_ID, item.id, role))
                 place = "projects", str(project["id"]), column
-                typed = place in self.typed or place in self.held
-                if project[column] != link and not typed and link not in self.deleted:
+                if project[column] == link or link in self.deleted:
+                    continue
+                if self.fresh:  # as on the first day, what it points at is nobody's edit
+                    self.held.add(place)
+                elif place not in self.typed and place not in self.held:
                     yield f"item {item.id} {column} is {project[column]} and its link is {link}"
 
     def check_archived(self, after: Database) -> list[str]:
