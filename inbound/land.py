@@ -14,7 +14,7 @@ from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
-from postgres.state import read_standing
+from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
 from reconcile.errors import Exit
@@ -47,9 +47,21 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
         with timing.stage("apply"):
             applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
             migrate.link(tx, start.unlinked)
-    tell(run, Landed(plan, applied, read_standing(tx, start.present)))
+    tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
     if not run.dry:
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
+
+
+def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
+    """What stays open. A dry run says what would, were its plan carried out."""
+    if not run.dry:
+        return read_standing(tx, start.present)
+    ids = run.board_ids
+    planned = {(ids[item.board], item.id) for item in plan.items}
+    if run.options.resync:  # which forgets what was open, too
+        planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
+    gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
+    return read_standing(tx, start.present, planned=planned, gone=gone)
 
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:

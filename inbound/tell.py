@@ -80,9 +80,10 @@ def _fill_open(run: Run, landed: Landed) -> None:
             cells.append(_cell(board, letter.item_id, letter.place, letter.reason))
     opened = [_edit(lost) for lost in plan.conflicts if lost.open]
     settled = [_edit(lost) for lost in plan.conflicts if not lost.open]
-    report.quarantined = _open(standing.quarantined, cells, new["cell"] + new["row"] + new.get("op", 0))
-    report.would_merge = _open(standing.would_merge, merges, new["would-merge"])
-    report.conflicts = _open(standing.conflicts, opened, len(opened))
+    bad = standing.quarantined + len(found.quarantined)
+    report.quarantined = _open(bad, cells, new["cell"] + new["row"] + new.get("op", 0))
+    report.would_merge = _open(standing.would_merge + len(found.would_merge), merges, new["would-merge"])
+    report.conflicts = _open(standing.conflicts + sum(lost.open for lost in found.conflicts), opened, len(opened))
     report.settled = _open(len(settled), settled, len(settled))
 
 

@@ -125,8 +125,19 @@ def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool 
     return opening
 
 
-def read_standing(tx: Transaction, present: Present, *, outbound: bool = True) -> Standing:
-    """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew."""
+def read_standing(
+    tx: Transaction,
+    present: Present,
+    *,
+    outbound: bool = True,
+    planned: Collection[tuple[int, int]] = (),
+    gone: Collection[tuple[int, int]] = (),
+) -> Standing:
+    """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
+
+    Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
+    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`.
+    """
     if not tx.has_state:
         return Standing()
     counts = [
@@ -138,19 +149,24 @@ def read_standing(tx: Transaction, present: Present, *, outbound: bool = True) -
         if table in present
     ]
     others = sql.SQL(
-        "WITH dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
+        "WITH planned AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
+        " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
+        " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
         " (SELECT FROM {projects} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
-        " AND p.archived_at IS NULL) ELSE true END)"
+        " AND p.archived_at IS NULL) ELSE d.kind = 'op'"
+        " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END)"
         " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
         " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
         " UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict WHERE state = 'open'"
+        " AND (board_id, item_id) NOT IN (SELECT * FROM planned)"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
     ).format(listed=sql.Literal(LISTED), lookalike=sql.SQL(LOOKALIKE), projects=tx.table("projects"))
     total: dict[str, int] = {}
     dead: list[DeadLetter] = []
-    for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts])):
+    closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
+    for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts]), closed):
         total[kind] = total.get(kind, 0) + int(count)
         if letter is not None:
             dead.append(msgspec.json.decode(letter, type=DeadLetter))

@@ -484,3 +484,21 @@ def test_whoever_was_there_before_is_found_by_every_later_item(company: Company,
     company.sandbox.advance(60)
     company.landed()
     assert company.value("SELECT count(*) FROM customers WHERE lower(email) = 'ann@mail.example'") == 1
+
+
+@pytest.mark.parametrize("then", ["corrected", "archived", "deleted"])
+def test_a_dry_run_ends_like_the_run_that_closes_what_was_open(synced: Company, then: str) -> None:
+    first, second = synced.sandbox.item_ids()[:2]
+    synced.sandbox.edit(first, {"text40__1": BAD}, force=True)
+    synced.sandbox.edit(second, {"text43__1": "call first"})
+    synced.sql("UPDATE customers SET notes = 'gate code 7' WHERE name = 'Owner 2'")
+    synced.sandbox.advance(60)
+    assert synced.sync("--on-conflict", "manual").code == 5
+    if then == "corrected":
+        synced.sandbox.edit(first, {"text40__1": "Corrected"})
+    else:
+        (synced.sandbox.archive if then == "archived" else synced.sandbox.delete)(first)
+    synced.sandbox.advance(60)
+    dry = synced.sync("--full", "--test")
+    assert (dry.code, dry.report["quarantined"], dry.report["conflicts"]) == (0, 0, 0), dry.out
+    assert synced.sync("--full").code == 0
