@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple
 
 from psycopg2 import extensions
 
@@ -27,7 +27,7 @@ from data_cache import list_caches, open_cache
 from sandbox import Sandbox
 from sandbox.state import load, save
 from tests.company import BOARD_IDS, PUSH, ROOT, Company, Ended, small_world
-from tests.servers import Keywords
+from tests.servers import Keywords, LoopbackProxy
 
 SOAK = "SOAK_EXAMPLES" in os.environ
 """Whether everything is tried, and not a sample where everything takes long."""
@@ -191,44 +191,23 @@ class Held:
         self.free = threading.Event()
 
 
-class Line:
-    """A loopback proxy that notes every message to the database, and holds the nth one up: before the server has it,
-    or with `done` once the server has carried it out and before the answer goes back. Let `free`, it passes on; for a
-    client that is dead by then it is lost.
+class Line(LoopbackProxy):
+    """Notes every message to the database, and holds the nth one up: before the server has it, or with `done` once the
+    server has carried it out and before the answer goes back. Let `free`, it passes on; for a client that is dead by
+    then it is lost.
     """
 
     def __init__(self, keywords: Mapping[str, str], stop_at: int = 0, *, done: bool = False) -> None:
-        self._target = (keywords["host"], int(keywords["port"]))
         self._stop_at, self._done = stop_at, done
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
-        self.keywords = {**keywords, "port": str(self._listener.getsockname()[1])}
         self.asked: list[str] = []
         self.reached, self.free = threading.Event(), threading.Event()
-        self._serve(self._accept)
+        super().__init__(keywords)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.free.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(5)
+        super().__exit__(*exc)
 
-    def _serve(self, work: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._serve(self._relay, client)
-
-    def _relay(self, client: socket.socket) -> None:
+    def relay(self, client: socket.socket) -> None:
         muted = threading.Event()
         with client, socket.create_connection(self._target) as server:
             for end in (client, server):

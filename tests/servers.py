@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -158,16 +158,18 @@ class IntrudedDatabase(Database):
         self.close()
 
 
-class BreakingLine:
-    """A loopback proxy that cuts the line once, at COMMIT: before the server gets it or before we get its answer."""
+class LoopbackProxy:
+    """Stands between a client and the database; `keywords` lead to it. A subclass says what it does with a line."""
 
-    def __init__(self, keywords: Mapping[str, str], cut: Literal["request", "answer"]) -> None:
+    def __init__(self, keywords: Mapping[str, str]) -> None:
         self._target = (keywords["host"], int(keywords["port"]))
-        self._cut: Literal["request", "answer", "nothing"] = cut
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.keywords = {**keywords, "port": str(self._listener.getsockname()[1])}
         self._threads: list[threading.Thread] = []
         self._serve(self._accept)
+
+    def relay(self, client: socket.socket) -> None:
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -184,14 +186,20 @@ class BreakingLine:
         thread.start()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with suppress(OSError):
+            while True:
                 client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._serve(self._relay, client)
+                self._serve(self.relay, client)
 
-    def _relay(self, client: socket.socket) -> None:
+
+class BreakingLine(LoopbackProxy):
+    """Cuts the line once, at COMMIT: before the server gets it or before we get its answer."""
+
+    def __init__(self, keywords: Mapping[str, str], cut: Literal["request", "answer"]) -> None:
+        self._cut: Literal["request", "answer", "nothing"] = cut
+        super().__init__(keywords)
+
+    def relay(self, client: socket.socket) -> None:
         """Query and answer take turns in the simple protocol, so one thread can carry both."""
         with client, socket.create_connection(self._target) as server:
             while self._pass_on(client, server):
