@@ -124,7 +124,7 @@ def parse_money(raw: str) -> Value:
         amount = Decimal(raw)
     except InvalidOperation:
         raise CellError("is not a number: type digits and at most one decimal point") from None
-    if not amount.is_finite() or abs(amount) >= _MONEY_LIMIT:
+    if not amount.is_finite() or amount.copy_abs() >= _MONEY_LIMIT:  # abs() overflows at an exponent without end
         raise CellError("is not an amount below 1,000,000,000,000: correct the number")
     return amount.quantize(_CENT, ROUND_HALF_UP)
 
