@@ -22,6 +22,11 @@ from reconcile.world import Elsewhere, ItemKey, World
 
 _SHARED = OWNED - {"projects"}
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
+_SHARING = STORED + (
+    " WHERE i.state = 'active' AND i.board_id = ANY(%s)"
+    " AND EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
+)
+"""An array that is compared with is hashed, where two arrays would be compared one by one."""
 _WITNESSES = 50
 """Items that are asked what a row held before a person edited it, the newest: some may not have heard of it yet."""
 _SHOWING = STORED + (  # noqa: S608  constants alone
@@ -51,6 +56,7 @@ class WorldLoader:
         self._asked_keys: set[tuple[str, str]] = set()
         self._asked_ids: set[RowId] = set()
         self._asked_siblings: set[RowId] = set()
+        self._made: set[RowId] = set()
         self.world = World()
 
     def load(self, views: Sequence[View], gone: Collection[ItemKey] = ()) -> tuple[World, Resolution, list[View]]:
@@ -72,7 +78,8 @@ class WorldLoader:
             self._read_rows(self._linked())
             last_good(everyone, self.world)
             resolution = resolve(everyone, self._layouts, self.world)
-            if not self._answer(resolution):
+            self._made |= resolution.new_rows.keys()
+            if not self._answer(resolution) and not (self._has_state and self._shared_rows() - self._asked_siblings):
                 break
         self._read_elsewhere(everyone)
         resolution = resolve(everyone, self._layouts, self.world)
@@ -218,15 +225,16 @@ class WorldLoader:
         return found
 
     def _siblings(self, everyone: Sequence[View]) -> list[View]:
-        """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
+        """Items of the run's boards that share an owned row with these, and with those in turn, until none is left; and
+        those that showed a row which a person deleted and another item brings back.
+        """
         present = {(view.board, view.id) for view in everyone}
         found: list[View] = []
         while shared := self._shared_rows() - self._asked_siblings:
             self._asked_siblings |= shared
             if not self._has_state:
                 break
-            query = STORED + " WHERE i.state = 'active' AND i.links && %s::uuid[] AND i.board_id = ANY(%s)"
-            for row in self._tx.rows(query, (sorted(shared), list(self._by_id))):
+            for row in self._tx.rows(_SHARING, (list(self._by_id), sorted(shared))):
                 if (self._by_id[row[0]].board, row[1]) in present:
                     continue
                 stored = self._remember(row)
@@ -239,7 +247,7 @@ class WorldLoader:
         linked = {row for slot, row in self._links() if slot.table in _SHARED}
         asked = ((table, key) for table, key in self._asked_keys if table in _SHARED)
         by_key = {row for table, key in asked if (row := self.world.keys[table].get(key))}
-        return linked | by_key
+        return linked | by_key | self._made
 
     def _links(self) -> Iterator[tuple[Slot, RowId]]:
         for item, stored in self.world.stored.items():

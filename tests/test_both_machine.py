@@ -678,3 +678,19 @@ def test_a_cell_that_selects_a_person_does_not_fill_what_was_emptied(synced: Com
     assert synced.value("SELECT phone FROM users WHERE email = 'rep1@roofs.example'") is None
     assert synced.push().code == 0
     assert "phone_13__1" not in synced.sandbox.item(first)["cells"]
+
+
+def test_a_deleted_row_that_one_item_brings_back_takes_what_all_its_items_say(synced: Company) -> None:
+    """The other one was not edited: it showed that row before, and does again."""
+    email = {"email": "ann@mail.example", "text": "ann@mail.example"}
+    synced.sandbox.create(BOARD_IDS["master"], "First", {"email4__1": email, "text43__1": "call first"})
+    second = synced.sandbox.create(BOARD_IDS["master"], "Second", {"text40__1": "A roof"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    ann = "(SELECT id FROM customers WHERE email = 'ann@mail.example')"
+    synced.sql(f"UPDATE projects SET customer_id = NULL WHERE customer_id = {ann}")
+    synced.sql(f"DELETE FROM customers WHERE id = {ann}")
+    synced.sandbox.edit(second, {"email4__1": email})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.sql("SELECT email, notes FROM customers WHERE notes <> ''") == [("ann@mail.example", "call first")]
