@@ -133,7 +133,8 @@ class WorldLoader:
                     self.world.unknown.add(row[0])
                 keys = row_keys(table, row)
                 for key in keys:
-                    self.world.keys[table].setdefault(key, row[0])
+                    if self.world.keys[table].setdefault(key, row[0]) != row[0]:
+                        self.world.spares[table].setdefault(key, row[0])
                     self.world.derived[table].add(key)
                     said.add((table, key))
                 if self._first_contact and keys and row[0] not in map(self.world.keys[table].get, keys):
@@ -305,6 +306,9 @@ class WorldLoader:
         found = False
         for table, key, row in rows:
             if row in self.world.rows[table]:
+                pending = self.world.keys[table].get(key, row)
+                if pending != row:
+                    self.world.spares[table].setdefault(key, pending)
                 self.world.keys[table][key] = row
                 self.world.derived[table].discard(key)
                 found = True

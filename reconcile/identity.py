@@ -271,6 +271,10 @@ class _Table:
                 return self.owner[key]
         if self.world.unknown and (row := self._parentless(keys[0])) is not None:
             return row
+        for key in keys:  # its owner gave it up
+            if (spare := self.world.spares[self.table].get(key)) is not None:
+                self._claim(key, spare)
+                return spare
         n = 0
         while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows:
             n += 1

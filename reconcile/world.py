@@ -34,13 +34,15 @@ class World:
 
     `pending` are rows that people changed or added since the last sync, `unknown` those that were never synced; `taken`
     are ids that new rows may not use; `adopted` the links of items whose rows were there before the first sync.
-    `derived` are the keys that nobody wrote down: the present content of a pending row has them.
+    `derived` are the keys that nobody wrote down: the present content of a pending row has them; `spares` are pending
+    rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
     `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
     keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
+    spares: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
     derived: dict[str, set[str]] = field(default_factory=lambda: {table: set() for table in TABLES})
     placeholders: frozenset[str] = frozenset()
     stored: dict[ItemKey, Stored] = field(default_factory=dict)

@@ -368,6 +368,7 @@ class Ledger:
             return
         holds = row[entry.column]
         if like(entry.kind, holds) == like(entry.kind, value):
+            self.typed.pop((entry.table, str(link), entry.column), None)  # both sides have it: it is nobody's edit now
             return
         lost = self._lost(item, entry, before, after)
         if like(entry.kind, value) in lost:

@@ -502,3 +502,19 @@ def test_a_dry_run_ends_like_the_run_that_closes_what_was_open(synced: Company, 
     dry = synced.sync("--full", "--test")
     assert (dry.code, dry.report["quarantined"], dry.report["conflicts"]) == (0, 0, 0), dry.out
     assert synced.sync("--full").code == 0
+
+
+def test_the_second_row_with_an_email_is_found_when_the_first_gives_it_up(synced: Company) -> None:
+    first, second = synced.sandbox.item_ids()[:2]
+    emails = [{"email": f"{who}@mail.example", "text": who} for who in ("ann", "bob")]
+    for name, address in (("Ann Lee", "ann@mail.example"), ("A. Lee", "ANN@mail.example")):
+        synced.sql("INSERT INTO customers (name, email) VALUES (%s, %s)", name, address)
+    synced.sandbox.edit(first, {"email4__1": emails[0], "text65__1": "Ann Lee"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code in (0, 5)
+    synced.sandbox.edit(first, {"email4__1": emails[1]})
+    synced.sandbox.edit(second, {"email4__1": emails[0], "text65__1": "Somebody"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code in (0, 5)
+    assert synced.value("SELECT count(*) FROM customers WHERE lower(email) LIKE 'ann@%%'") == 1
+    assert synced.value("SELECT count(*) FROM customers WHERE email = 'bob@mail.example'") == 1
