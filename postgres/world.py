@@ -56,7 +56,6 @@ class WorldLoader:
         self._asked_keys: set[tuple[str, str]] = set()
         self._asked_ids: set[RowId] = set()
         self._asked_siblings: set[RowId] = set()
-        self._made: set[RowId] = set()
         self.world = World()
 
     def load(self, views: Sequence[View], gone: Collection[ItemKey] = ()) -> tuple[World, Resolution, list[View]]:
@@ -78,8 +77,7 @@ class WorldLoader:
             self._read_rows(self._linked())
             last_good(everyone, self.world)
             resolution = resolve(everyone, self._layouts, self.world)
-            self._made |= resolution.new_rows.keys()
-            if not self._answer(resolution) and not (self._has_state and self._shared_rows() - self._asked_siblings):
+            if not self._answer(resolution):
                 break
         self._read_elsewhere(everyone)
         resolution = resolve(everyone, self._layouts, self.world)
@@ -226,9 +224,7 @@ class WorldLoader:
         return found
 
     def _siblings(self, everyone: Sequence[View]) -> list[View]:
-        """Items of the run's boards that share an owned row with these, and with those in turn, until none is left; and
-        those that showed a row which a person deleted and another item brings back.
-        """
+        """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
         present = {(view.board, view.id) for view in everyone}
         found: list[View] = []
         while shared := self._shared_rows() - self._asked_siblings:
@@ -248,7 +244,7 @@ class WorldLoader:
         linked = {row for slot, row in self._links() if slot.table in _SHARED}
         asked = ((table, key) for table, key in self._asked_keys if table in _SHARED)
         by_key = {row for table, key in asked if (row := self.world.keys[table].get(key))}
-        return linked | by_key | self._made
+        return linked | by_key
 
     def _links(self) -> Iterator[tuple[Slot, RowId]]:
         for item, stored in self.world.stored.items():
@@ -315,7 +311,9 @@ class WorldLoader:
         return found
 
     def _answer(self, resolution: Resolution) -> bool:
-        """Was any key that identity would give away somebody's already, or any row that it would create there?"""
+        """Was any key that identity would give away somebody's already, or any row that it would create there, or held
+        by an item since before a person deleted it?
+        """
         by_table: dict[str, list[RowId]] = defaultdict(list)
         for row, (table, _key) in resolution.new_rows.items():
             if table in self._present:
@@ -328,6 +326,10 @@ class WorldLoader:
             sql.SQL("SELECT id FROM {} WHERE id = ANY(%s::uuid[])").format(self._tx.table(table)) for table in by_table
         )
         taken = {row for (row,) in self._tx.rows(query, list(by_table.values()))}
+        if self._has_state:
+            new = [row for rows in by_table.values() for row in rows]
+            held = "SELECT DISTINCT n.row_id FROM monday_sync.sync_item CROSS JOIN LATERAL unnest(links) AS n (row_id)"
+            taken |= {row for (row,) in self._tx.rows(held + " WHERE n.row_id = ANY(%s::uuid[])", (new,))}
         self.world.taken |= taken
         return found or bool(taken)
 

@@ -157,6 +157,13 @@ class _Table:
         for key, row in self.owner.items():
             self.keys_of[row].add(key)
         self.places = {board: _places(table, layout) for board, layout in layouts.items()}
+        held = {
+            stored.links[number]
+            for (board, _id), stored in world.stored.items()
+            for number, _slot, _parent in self.places.get(board, ())
+        }
+        self.deleted = held - self.rows.keys() - {None}
+        """Rows that a person deleted: their ids are not given away again."""
 
     def resolve(self, met: Sequence[View], fresh: Sequence[View]) -> None:
         """`met` are views of items that were linked before, `fresh` the others."""
@@ -238,6 +245,9 @@ class _Table:
                 entry.row = self._owner_or_new(entry.keys)
             elif entry.adopted:
                 self._claim_free(entry)
+        for entry in said:
+            if entry.row in self.deleted and self.owner.get(next(iter(entry.keys), "")) in self.resolution.new_rows:
+                entry.row = self.owner[entry.keys[0]]  # another item brought it back
             self.resolution.links[entry.view.board, entry.view.id][entry.slot] = entry.row
 
     def _link_fresh(self, fresh: Sequence[View]) -> None:
@@ -276,7 +286,7 @@ class _Table:
                 self._claim(key, spare)
                 return spare
         n = 0
-        while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows:
+        while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows or new in self.deleted:
             n += 1
         self.resolution.new_rows[new] = (self.table, keys[0])
         self.owner[keys[0]] = new

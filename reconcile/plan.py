@@ -30,7 +30,7 @@ from reconcile.pointers import (
     point,
     waits_for_push,
 )
-from reconcile.rows import Layout, View, folded_row
+from reconcile.rows import Layout, View, folded_row, unfolded_row
 from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, RowValues, World
 
@@ -146,7 +146,6 @@ def make_plan(
     known items that are not active any more; `stage_status` maps a casefolded stage to a status; `policy` overrides the
     mapping's for this run, `adopt` settles tolerated differences.
     """
-    _start_anew(world, resolution)
     links, hub = resolution.links, Hub(world, resolution.new_rows)
     rows = {item: hub.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
     ranked = newest_first(views, layouts)
@@ -174,24 +173,11 @@ def make_plan(
         held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.held}
         waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
         plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
-        _keep_keys(world, links, plan)
+        _keep_keys(world, links, hub, plan)
     rows.clear()  # the hub lets its rows go as they are collected
     _collect_rows(hub, plan)
     plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if world.elsewhere.get(row_id)}
     return plan
-
-
-def _start_anew(world: World, resolution: Resolution) -> None:
-    """A row that a person deleted and an edit brings back is met for the first time: it takes all that its items say,
-    not the edited cells alone.
-    """
-    if not resolution.new_rows:
-        return
-    for item, stored in world.stored.items():
-        back = resolution.new_rows.keys() & resolution.links.get(item, ()) & set(stored.links)
-        if back:
-            severed = [None if row in back else row for row in stored.links]
-            world.stored[item] = msgspec.structs.replace(stored, links=severed)
 
 
 def last_good(views: Sequence[View], world: World) -> None:
@@ -202,7 +188,7 @@ def last_good(views: Sequence[View], world: World) -> None:
             view.values = tuple(was if now is UNSET else now for now, was in zip(view.values, stored.m, strict=True))
 
 
-def _keep_keys(world: World, links: Mapping[ItemKey, Links], plan: Plan) -> None:
+def _keep_keys(world: World, links: Mapping[ItemKey, Links], hub: Hub, plan: Plan) -> None:
     """Write down the keys of rows that are pending no more: until now their content told them in each run. A row that
     people edited gives up those that its content has no longer.
     """
@@ -210,10 +196,14 @@ def _keep_keys(world: World, links: Mapping[ItemKey, Links], plan: Plan) -> None
     for table, keys in world.keys.items():
         released, claimed = plan.released.setdefault(table, set()), plan.claimed.setdefault(table, {})
         for key, row in keys.items():
+            if row not in known and row not in plan.in_step:
+                continue
+            content = hub.row(table, row)
+            has_it = content is not None and key in row_keys(table, unfolded_row(table, content))
             if key in world.derived[table]:
-                if row in known | plan.in_step and key not in released:
+                if has_it and key not in released:
                     claimed.setdefault(key, row)
-            elif row in plan.in_step and _is_natural(key) and key not in row_keys(table, world.rows[table][row]):
+            elif row in plan.in_step and _is_natural(key) and not has_it:
                 released.add(key)
 
 

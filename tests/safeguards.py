@@ -114,7 +114,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a row was known by before is written down",
         "reconcile/plan.py",
-        "        _keep_keys(world, links, plan)\n",
+        "        _keep_keys(world, links, hub, plan)\n",
         "",
         ("tests/test_inbound_machine.py::test_whoever_was_there_before_is_found_by_every_later_item",),
     ),

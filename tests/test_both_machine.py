@@ -635,7 +635,7 @@ def test_a_new_item_gets_the_column_that_was_left_alone_when_it_is_back(synced: 
     assert synced.value("SELECT shirt_size FROM users WHERE monday_item_id = %s", item) == "XL"
 
 
-PHONE = "phone_1__1"
+NAME, PHONE = "text65__1", "phone_1__1"
 
 
 def test_what_was_emptied_loses_to_a_new_item_only_with_a_trace(synced: Company) -> None:
@@ -680,17 +680,28 @@ def test_a_cell_that_selects_a_person_does_not_fill_what_was_emptied(synced: Com
     assert "phone_13__1" not in synced.sandbox.item(first)["cells"]
 
 
-def test_a_deleted_row_that_one_item_brings_back_takes_what_all_its_items_say(synced: Company) -> None:
-    """The other one was not edited: it showed that row before, and does again."""
+@pytest.mark.parametrize("edited", ["first", "second"])
+def test_a_customer_who_is_made_anew_is_nobody_who_was_deleted(synced: Company, edited: str) -> None:
+    """An item that showed the deleted row has none until it says something new; then another with the same joins it."""
     email = {"email": "ann@mail.example", "text": "ann@mail.example"}
-    synced.sandbox.create(BOARD_IDS["master"], "First", {"email4__1": email, "text43__1": "call first"})
+    items = [
+        synced.sandbox.create(BOARD_IDS["master"], name, {"email4__1": email, "text43__1": "call first"})
+        for name in ("First", "Twin")
+    ]
     second = synced.sandbox.create(BOARD_IDS["master"], "Second", {"text40__1": "A roof"})
     synced.sandbox.advance(60)
     assert synced.sync().code == 0
     ann = "(SELECT id FROM customers WHERE email = 'ann@mail.example')"
     synced.sql(f"UPDATE projects SET customer_id = NULL WHERE customer_id = {ann}")
-    synced.sql(f"DELETE FROM customers WHERE id = {ann}")
-    synced.sandbox.edit(second, {"email4__1": email})
+    deleted = synced.sql(f"DELETE FROM customers WHERE id = {ann} RETURNING id::text")
+    synced.sandbox.edit(
+        *((second, {"email4__1": email}) if edited == "second" else (items[0], {PHONE: None, NAME: "Ann"}))
+    )
     synced.sandbox.advance(60)
     assert synced.sync().code == 0
-    assert synced.sql("SELECT email, notes FROM customers WHERE notes <> ''") == [("ann@mail.example", "call first")]
+    found = synced.sql("SELECT id::text, email, notes FROM customers WHERE email = 'ann@mail.example'")
+    assert found[0][0] != deleted[0][0]
+    assert found[0][1:] == ("ann@mail.example", None if edited == "second" else "call first")
+    query = "SELECT item_id FROM monday_sync.sync_link WHERE row_id = %s::uuid ORDER BY item_id"
+    shown = [item for (item,) in synced.sql(query, found[0][0])]
+    assert shown == ([second] if edited == "second" else items)
