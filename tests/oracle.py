@@ -135,7 +135,7 @@ def kind_of(table: str, column: str) -> str:
 @dataclass(slots=True)
 class Item:
     """An item as people left it. `revision` grows with each edit, as its time does; of what a run was shown, `blind`
-    are the columns that it could not see.
+    are the columns that it could not see, `unseen` those that no run could yet.
     """
 
     id: int
@@ -146,6 +146,7 @@ class Item:
     moved: bool = False
     revision: int = 0
     blind: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -326,6 +327,7 @@ class Ledger:
         """A cell that is bad, or whose edit waits, was not taken: the item still stands for what it said before."""
         was = self.shown.get((item.board, item.id))
         seen = copy.deepcopy(item)
+        seen.unseen = (was.unseen if was is not None else item.blind) & item.blind
         for cell in {cell for cell, value in item.cells.items() if value == BAD} | item.blind:
             seen.cells.pop(cell, None)
             if was is not None and cell in was.cells:
@@ -380,7 +382,7 @@ class Ledger:
         typed = (entry.table, link, entry.column) in self.typed
         if not (differs or typed or link in after.waiting or known["open"]):
             yield f"{label}, and this is nowhere to be found"
-        same_row = shown is not None and before.links.get(slot) == link
+        same_row = shown is not None and before.links.get(slot) == link and not shown.unseen & {*entry.cells}
         selects = entry.table == "users" and item.board == "master" and row["monday_item_id"] is not None
         if edited and same_row and not selects and not self.fresh:
             held = policy in ("pg", "manual") and known["open"] and (typed or link in before.waiting)
