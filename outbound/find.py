@@ -102,7 +102,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     assert found.boards is not None
     options = replace(options, labels=found.boards.labels)
     found.looked = set(shown)
-    unseen = set(wanted) - found.looked - set(found.gone)
+    unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)

@@ -705,3 +705,17 @@ def test_a_customer_who_is_made_anew_is_nobody_who_was_deleted(synced: Company, 
     query = "SELECT item_id FROM monday_sync.sync_link WHERE row_id = %s::uuid ORDER BY item_id"
     shown = [item for (item,) in synced.sql(query, found[0][0])]
     assert shown == ([second] if edited == "second" else items)
+
+
+def test_an_old_view_of_an_item_on_another_board_tells_nobody(synced: Company) -> None:
+    """The push takes it for gone; the edit is not told by that, and the next push carries it over."""
+    (item, *_) = synced.sandbox.item_ids(STAFF_BOARD_ID)
+    synced.sandbox.move_to_board(item, BOARD_IDS["master"])
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    synced.sql("UPDATE projects SET description = 'A roof' WHERE monday_item_id = %s", item)
+    synced.sandbox.fault("stale_read", match="read")
+    assert synced.push().report["items"]["update"] == 0
+    synced.sandbox.clear_faults()
+    assert synced.push().report["items"]["update"] == 1
+    assert synced.sandbox.item(item)["cells"]["text40__1"]["text"] == "A roof"
