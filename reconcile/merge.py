@@ -181,19 +181,19 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
     """One field of one row, and every slot that says something new about it."""
     row = told[0].row
     held = row[told[0].field.at]
-    voters: list[_Voice] = []
-    for voice in told:
-        found = verdict(voice.field, voice.says, held, UNSET, voice.base)
-        if found is Verdict.CONFLICT and (policy or voice.field.policy) != "monday":
-            merged.held.add((_item(voice), voice.number))
-            if (policy or voice.field.policy) == "manual":
-                merged.conflicts.append(_conflict(voice, row_id, "nobody", None, "monday", voice.says, waits=True))
-            continue
-        voters.append(voice)
+    waits = [voice for voice in told if (policy or voice.field.policy) != "monday" and _in_conflict(voice, held)]
+    voters = [voice for voice in told if voice not in waits]
+    while voters and (joins := [voice for voice in waits if not _in_conflict(voice, voters[0].says)]):
+        waits = [voice for voice in waits if voice not in joins]  # what is to be written is what they knew: no conflict
+        voters = [voice for voice in told if voice not in waits]
+    for voice in waits:
+        merged.held.add((_item(voice), voice.number))
+        if (policy or voice.field.policy) == "manual":
+            merged.conflicts.append(_conflict(voice, row_id, "nobody", None, "monday", voice.says, waits=True))
     if all(_equal(voice, held) for voice in voters):
         return
     winner = voters[0]
-    if verdict(winner.field, winner.says, held, UNSET, winner.base) is Verdict.CONFLICT:
+    if _in_conflict(winner, held):
         merged.conflicts.append(_conflict(winner, row_id, "monday", winner.says, "postgres", held))
     row[winner.field.at] = winner.says
     for voice in voters[1:]:
@@ -201,6 +201,10 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
             lost = f"item {voice.view.id}"
             merged.conflicts.append(_conflict(voice, row_id, f"item {winner.view.id}", winner.says, lost, voice.says))
             merged.forced.add((_item(voice), voice.number))
+
+
+def _in_conflict(voice: _Voice, held: Any) -> bool:
+    return verdict(voice.field, voice.says, held, UNSET, voice.base) is Verdict.CONFLICT
 
 
 def _fill(

@@ -42,8 +42,8 @@ SAFEGUARDS = (
     Safeguard(
         "a slot that says what the row holds is a voter too",
         "reconcile/merge.py",
-        "        voters.append(voice)\n",
-        "        if not _equal(voice, held):\n            voters.append(voice)\n",
+        "    voters = [voice for voice in told if voice not in waits]\n    while",
+        "    voters = [voice for voice in told if voice not in waits and not _equal(voice, held)]\n    while",
         ("tests/test_merge.py::test_a_slot_that_says_what_the_row_holds_has_a_vote",),
     ),
     Safeguard(
