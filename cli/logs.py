@@ -92,7 +92,7 @@ class Logs:
         logging.captureWarnings(True)
         sys.excepthook = _uncaught
         threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
-        sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+        sys.unraisablehook = self._unraisable
 
     def close(self) -> None:
         """Take the handlers and hooks away and close the files."""
@@ -100,6 +100,12 @@ class Logs:
         logging.captureWarnings(False)
         logging.getLogger().setLevel(self._root_level)
         _detach(self._handlers)
+
+    def _unraisable(self, what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, KeyboardInterrupt):  # no failure: whoever answers signals has to know of it
+            self._hooks[2](what)
+        else:
+            _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
 
 
 def _installed() -> list[logging.Handler]:

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 from reconcile.errors import Exit, SyncError
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_S: Final = 0.05
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,10 +29,12 @@ class StopSignal:
     def __init__(self) -> None:
         self.requested = False
         self._finishing = 0
+        self._dropped = False
 
     def check(self) -> None:
         """Stop here if a signal came in the meantime. Raises Interrupted."""
         if self.requested:
+            self._dropped = False
             raise Interrupted
 
     @contextmanager
@@ -51,10 +54,40 @@ class StopSignal:
         """Answer SIGINT and SIGTERM while inside; only in the main thread."""
         before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
         try:
-            yield
+            if sys.platform == "win32":  # which has no such timer
+                yield
+            else:
+                with self._raising_what_is_dropped():
+                    yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    @contextmanager
+    def _raising_what_is_dropped(self) -> Iterator[None]:
+        """Python drops what is raised while it finalizes an object, such as a connection that is closed: an
+        interruption that is lost so is raised again a moment later."""
+        hook, alarm = sys.unraisablehook, signal.signal(signal.SIGALRM, self._raise_again)
+
+        def dropped(what: sys.UnraisableHookArgs) -> None:
+            if isinstance(what.exc_value, Interrupted):
+                self._dropped = True
+                signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+            else:
+                hook(what)
+
+        sys.unraisablehook = dropped
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, alarm)
+
+    def _raise_again(self, _number: int, _frame: FrameType | None) -> None:
+        if self._dropped:
+            self._dropped = False
+            raise Interrupted
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
         first = not self.requested

@@ -93,6 +93,35 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (130, "")
 
 
+FADING = """
+    class Fading:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+"""
+
+
+def test_a_signal_while_an_object_is_finalized_is_not_lost(tmp_path: Path) -> None:
+    done = run(tmp_path, FADING + "    Fading()\n    time.sleep(9)\n    print('went on')")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("interrupted: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_such_a_signal_begins_no_batch_and_disturbs_no_cleaning_up(tmp_path: Path) -> None:
+    body = """
+    try:
+        Fading()
+        with stop.finishing():
+            print("a batch began")
+    finally:
+        time.sleep(0.2)
+        print("cleaned up", flush=True)
+    """
+    done = run(tmp_path, FADING + body)
+    assert (done.returncode, done.stdout) == (130, "cleaned up\n")
+
+
 def test_a_thread_sees_the_request_and_no_new_batch_begins() -> None:
     stop = StopSignal()
     with stop.installed(), pytest.raises(Interrupted), stop.finishing(), stop.finishing():
