@@ -151,7 +151,7 @@ def seen(sandbox: Sandbox, board: str, item_id: int) -> Seen:
 
 
 HALF = object()
-"""What an address says of which a part was edited and the whole does not tell it yet."""
+"""What an address or a name says of which a part, or the whole, was edited and the rest does not tell it yet."""
 
 
 def holds(row: dict[str, str | None], entry: Shown) -> Values:
@@ -162,6 +162,8 @@ def holds(row: dict[str, str | None], entry: Shown) -> Values:
     if (entry.table, entry.column) != ("users", "name"):
         return frozenset({value})
     parts = " ".join(part for part in (plain("text", row["first_name"]), plain("text", row["last_name"])) if part)
+    if value is None and parts:
+        return frozenset({parts, HALF})
     return frozenset({value, parts or None} - {None}) or frozenset({None})
 
 
