@@ -223,6 +223,8 @@ def anchor_items(
             continue
         if row[item_at] is None:
             row[item_at] = view.id
+        elif row[archived_at] is not None:  # its item is gone, and this one may have come in its stead
+            row[item_at] = heir(view.board, layouts[view.board], row[0], world, links) or row[item_at]
         if row[item_at] == view.id:
             row[archived_at] = None
 

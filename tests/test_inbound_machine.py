@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from psycopg2 import extensions
 
+from sandbox import STAFF_BOARD_ID
 from tests.company import Company, Ended
 from tests.histories import (
     ANYBODYS,
@@ -430,6 +431,20 @@ def test_comparing_afresh_knows_of_an_item_that_has_gone(synced: Company) -> Non
     synced.sandbox.archive(gone)
     assert synced.sync("--resync").code == 0
     assert synced.project(gone, "archived_at") is not None
+    assert synced.sync("--full").writes == 0
+
+
+def test_a_person_whose_item_is_made_anew_is_back(synced: Company) -> None:
+    gone = synced.sandbox.item_ids(STAFF_BOARD_ID)[0]
+    email = synced.sandbox.item(gone)["cells"]["email__1"]["text"]
+    synced.sandbox.delete(gone)
+    assert synced.sync().code == 0
+    query = "SELECT monday_item_id, archived_at IS NULL FROM users WHERE email = %s"
+    assert synced.sql(query, email) == [(gone, False)]
+    new = synced.sandbox.create(STAFF_BOARD_ID, "Back again", {"email__1": {"email": email, "text": email}})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.sql(query, email) == [(new, True)]
     assert synced.sync("--full").writes == 0
 
 
