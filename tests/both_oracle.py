@@ -545,12 +545,14 @@ class Ledger:
         return row is not None and role in LINKS[board] and row[LINKS[board][role]] != after.link(item, role)
 
     def _may_differ(self, item: int, entry: Shown, edit: Edit, after: Scene) -> bool:
-        """Cells that select a person never change his record; a slot that shows another row than before met it anew."""
-        row = after.row(item, entry)
-        selects = entry.table == "users" and after.items[item].board == "master"
-        return (selects and row is not None and row["monday_item_id"] is not None) or (
-            edit.link != after.link(item, entry.role)
-        )
+        """Cells that select a person never change his record, nor as his item goes over to another person; a slot that
+        shows another row than before met it anew."""
+        link = after.link(item, entry.role)
+        if edit.link != link:
+            return True
+        people = [at.rows.row("users", link) for at in (self.last, after) if at is not None]
+        anchored = any(person is not None and person["monday_item_id"] is not None for person in people)
+        return entry.table == "users" and after.items[item].board == "master" and anchored
 
     @staticmethod
     def _listed(item: int, entry: Shown, after: Scene) -> bool:
