@@ -183,6 +183,7 @@ _NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
     2: lambda _shapes: True,
     3: _lacks_unique_item,
     4: lambda _shapes: True,
+    5: lambda _shapes: True,
 }
 
 

@@ -111,9 +111,9 @@ def _raw_address(value: Any) -> Any:
 # How a value that was edited in PostgreSQL becomes whole again, and how its cells show it ---------------------------
 
 
-def settled_value(now: Any, _was: Any = None) -> Any:
-    """A text without outer blanks, as a cell would give it; empty is None."""
-    return (now.strip() or None) if isinstance(now, str) else now
+def settled_value(now: Any, was: Any = None) -> Any:
+    """A text without outer blanks, as a cell would give it; empty is None. What nobody edited keeps its blanks."""
+    return (now.strip() or None) if isinstance(now, str) and now != was else now
 
 
 def settled_name(now: Any, was: Any) -> Any:

@@ -475,6 +475,44 @@ def test_after_that_nothing_is_written_and_nothing_is_sent(adopted: Company) -> 
     assert versions(adopted) == before
 
 
+def test_an_edit_of_an_old_row_sends_that_field_alone(adopted: Company) -> None:
+    """And not the name, whose outer blanks the boards do not have."""
+    ((firm,),) = adopted.sql("SELECT id FROM pa_law WHERE name ~ '^ | $' ORDER BY id LIMIT 1")
+    before = adopted.value("SELECT name FROM pa_law WHERE id = %s", firm)
+    names = {item: adopted.sandbox.item(item)["cells"].get(CELLS["firm"]) for item in adopted.sandbox.item_ids()}
+    adopted.sql("UPDATE pa_law SET phone = '+12025550199' WHERE id = %s", firm)
+    pushed = adopted.push("--max-create", "0")
+    assert pushed.code == 0, pushed.err
+    assert pushed.report["items"]["update"] > 0
+    assert adopted.value("SELECT name FROM pa_law WHERE id = %s", firm) == before
+    assert {item: adopted.sandbox.item(item)["cells"].get(CELLS["firm"]) for item in names} == names
+
+
+@pytest.mark.parametrize("way", ["a whole read", "changes only", "a push"])
+def test_rows_that_an_earlier_version_adopted_are_found_by_what_they_say(
+    adopted: Company, worlds: Worlds, way: str
+) -> None:
+    """It remembered them without their keys."""
+    forgotten = [row["id"] for rows in worlds.old.rows.values() for row in rows]
+    adopted.sql("DELETE FROM monday_sync.sync_key WHERE row_id = ANY(%s::uuid[])", forgotten)
+    adopted.sql("UPDATE monday_sync.sync_schema SET version = 4")
+    counts = adopted.counts()
+    if way == "a push":
+        pushed = adopted.push("--max-create", "0")
+        assert (pushed.code, adopted.sandbox.counters()["mutations"]) == (0, 0), pushed.err
+    elif way == "a whole read":
+        assert adopted.landed("--full")["plan"] == ""
+    adopted.sandbox.create(MASTER_BOARD_ID, "One more", cells(0))
+    adopted.sandbox.advance(60)
+    report = adopted.landed(*FIRST)
+    assert {table: of["insert"] for table, of in report["tables"].items() if of["insert"]} == {"projects": 1}
+    assert adopted.counts() == {**counts, "projects": counts["projects"] + 1}
+    assert adopted.landed("--full")["plan"] == ""
+    left = "SELECT count(*) FROM monday_sync.sync_row WHERE p_hash IS NULL"
+    assert adopted.value(left) == 0, "each of them is in step again"
+    assert (adopted.push("--max-create", "0").code, adopted.sandbox.counters()["mutations"]) == (0, 0)
+
+
 # Jobs whose rows have no item id --------------------------------------------------------------------------------------
 
 
