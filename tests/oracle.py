@@ -327,7 +327,7 @@ class Ledger:
         """A cell that is bad, or whose edit waits, was not taken: the item still stands for what it said before."""
         was = self.shown.get((item.board, item.id))
         seen = copy.deepcopy(item)
-        seen.unseen = (was.unseen if was is not None else item.blind) & item.blind
+        seen.unseen = (item.blind if was is None or self.fresh else was.unseen) & item.blind
         for cell in {cell for cell, value in item.cells.items() if value == BAD} | item.blind:
             seen.cells.pop(cell, None)
             if was is not None and cell in was.cells:
