@@ -492,6 +492,9 @@ class Ledger:
                 yield f"item {twice} has two rows in {table}"
         for item in after.items.keys() - self.people:
             row = after.created.get(item)
+            link = after.link(item, RECORDS[after.items[item].board][0])
+            if row is None and link in self.inserted & self.deleted:  # deleted while its item was in doubt
+                row = link
             if item in self.made or row is None:
                 continue
             if row not in self.inserted:
