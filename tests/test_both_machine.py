@@ -249,8 +249,11 @@ class Histories(History):
 
     @rule(board=boards, pick=picks)
     def move(self, board: str, pick: int) -> None:
-        """To the other board: it is nobody's project any more, or a new one."""
-        if item := self.pick(self._items(board), pick):
+        """To the other board: it is nobody's project any more, or a new one. One that comes back before a run has seen
+        it go was never away."""
+        known = self.ledger.last.items if self.ledger.last is not None else {}
+        there = [item for item in self._items(board) if item not in known or known[item].board == board]
+        if item := self.pick(there, pick):
             other = "staff" if board == "master" else "master"
             self.ledger.take(item)
             self.sandbox.advance(1)
