@@ -135,7 +135,7 @@ def kind_of(table: str, column: str) -> str:
 @dataclass(slots=True)
 class Item:
     """An item as people left it. `revision` grows with each edit, as its time does; of what a run was shown, `blind`
-    are the columns that it could not see, `unseen` those that no run could yet.
+    are the columns that it could not see, `unseen` those of which no run could see or store a value yet.
     """
 
     id: int
@@ -327,8 +327,9 @@ class Ledger:
         """A cell that is bad, or whose edit waits, was not taken: the item still stands for what it said before."""
         was = self.shown.get((item.board, item.id))
         seen = copy.deepcopy(item)
-        seen.unseen = (item.blind if was is None or self.fresh else was.unseen) & item.blind
-        for cell in {cell for cell, value in item.cells.items() if value == BAD} | item.blind:
+        hidden = item.blind.union(cell for cell, value in item.cells.items() if value == BAD)
+        seen.unseen = (hidden if was is None or self.fresh else was.unseen) & hidden
+        for cell in hidden:
             seen.cells.pop(cell, None)
             if was is not None and cell in was.cells:
                 seen.cells[cell] = was.cells[cell]
