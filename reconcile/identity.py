@@ -186,8 +186,8 @@ class _Table:
                     yield self._standing(view, number, slot, keys, stored, parent)
                     continue
                 old = self.world.adopted[view.board, view.id][number]
-                known = bool(keys) and old in self.rows
                 home = slot.role == STAFF_ROLE
+                known = old in self.rows and (home or bool(keys))
                 yield Said(view, number, keys, old if known else None, kept=known, home=home, adopted=known)
 
     def _homes(self, fresh: Sequence[View]) -> Iterator[Said]:
@@ -207,11 +207,12 @@ class _Table:
     def _standing(
         self, view: View, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
     ) -> Said:
-        old = stored.links[number]
-        said = Said(view, number, keys, old, home=slot.role == STAFF_ROLE)
+        item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
+        if home and old not in self.rows:  # a person wrote the item's id into a row
+            old = self.owner.get(item_key(*item), old)
+        said = Said(view, number, keys, old, home=home)
         if old is None:
             return said
-        item = (view.board, view.id)
         was_parent = None if parent is None else stored.links[parent]
         before = said_keys(slot, stored.m, item, was_parent, self.nobody_before)
         layout = self.layouts[view.board]

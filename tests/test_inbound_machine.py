@@ -7,6 +7,7 @@ SOAK_EXAMPLES=500 runs that many histories instead of the few that every test ru
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -446,6 +447,23 @@ def test_a_person_whose_item_is_made_anew_is_back(synced: Company) -> None:
     assert synced.sync().code == 0
     assert synced.sql(query, email) == [(new, True)]
     assert synced.sync("--full").writes == 0
+
+
+@pytest.mark.parametrize("wrote", ["before the first run", "afterwards"])
+def test_a_member_of_staff_whose_item_says_nothing_yet_is_known_by_its_id(company: Company, wrote: str) -> None:
+    item = company.sandbox.create(STAFF_BOARD_ID, "New here")
+    if wrote == "before the first run":
+        company.sql("CREATE TABLE users (id uuid PRIMARY KEY, monday_item_id bigint, email text)")
+    else:
+        company.landed()
+    company.sql("INSERT INTO users (id, monday_item_id) VALUES (%s, %s)", str(uuid.uuid4()), item)
+    company.landed()
+    company.sandbox.edit(item, {"email__1": {"email": "new@roofs.example", "text": "new@roofs.example"}})
+    company.sandbox.advance(60)
+    company.landed()
+    assert company.sql("SELECT email FROM users WHERE monday_item_id = %s", item) == [("new@roofs.example",)]
+    assert company.value("SELECT count(*) FROM users WHERE email = 'new@roofs.example'") == 1
+    assert company.sync("--full").writes == 0
 
 
 def test_a_saved_read_brings_no_renamed_label_back(synced: Company) -> None:
