@@ -63,7 +63,8 @@ def point(
                     continue  # where only the row differs, a person moved it there: that waits for the other direction
                 if wanted is not None and there[pointer.target] is None:
                     continue  # a person deleted the row; the link dangles until the item says something new
-                if held != was:
+                differed = stored.held if anchor == layouts[view.board].record else {}
+                if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
                     slot = layouts[view.board].slots[anchor]
                     place = (item, slot.role, pointer.column, slot.table, row[0])
                     conflicts.append(Conflict(*place, "monday", wanted, "postgres", held))

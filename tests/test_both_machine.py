@@ -722,3 +722,22 @@ def test_an_old_view_of_an_item_on_another_board_tells_nobody(synced: Company) -
     synced.sandbox.clear_faults()
     assert synced.push().report["items"]["update"] == 1
     assert synced.sandbox.item(item)["cells"]["text40__1"]["text"] == "A roof"
+
+
+def test_a_team_chosen_in_postgresql_is_written_down_when_its_item_changes_too(synced: Company) -> None:
+    """Two items of a person differed from the first; he got the team of the second, and that item another."""
+    first, _ = synced.sandbox.item_ids(STAFF_BOARD_ID)
+    email = {"email": "rep1@roofs.example", "text": "rep1@roofs.example"}
+    synced.sandbox.edit(first, {LABELS["staff"]: {"label": "Commercial"}})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    synced.sandbox.create(STAFF_BOARD_ID, "Rep 1 again", {"email__1": email, LABELS["staff"]: {"label": "Retail"}})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    ((retail,),) = synced.sql("SELECT id::text FROM sales_teams WHERE name = 'Retail'")
+    synced.sql("UPDATE users SET sales_team_id = %s WHERE email = 'rep1@roofs.example'", retail)
+    synced.sandbox.rename_label(STAFF_BOARD_ID, LABELS["staff"], "Retail", "Night")
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    lost = synced.sql("SELECT lost FROM monday_sync.sync_conflict WHERE field LIKE 'sales_team_id%%'", 0)
+    assert [value.strip('"') for (value,) in lost] == [retail]
