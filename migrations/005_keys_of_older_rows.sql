@@ -1,6 +1,6 @@
--- Versions before 1.2.0 remembered rows that had been there before the first run without the keys they go by. Each counts
--- as edited, and each item that shows it as changed, until a run has met it once more: meanwhile its content tells its
--- keys, and then they are written down.
+-- Versions before 1.2.0 remembered rows that had been there before the first run without the keys they go by. Each
+-- counts as edited, and each item that shows it as changed, until a run has met it once more: meanwhile its content
+-- tells its keys, and then they are written down.
 UPDATE monday_sync.sync_row s SET p_hash = NULL
 WHERE s.table_name <> 'projects' AND NOT EXISTS (SELECT FROM monday_sync.sync_key k WHERE k.row_id = s.row_id);
 

@@ -33,10 +33,10 @@ from reconcile.plan import make_plan
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.faults import Reply
 from tests.company import PUSH, ROOT, Company, small_world, url_of
+from tests.copies import AT_COMMIT, PULLED, PUSHED, Copies, boards_of, counted_commits, ends, tables_of
 from tests.killing import Way
+from tests.pushing import in_step, jobs, project, shows
 from tests.servers import PGBOUNCER, BreakingLine, Keywords, Pooler, no_sleep
-from tests.test_push_kills import _AT_COMMIT, PULLED, PUSHED, Copies, boards_of, counted_commits, ends, tables_of
-from tests.test_push_refused import in_step, jobs, project, shows
 
 TEXT = "text40__1"
 NOTE = "text43__1"
@@ -501,10 +501,8 @@ ENDS_AT_ONCE = ("disk full", "read-only")
 @contextmanager
 def trouble_at_commit(company: Company, nth: int, how: str, *, lasts: bool) -> Iterator[None]:
     """What happens at the nth COMMIT that writes, and if it `lasts` at each one after it."""
-    text = _AT_COMMIT.replace(
-        "= %s THEN PERFORM pg_advisory_xact_lock(4711)", f"{'>=' if lasts else '='} %s THEN {how}"
-    )
-    assert text != _AT_COMMIT
+    text = AT_COMMIT.replace("= %s THEN PERFORM pg_advisory_xact_lock(4711)", f"{'>=' if lasts else '='} %s THEN {how}")
+    assert text != AT_COMMIT
     company.sql(text, nth)
     yield
     company.sql("DROP FUNCTION public.at_commit CASCADE; DROP SEQUENCE public.commits")

@@ -12,7 +12,7 @@ import pytest
 from monday_api import MARKER
 from sandbox import MASTER_BOARD_ID
 from tests.company import PUSH, Company
-from tests.test_push_refused import CLAIM, EMAIL, ODD_EMAIL, TEXT, in_step, letters, new_project, sent, shows
+from tests.pushing import CLAIM, EMAIL, ODD_EMAIL, TEXT, in_step, letters, new_project, sent, shows
 
 TEAM = "job_division___1__1"
 LEAVE = ("--max-create", "1000")

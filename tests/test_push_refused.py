@@ -4,7 +4,6 @@ code, what lands all the same, and what the next run pays for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,71 +14,27 @@ from models import TABLES
 from monday_api import BOARDS
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox
 from tests.company import BOARD_IDS, PUSH, Company, job_cells, small_world
+from tests.pushing import (
+    CLAIM,
+    EMAIL,
+    ODD_EMAIL,
+    TEXT,
+    in_step,
+    jobs,
+    letters,
+    new_project,
+    person,
+    project,
+    sent,
+    shows,
+)
 from tests.servers import Keywords
 
-CLAIM = "claim_number__1"
-EMAIL = "email57__1"
-TEXT = "text40__1"
 TEAM = "status_13"
-
-
-def jobs(company: Company) -> list[int]:
-    return sorted(company.sandbox.item_ids(MASTER_BOARD_ID))
 
 
 def people(company: Company) -> list[int]:
     return sorted(company.sandbox.item_ids(STAFF_BOARD_ID))
-
-
-def project(company: Company, item_id: int, **values: Any) -> None:
-    """A person edits a project in SQL."""
-    _edit(company, "projects", item_id, values)
-
-
-def person(company: Company, item_id: int, **values: Any) -> None:
-    _edit(company, "users", item_id, values)
-
-
-def _edit(company: Company, table: str, item_id: int, values: dict[str, Any]) -> None:
-    columns = ", ".join(f"{name} = %s" for name in values)
-    company.sql(f"UPDATE {table} SET {columns} WHERE monday_item_id = %s", *values.values(), item_id)
-
-
-def shows(company: Company, item_id: int, column_id: str) -> Any:
-    """The text of a cell, or the item's name."""
-    item = company.sandbox.item(item_id)
-    text = item["name"] if column_id == "name" else item["cells"].get(column_id, {}).get("text")
-    return text.removeprefix(" - ") if text else text  # a link without a text of its own
-
-
-def sent(company: Company) -> list[tuple[str, dict[str, Any]]]:
-    """(item id or name of a new one, cells) of every write since the counters were reset, refused or not."""
-    found = []
-    for request in company.sandbox.requests():
-        asked = request["variables"]
-        number = 0
-        while f"values{number}" in asked:
-            item = asked.get(f"item{number}") or asked[f"name{number}"]
-            found.append((item, json.loads(asked[f"values{number}"])))
-            number += 1
-    return found
-
-
-def letters(company: Company) -> list[tuple[int, str]]:
-    """(item, column) of everything that a person was told of."""
-    return company.sql("SELECT item_id, place FROM monday_sync.sync_dead WHERE kind = 'op' ORDER BY 1, 2")
-
-
-def in_step(company: Company) -> None:
-    """Both directions find nothing to write, and nothing is left open."""
-    for ended in (company.push(), company.sync("--full")):
-        assert ended.code == 0, ended.err
-    company.sandbox.reset_counters()
-    pushed = company.push()
-    assert (pushed.code, pushed.report["plan"], company.sandbox.counters()["requests"]) == (0, "", 0)
-    assert company.sync("--full").writes == 0
-    assert company.value("SELECT count(*) FROM monday_sync.sync_batch") == 0
-    assert letters(company) == []
 
 
 def logged(company: Company) -> str:
@@ -245,7 +200,6 @@ def test_a_label_of_digits_is_never_taken_for_an_id(synced: Company) -> None:
 
 # Values that only monday refuses --------------------------------------------------------------------------------------
 
-ODD_EMAIL = "ann@mail..example"
 """It passes what we check and not what the board checks."""
 
 
@@ -316,15 +270,6 @@ def test_a_refusal_that_names_no_column_sets_the_item_aside(synced: Company) -> 
     assert synced.push("--retry-dead").code == 0
     assert [shows(synced, item, column) for column in (CLAIM, TEXT)] == ["C-1", "New"]
     in_step(synced)
-
-
-def new_project(company: Company, name: str, **values: Any) -> str:
-    columns = ["item_name", *values]
-    company.sql(
-        f"INSERT INTO projects ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
-        name, *values.values(),
-    )  # fmt: skip
-    return str(company.value("SELECT id::text FROM projects WHERE item_name = %s", name))
 
 
 @pytest.mark.parametrize("who", ["we", "monday"])

@@ -17,11 +17,11 @@ import pytest
 from psycopg2 import extensions
 
 from tests.company import Company
+from tests.copies import Copies, boards_of, ends
 from tests.killing import SOAK, Forked, Held, Launcher, Line, everything, replace_database, wait_until
 from tests.launcher import NOT_ALLOWED
 from tests.servers import Keywords
 from tests.test_fault_table import WAYS, on_request, only_on_request
-from tests.test_push_kills import Copies, boards_of, ends
 
 PAIRS = [(first, second) for first in WAYS for second in WAYS]
 
