@@ -53,13 +53,17 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class WouldMerge:
     """Two rows that one slot says are the same. They are never merged: a person decides. `role` is the slot's, or of a
-    project the row that may be the same job."""
+    project the row that may be the same job, of two names that look alike the row. `rival` is the item of the staff
+    board whose row the other one is, `names` are the two names.
+    """
 
     item: ItemKey
     role: str
     table: str
     row: RowId
     other: RowId
+    rival: int | None = None
+    names: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +157,8 @@ class _Table:
         self.nobody_before, self.nobody = nobody_before, nobody
         self.rows = world.rows[table]
         self.owner = dict(world.keys[table])
+        self.homes: dict[RowId, ItemKey] = {}
+        """Rows that are home to an item of the staff board; each to one at most."""
         self.keys_of: dict[RowId, set[str]] = defaultdict(set)
         for key, row in self.owner.items():
             self.keys_of[row].add(key)
@@ -170,6 +176,7 @@ class _Table:
         for key in [key for key in self.owner if key in self.nobody]:
             self._release(key)
         said = [*self._said(met), *self._homes(fresh)]
+        self._part_homes(said)
         self._rename(said)
         self._link(said)
         self._link_fresh(fresh)
@@ -231,6 +238,54 @@ class _Table:
         )
         return said
 
+    # Homes
+
+    def _part_homes(self, said: Sequence[Said]) -> None:
+        """Of several items of the staff board with one row the one keeps it whose id the row holds, else the first;
+        the others are looked up as if they had none yet."""
+        item_at = TABLES["users"].__struct_fields__.index("monday_item_id")
+        at_home: dict[RowId, list[Said]] = defaultdict(list)
+        for entry in said:
+            if entry.home and entry.old in self.rows:
+                at_home[entry.old].append(entry)
+        for row, entries in at_home.items():
+            holds = self.rows[row][item_at]
+            entries.sort(key=lambda entry: (entry.view.id != holds, entry.view.id))
+            elsewhere = self.world.elsewhere.get(row, {}).get(STAFF_ROLE)
+            keeps = 1 if elsewhere is None or entries[0].view.id == holds else 0
+            for entry in entries[:keeps]:
+                self.homes[row] = (entry.view.board, entry.view.id)
+            for entry in entries[keeps:]:
+                entry.old, entry.kept, entry.same_thing = None, False, False
+
+    def _rival(self, row: RowId | None, entry: Said) -> int | None:
+        """The other item of the staff board that a row is home to; None for a row that this one may have."""
+        item = (entry.view.board, entry.view.id)
+        if row is None or not entry.home:
+            return None
+        if row in self.homes:
+            return self.homes[row][1] if self.homes[row] != item else None
+        if row not in self.rows:
+            return None
+        columns = TABLES["users"].__struct_fields__
+        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
+        gone = left is not None or (item[0], holds) in self.world.gone
+        return None if gone or holds == item[1] else holds
+
+    def _find_home(self, entry: Said) -> RowId | None:
+        """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
+        free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)
+        if free and (len(free) == len(entry.keys) or any(key in self.owner for key in free)):
+            return self._owner_or_new(free)
+        own = slot_key(entry.view.board, entry.view.id, STAFF_ROLE)
+        if entry.old is None:
+            return self._owner_or_new(free or (own,))
+        for key in self.keys_of[entry.old] - {own, *entry.keys}:
+            self._release(key)
+        if not self.keys_of[entry.old] and not free:
+            self._claim(own, entry.old)
+        return entry.old
+
     # Links
 
     def _link(self, said: Sequence[Said]) -> None:
@@ -239,10 +294,12 @@ class _Table:
                 entry.row = entry.old
         for entry in said:  # homes take their keys before anybody else asks for one
             if entry.home and entry.keys and (entry.row is None or entry.row in self.rows):
-                entry.row = entry.row or self._owner_or_new(entry.keys)
+                entry.row = entry.row or self._find_home(entry)
+                if entry.row is not None:
+                    self.homes.setdefault(entry.row, (entry.view.board, entry.view.id))
                 self._claim_free(entry)
         for entry in said:
-            if entry.row is None and entry.keys:
+            if entry.row is None and entry.keys and not entry.home:
                 entry.row = self._owner_or_new(entry.keys)
             elif entry.adopted:
                 self._claim_free(entry)
@@ -310,12 +367,22 @@ class _Table:
             holder = self.owner.get(key)
             if entry.row is None or key in self.nobody or holder == entry.row:
                 continue
+            if holder is not None and entry.home and self._is_left(holder):
+                self._release(key)
+                holder = None
             if holder is None:
                 self._claim(key, entry.row)
             else:
                 item = (entry.view.board, entry.view.id)
                 role = self.layouts[entry.view.board].slots[entry.slot].role
-                self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder))
+                rival = self._rival(holder, entry)
+                self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder, rival))
+
+    def _is_left(self, row: RowId) -> bool:
+        """Whether a row was home to an item of the staff board that is gone."""
+        columns = TABLES["users"].__struct_fields__
+        archived_at = columns.index("archived_at")
+        return self.table == "users" and row in self.rows and self.rows[row][archived_at] is not None
 
     # Renames
 

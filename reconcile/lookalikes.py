@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from models import RowId
 from reconcile.hub import POSITION
 from reconcile.identity import Resolution, WouldMerge
-from reconcile.keys import folded, policy_key
+from reconcile.keys import bare, loose
 from reconcile.rows import Layout, View
 from reconcile.world import ItemKey, RowValues, World
 
@@ -79,9 +79,9 @@ def _marks_of_row(row: RowValues, world: World) -> Iterator[Mark]:
 
 
 def _claim(value: object) -> Mark | None:
-    key = policy_key(None, value) if isinstance(value, str) else None
-    return ("claim number", key) if key else None
+    number = bare(value) if isinstance(value, str) else ""
+    return ("claim number", number) if number else None
 
 
 def _text(value: object) -> str:
-    return folded(value) if isinstance(value, str) else ""
+    return loose(value) if isinstance(value, str) else ""

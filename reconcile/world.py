@@ -37,6 +37,7 @@ class World:
     `derived` are the keys that nobody wrote down: the present content of a pending row has them; `spares` are pending
     rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
+    `gone` are items that this run saw to be gone for good.
     `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
@@ -55,3 +56,4 @@ class World:
     staff_emails: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
+    gone: frozenset[ItemKey] = frozenset()
