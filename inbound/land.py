@@ -61,7 +61,7 @@ def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
     if run.options.resync:  # which forgets what was open, too
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
     gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
-    return read_standing(tx, start.present, planned=planned, gone=gone)
+    return read_standing(tx, start.present, planned=planned, gone=gone, forgets=run.options.resync)
 
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:

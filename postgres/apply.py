@@ -21,7 +21,7 @@ from postgres.conflicts import add_conflicts, settle_open
 from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
 from postgres.items import write_items
-from postgres.state import JSON_COLUMNS, LOOKALIKE, row_hash
+from postgres.state import JSON_COLUMNS, LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
@@ -42,9 +42,13 @@ UPDATE monday_sync.sync_board SET tolerated = 0
 """
 _CORRECTED = f"""
 DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
-WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE}
+WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE} AND NOT {NAMESAKE}
 AND NOT (d.kind, d.board_id, d.item_id, d.place)
     IN (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]))
+"""  # noqa: S608  constants alone
+_GONE = f"""
+DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
+WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {NAMESAKE}
 """  # noqa: S608  constants alone
 _FOREIGN_KEYS = {
     table: tuple(
@@ -227,8 +231,7 @@ class Applier:
         )
         archived = [item for item in plan.departed if item.archive]
         self._tx.execute(  # nobody can correct a cell of an item that is gone
-            "DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)"
-            " WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op'",
+            _GONE,
             ([self._layouts[item.board].board_id for item in archived], [item.item_id for item in archived]),
         )
 
@@ -296,7 +299,7 @@ class Applier:
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
         seen = plan.items if self._world.stored else ()
         dead = [
-            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason)
+            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason, "")
             for cell in plan.quarantined
         ]
         dead += [
@@ -306,11 +309,12 @@ class Applier:
                 found.item[1],
                 found.role,
                 alike(found),
+                "\n".join((found.other, *found.names)) if found.names else "",
             )
             for found in plan.would_merge
         ]
         dead += [
-            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", refused.reason)
+            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", refused.reason, "")
             for refused in self._applied.refused
         ]
         if seen:
@@ -324,10 +328,11 @@ class Applier:
             )
         if dead:
             self._tx.execute(
-                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"
+                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
                 " SELECT DISTINCT ON (1, 2, 3, 4) *, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[],"
-                " %s::text[]) ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason",
-                (self._run_id, *([entry[number] for entry in dead] for number in range(5))),
+                " %s::text[], %s::text[]) ON CONFLICT (kind, board_id, item_id, place)"
+                " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+                (self._run_id, *([entry[number] for entry in dead] for number in range(6))),
             )
 
     def _item_places(self, items: Sequence[ItemBase]) -> dict[RowId, tuple[int, int]]:
@@ -352,6 +357,17 @@ def alike(found: WouldMerge) -> str:
             "a row without monday_item_id looks like the item, which has a row of its own: if they are one job, delete "
             "that one and write the item's id into the other; if not, delete this line of monday_sync.sync_dead, which "
             "keeps the row from becoming an item"
+        )
+    if found.names is not None:
+        one, other = found.names
+        return (
+            f'"{one}" and "{other}" look alike and stay two rows of {found.table}, {found.row} and {found.other}: if '
+            "they are one, correct the cells; if not, delete this line of monday_sync.sync_dead"
+        )
+    if found.rival is not None:
+        return (
+            f"item {found.rival} of the staff board has the same e-mail or name, and stays users {found.other}; this "
+            f"one is users {found.row}: correct the cells, or archive one of the two items if they are one person"
         )
     return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"
 

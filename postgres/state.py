@@ -9,8 +9,9 @@ from datetime import datetime
 import msgspec
 from psycopg2 import sql
 
-from models import TABLES
+from models import REFERENCES, TABLES
 from postgres.transaction import Transaction
+from reconcile.namesakes import NAMES
 
 JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
 _MONEY = frozenset({"estimated_value", "total_payment"})
@@ -75,6 +76,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
 LOOKALIKE = "(d.kind = 'would-merge' AND left(d.place, 9) = 'projects.')"
 """SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
 
+NAMESAKE = (
+    "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('insurances', 'sales_teams', 'pa_law', 'users'))"
+)
+"""SQL of a dead letter about a row whose name looks like that of another one (`input`: its id, then both names)."""
+
 LISTED = 100
 """Dead letters that a run lists, the newest first; the counts are always whole."""
 
@@ -101,13 +107,16 @@ SELECT NULL, NULL, json_build_object(
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
 UNION ALL
-SELECT board_id, item_id, m_hash, extract(epoch FROM updated_at)::bigint, state
+SELECT board_id, item_id, CASE WHEN (board_id, item_id) NOT IN (SELECT board_id, item_id FROM monday_sync.sync_dead
+    WHERE kind = 'would-merge' AND place = 'user:Sales Staff') THEN m_hash END,
+    extract(epoch FROM updated_at)::bigint, state
 FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
 def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True) -> Opening:
-    """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards.
+    """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
+    item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled`: an older program was here last, and left no journal of writes.
     """
@@ -132,11 +141,13 @@ def read_standing(
     outbound: bool = True,
     planned: Collection[tuple[int, int]] = (),
     gone: Collection[tuple[int, int]] = (),
+    forgets: bool = False,
 ) -> Standing:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
-    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`.
+    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`. One that `forgets`
+    finds names that look alike anew.
     """
     if not tx.has_state:
         return Standing()
@@ -153,7 +164,7 @@ def read_standing(
         " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
         " (SELECT FROM {projects} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
-        " AND p.archived_at IS NULL) ELSE d.kind = 'op'"
+        " AND p.archived_at IS NULL) WHEN {namesake} THEN {stands} ELSE d.kind = 'op'"
         " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END)"
         " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
@@ -162,7 +173,13 @@ def read_standing(
         " AND (board_id, item_id) NOT IN (SELECT * FROM planned)"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
-    ).format(listed=sql.Literal(LISTED), lookalike=sql.SQL(LOOKALIKE), projects=tx.table("projects"))
+    ).format(
+        listed=sql.Literal(LISTED),
+        lookalike=sql.SQL(LOOKALIKE),
+        namesake=sql.SQL(NAMESAKE),
+        stands=sql.SQL("false") if forgets else _still_alike(tx, present),
+        projects=tx.table("projects"),
+    )
     total: dict[str, int] = {}
     dead: list[DeadLetter] = []
     closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
@@ -179,6 +196,45 @@ def read_standing(
         outbound=total.get("outbound", 0),
         dead=tuple(dead),
     )
+
+
+def _still_alike(tx: Transaction, present: Present) -> sql.Composable:
+    """SQL of whether two names that look alike are still there, both of them shown by somebody."""
+    cases = [
+        sql.SQL(
+            " WHEN {literal} THEN EXISTS (SELECT FROM {table} t, {table} o"
+            " WHERE t.id = split_part(d.place, '.', 2)::uuid AND o.id = split_part(d.input, E'\\n', 1)::uuid"
+            " AND d.input = o.id || E'\\n' || coalesce(t.{name}::text, '') || E'\\n' || coalesce(o.{name}::text, '')"
+            " AND {shown} AND ({other_shown} OR NOT EXISTS (SELECT FROM monday_sync.sync_row s"
+            " WHERE s.table_name = {literal} AND s.row_id = o.id)))"
+        ).format(
+            literal=sql.Literal(table),
+            table=tx.table(table),
+            name=sql.Identifier(name),
+            shown=_shown(tx, present, table, "t"),
+            other_shown=_shown(tx, present, table, "o"),
+        )
+        for table, name in NAMES.items()
+        if name in present.get(table, ())
+    ]
+    if not cases:
+        return sql.SQL("false")
+    return sql.SQL("CASE split_part(d.place, '.', 1){} ELSE false END").format(sql.SQL("").join(cases))
+
+
+def _shown(tx: Transaction, present: Present, table: str, alias: str) -> sql.Composable:
+    """SQL of whether some row points at this one, or it stands for an item."""
+    pointing = [
+        sql.SQL("EXISTS (SELECT FROM {} p WHERE {} = {})").format(
+            tx.table(other), sql.Identifier("p", column), sql.Identifier(alias, "id")
+        )
+        for other, columns in present.items()
+        for column, target in REFERENCES.items()
+        if target == table and column in columns
+    ]
+    if "monday_item_id" in present[table]:
+        pointing.append(sql.SQL("{} IS NOT NULL").format(sql.Identifier(alias, "monday_item_id")))
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(pointing or [sql.SQL("false")]))
 
 
 def keep_hashes(tx: Transaction, recorded: Mapping[str, list[str]]) -> None:

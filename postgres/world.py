@@ -16,7 +16,8 @@ from postgres.transaction import Transaction
 from reconcile.base import FORCE, Stored
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.keys import email_key, item_key, row_keys
-from reconcile.plan import last_good
+from reconcile.namesakes import NAMES
+from reconcile.plan import Gone, is_archived, last_good
 from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View, folded_row
 from reconcile.world import Elsewhere, ItemKey, World
 
@@ -58,8 +59,11 @@ class WorldLoader:
         self._asked_siblings: set[RowId] = set()
         self.world = World()
 
-    def load(self, views: Sequence[View], gone: Collection[ItemKey] = ()) -> tuple[World, Resolution, list[View]]:
+    def load(
+        self, views: Sequence[View], gone: Mapping[ItemKey, Gone] | None = None
+    ) -> tuple[World, Resolution, list[View]]:
         """The world, who is who in it, and the views together with those that speak through their base."""
+        gone = gone or {}
         everyone = list(views)
         self.world.staff_emails = self._emails_of(views)
         self.world.counts = self._count_rows()
@@ -69,6 +73,7 @@ class WorldLoader:
         self._read_pending()
         compared = [] if self._forget else [(view.board, view.id) for view in views]
         self._read_stored([*compared, *gone])
+        self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.stored[key]))
         self._read_adopted(views)
         self._read_rows(self._linked())
         self._read_moved()
@@ -82,6 +87,7 @@ class WorldLoader:
         self._read_elsewhere(everyone)
         resolution = resolve(everyone, self._layouts, self.world)
         self._read_emptied(resolution)
+        self._read_names(resolution)
         return self.world, resolution, everyone
 
     # Facts about the whole database
@@ -350,6 +356,23 @@ class WorldLoader:
         )
         for row, role, count, first_item in rows:
             self.world.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
+
+    def _read_names(self, resolution: Resolution) -> None:
+        """Every name of tables in which one may be written down: two that look alike are told of."""
+        written = {table: {*resolution.claimed.get(table, ()), *self.world.derived[table]} for table in NAMES}
+        tables = [table for table, keys in written.items() if any(key.startswith("name:") for key in keys)]
+        if not tables or not self._has_state:
+            return
+        known = [
+            sql.SQL(
+                "SELECT k.table_name, k.key, k.row_id, t.{name}::text FROM monday_sync.sync_key k JOIN {table} t"
+                " ON t.id = k.row_id WHERE k.table_name = {literal} AND left(k.key, 5) = 'name:'"
+            ).format(name=sql.Identifier(NAMES[table]), table=self._tx.table(table), literal=sql.Literal(table))
+            for table in tables
+            if NAMES[table] in self._present.get(table, ())
+        ]
+        for table, key, row, name in self._tx.rows(sql.SQL(" UNION ALL ").join(known)) if known else ():
+            self.world.names[table][key] = (row, name or "")
 
     def _read_emptied(self, resolution: Resolution) -> None:
         """What rows held that a person edited and an item is new to, or only selects: as other items know it."""

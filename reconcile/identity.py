@@ -251,11 +251,8 @@ class _Table:
         for row, entries in at_home.items():
             holds = self.rows[row][item_at]
             entries.sort(key=lambda entry: (entry.view.id != holds, entry.view.id))
-            elsewhere = self.world.elsewhere.get(row, {}).get(STAFF_ROLE)
-            keeps = 1 if elsewhere is None or entries[0].view.id == holds else 0
-            for entry in entries[:keeps]:
-                self.homes[row] = (entry.view.board, entry.view.id)
-            for entry in entries[keeps:]:
+            self.homes[row] = (entries[0].view.board, entries[0].view.id)
+            for entry in entries[1:]:
                 entry.old, entry.kept, entry.same_thing = None, False, False
 
     def _rival(self, row: RowId | None, entry: Said) -> int | None:
@@ -271,6 +268,14 @@ class _Table:
         holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
         gone = left is not None or (item[0], holds) in self.world.gone
         return None if gone or holds == item[1] else holds
+
+    def _is_left(self, row: RowId) -> bool:
+        """Whether a row was home to an item of the staff board that is gone."""
+        if self.table != "users" or row not in self.rows:
+            return False
+        columns = TABLES["users"].__struct_fields__
+        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
+        return left is not None or any(item_id == holds for _board, item_id in self.world.gone)
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
@@ -377,12 +382,6 @@ class _Table:
                 role = self.layouts[entry.view.board].slots[entry.slot].role
                 rival = self._rival(holder, entry)
                 self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder, rival))
-
-    def _is_left(self, row: RowId) -> bool:
-        """Whether a row was home to an item of the staff board that is gone."""
-        columns = TABLES["users"].__struct_fields__
-        archived_at = columns.index("archived_at")
-        return self.table == "users" and row in self.rows and self.rows[row][archived_at] is not None
 
     # Renames
 

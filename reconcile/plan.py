@@ -20,6 +20,7 @@ from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.namesakes import namesakes
 from reconcile.pointers import (
     anchor_items,
     gather_roles,
@@ -174,6 +175,7 @@ def make_plan(
         waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
         plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
         _keep_keys(world, links, hub, plan)
+    plan.would_merge = [*plan.would_merge, *namesakes(plan.claimed, plan.released, world, links, hub)]
     rows.clear()  # the hub lets its rows go as they are collected
     _collect_rows(hub, plan)
     plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if world.elsewhere.get(row_id)}
@@ -236,8 +238,7 @@ def _depart(
     """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row."""
     for (board, item_id), state in sorted(gone.items()):
         stored = world.stored[board, item_id]
-        silent_long_enough = state == "silent" and stored.missing_count + 1 >= SILENT_READS
-        archive = state in ("archived", "deleted") or silent_long_enough
+        archive = is_archived(state, stored)
         plan.departed.append(Departed(board, item_id, state, archive))
         if not archive:
             continue
@@ -251,6 +252,11 @@ def _depart(
             row[positions["monday_item_id"]] = other
         elif row[positions["archived_at"]] is None:
             row[positions["archived_at"]] = NOW
+
+
+def is_archived(state: Gone, stored: Stored) -> bool:
+    """Whether an item that is not active is marked as gone in this run."""
+    return state in ("archived", "deleted") or (state == "silent" and stored.missing_count + 1 >= SILENT_READS)
 
 
 def _count_adopted(

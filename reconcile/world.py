@@ -37,7 +37,8 @@ class World:
     `derived` are the keys that nobody wrote down: the present content of a pending row has them; `spares` are pending
     rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
-    `gone` are items that this run saw to be gone for good.
+    `gone` are items that this run saw to be gone for good, `names` all that rows are known by in tables in which the
+    plan may write one down: key → row and name.
     `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
@@ -57,3 +58,4 @@ class World:
     counts: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
     gone: frozenset[ItemKey] = frozenset()
+    names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)

@@ -13,7 +13,7 @@ from reconcile.base import Stored, dump_base, load_base
 from reconcile.columns import Policy
 from reconcile.identity import resolve
 from reconcile.keys import email_key
-from reconcile.plan import Gone, Plan, last_good, make_plan
+from reconcile.plan import Gone, Plan, is_archived, last_good, make_plan
 from reconcile.rows import STAFF_ROLE, Layout, View, compile_layout
 from reconcile.wire import decode_item
 from reconcile.world import Elsewhere, ItemKey, World
@@ -132,6 +132,7 @@ class Memory:
             if isinstance(value := entry.values[number], str) and (key := email_key(value))
         )
         world.pending = set(pending)
+        world.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.stored[key]))
         last_good(everyone, world)
         resolution = resolve(everyone, LAYOUTS, world)
         return make_plan(everyone, LAYOUTS, world, resolution, gone=gone or {}, stage_status={}, policy=policy)

@@ -1,0 +1,73 @@
+"""Firms, insurers, teams and persons that go by names which look alike: two rows, of which a person is told once.
+
+Only names that a plan writes down are compared, with each other and with those that are known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from models import RowId
+from reconcile.hub import POSITION, Hub
+from reconcile.identity import Links, WouldMerge
+from reconcile.keys import loose
+from reconcile.world import ItemKey, World
+
+NAMES = {"insurances": "company_name", "sales_teams": "name", "pa_law": "name", "users": "name"}
+"""Tables whose rows are found by a name, where they say nothing better, and where they hold it."""
+
+_KIND = "name:"
+
+
+def namesakes(
+    claimed: Mapping[str, Mapping[str, RowId]],
+    released: Mapping[str, set[str]],
+    world: World,
+    links: Mapping[ItemKey, Links],
+    hub: Hub,
+) -> list[WouldMerge]:
+    """Pairs of rows, each new name with one that was there before, or else with the first of them."""
+    pairs = [pair for table in NAMES for pair in _alike(table, claimed, released, world)]
+    if not pairs:
+        return []
+    first: dict[RowId, ItemKey] = {}
+    rows = {row for _table, row, _other in pairs}
+    for item in sorted(links, reverse=True):
+        first |= dict.fromkeys(rows.intersection(row for row in links[item] if row), item)
+    return [
+        WouldMerge(
+            first[row],
+            f"{table}.{row}",
+            table,
+            row,
+            other,
+            names=(_text(table, row, world, hub), _text(table, other, world, hub)),
+        )
+        for table, row, other in pairs
+        if row in first
+    ]
+
+
+def _alike(
+    table: str, claimed: Mapping[str, Mapping[str, RowId]], released: Mapping[str, set[str]], world: World
+) -> Iterator[tuple[str, RowId, RowId]]:
+    new = {key: row for key, row in claimed.get(table, {}).items() if key.startswith(_KIND)}
+    if not new:
+        return
+    known = {key: row for key, (row, _text) in world.names[table].items()} | world.keys[table]
+    there = {key: row for key, row in known.items() if key.startswith(_KIND) and key not in new}
+    by_look: dict[str, list[tuple[str, RowId]]] = defaultdict(list)
+    for key, row in (*sorted(there.items()), *sorted(new.items())):
+        if key not in released.get(table, ()) and (look := loose(key.removeprefix(_KIND))):
+            by_look[look].append((key, row))
+    for found in by_look.values():
+        yield from ((table, row, found[0][1]) for key, row in found[1:] if key in new and row != found[0][1])
+
+
+def _text(table: str, row: RowId, world: World, hub: Hub) -> str:
+    held = hub.row(table, row)
+    if held is None:
+        return next((text for known, text in world.names[table].values() if known == row), "")
+    value = held[POSITION[table][NAMES[table]]]
+    return str((value[0] if isinstance(value, tuple) else value) or "")
