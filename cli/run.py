@@ -75,6 +75,11 @@ class Run:
         return self.options.test
 
     @property
+    def every_board(self) -> Mapping[str, int]:
+        """The ids of all boards, whether this run is about them or not."""
+        return _ids(self.settings)
+
+    @property
     def client(self) -> MondayClient:
         """The connection to monday.com, made when it is first needed: a replay never does. It can write in a push that
         is no dry run, and in nothing else."""
@@ -173,8 +178,7 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
 
 
 def _working(options: Options, settings: Settings, report: Report, progress: Progress) -> Iterator[Run]:
-    ids = {"master": settings.board_id_data, "staff": settings.board_id_users}
-    board_ids: dict[str, int] = {name: ids[name] for name in options.boards}
+    board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
     run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress)
     try:
         yield run
@@ -188,6 +192,10 @@ def _working(options: Options, settings: Settings, report: Report, progress: Pro
         raise
     finally:
         run.close()
+
+
+def _ids(settings: Settings) -> dict[str, int]:
+    return {"master": settings.board_id_data, "staff": settings.board_id_users}
 
 
 def _settings(options: Options, stack: ExitStack) -> Settings:

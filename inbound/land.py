@@ -20,6 +20,7 @@ from postgres.world import WorldLoader
 from reconcile.errors import Exit
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.plan import Plan, make_plan
+from reconcile.rows import Layout
 
 
 def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
@@ -36,8 +37,10 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     if not run.dry and _has_news(start, snapshot):
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     guard_read(_sizes(start, snapshot), thresholds)
-    loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
-    plan = _plan(run, snapshot, loader)
+    parts = not options.resync and start.every_board is not None
+    layouts = start.every_board if parts and start.every_board is not None else run.layouts
+    loader = WorldLoader(tx, layouts, start.present, forget=options.resync, part=parts)
+    plan = _plan(run, snapshot, loader, layouts)
     foretell(run, plan)
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     if not options.yes:  # which says that they are other jobs
@@ -45,7 +48,9 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     applied = None
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
-            applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
+            applied = Applier(tx, layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
+            if parts:
+                migrate.keys_are_new(tx)
             migrate.link(tx, start.unlinked)
     tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
     if not run.dry:
@@ -56,7 +61,7 @@ def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
     """What stays open. A dry run says what would, were its plan carried out."""
     if not run.dry:
         return read_standing(tx, start.present)
-    ids = run.board_ids
+    ids = run.every_board
     planned = {(ids[item.board], item.id) for item in plan.items}
     if run.options.resync:  # which forgets what was open, too
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
@@ -66,7 +71,12 @@ def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:
     """Whether there may be anything to write beside the record of the run."""
-    return bool(start.unlinked or snapshot.gone or any(intake.views for intake in snapshot.intakes.values()))
+    return bool(
+        start.unlinked
+        or start.every_board
+        or snapshot.gone
+        or any(intake.views for intake in snapshot.intakes.values())
+    )
 
 
 def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
@@ -78,14 +88,14 @@ def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
 
 
 @timing.timed("plan")
-def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader) -> Plan:
+def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader, layouts: Mapping[str, Layout]) -> Plan:
     views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
-    if not views and not snapshot.gone:
+    if not views and not snapshot.gone and not loader.parts:
         return Plan()  # nothing is asked of the database
     world, resolution, everyone = loader.load(views, snapshot.gone)
     return make_plan(
         everyone,
-        run.layouts,
+        layouts,
         world,
         resolution,
         gone=snapshot.gone,

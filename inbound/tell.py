@@ -128,6 +128,11 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
             f"Rows with the key of another row: {found}. Items are linked to the one that most rows point at, then to "
             "the older one; the others stay as they are. Merge them by hand if they are the same."
         )
+    for table, count in sorted(plan.parted.items()):
+        yield (
+            f"{counted(count, 'row')} of {table} stood for several things by the rules of an earlier version: now each "
+            "item has a row that says what it says, and nothing was changed on the board."
+        )
     if plan.unparsed_addresses:
         yield (
             f"{counted(plan.unparsed_addresses, 'address', 'addresses')} could not be split into street, city, state "
@@ -182,7 +187,7 @@ def samples(plan: Plan, verbosity: int) -> Iterable[str]:
 
 def _differences(run: Run, plan: Plan) -> Iterable[str]:
     """Cells that are left as they are although the row says something else: what monday shows, what the row holds."""
-    for item in plan.items:
+    for item in (item for item in plan.items if item.board in run.layouts):
         layout = run.layouts[item.board]
         for number, held in sorted(item.p.items()):
             field, says = layout.fields[number], item.m[number]

@@ -15,18 +15,19 @@ from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError, UnsafePlan
 from reconcile.intake import hash_key
-from reconcile.rows import compile_layout
+from reconcile.rows import Layout, Limits, compile_layout
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
-    to be made after the rows."""
+    to be made after the rows; `every_board` the layouts of all boards, where an older rule made the database's keys."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
     present: Present
     unlinked: Sequence[str] = ()
+    every_board: Mapping[str, Layout] | None = None
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -52,7 +53,7 @@ def begin(run: Run, tx: Transaction) -> Start:
     Raises DriftError, ConfigError, LeaseHeld.
     """
     unlinked: Sequence[str] = ()
-    before = migrate.state(tx)
+    before = installed = migrate.state(tx)
     _refuse_another_database(run, before)
     if not run.dry:
         installed = migrate.migrate(tx, before)
@@ -68,16 +69,25 @@ def begin(run: Run, tx: Transaction) -> Start:
     if problems:
         raise DriftError("The tables are not what the mapping needs: " + " ".join(problems))
     limits = schema.Limits(shapes).columns
-    run.layouts = {
-        name: compile_layout(name, board_id, BOARDS[name], limits).without(run.options.skip_columns)
-        for name, board_id in run.board_ids.items()
-    }
+    every_board = None
+    if installed is not None and installed.key_rule < migrate.KEY_RULE:
+        every_board = _layouts(run, run.every_board, limits)
+    run.layouts = _layouts(run, run.board_ids, limits)
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
     opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
+    return Start(
+        opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked, every_board
+    )
+
+
+def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str, Layout]:
+    return {
+        name: compile_layout(name, board_id, BOARDS[name], limits).without(run.options.skip_columns)
+        for name, board_id in board_ids.items()
+    }
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:

@@ -18,6 +18,7 @@ from opening.drift import refuse_drift
 from outbound.record import view_of
 from postgres.edits import read_edits
 from postgres.journal import OpenBatch
+from postgres.parting import read_parting
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
@@ -60,7 +61,23 @@ def find_edits(run: Run, start: Start, unfinished: Sequence[OpenBatch], tx: Tran
             if op.row is not None:
                 edits.busy.add(op.row)
     edits.items = {board: len(start.active(board)) for board in run.board_ids}
+    if start.every_board is not None and edits.changed:
+        _leave_joined(run, start, edits, tx)
     return edits
+
+
+def _leave_joined(run: Run, start: Start, edits: Edits, tx: Transaction) -> None:
+    """A row that an older rule of keys gave to several things would be written to all of them: those items wait until
+    sync_monday_to_pg.py has parted them."""
+    _remembered, parting = read_parting(tx, start.every_board or {}, start.present)
+    joined = parting.rows.keys() & edits.changed.keys()
+    items = [key for key, stored in edits.stored.items() if not joined.isdisjoint(stored.links)]
+    edits.busy.update(items)
+    if items:
+        run.report.notes.append(
+            f"{counted(len(items), 'item')} of rows that stand for several things by the rules of an earlier version: "
+            "nothing was sent to them until sync_monday_to_pg.py has given each a row of its own."
+        )
 
 
 def _refuse_unread(run: Run, start: Start) -> None:

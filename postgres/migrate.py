@@ -27,14 +27,17 @@ _LOCK: Final = 7_265_841_902
 JOURNAL: Final = 4
 """The first version that has a journal of writes to monday.com."""
 
+KEY_RULE: Final = 2
+"""The rule by which keys are made today; 1 before the column `key_rule` was there."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
-_STATE = "SELECT version, instance, unlinked FROM monday_sync.sync_schema"
+_STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"
 _EXISTS = "SELECT to_regclass('monday_sync.sync_schema') IS NOT NULL"
 _RECORD = """
 INSERT INTO monday_sync.sync_schema (version, unlinked) VALUES (%s, %s)
 ON CONFLICT (only_row) DO UPDATE SET version = EXCLUDED.version, unlinked = EXCLUDED.unlinked
-RETURNING version, instance, unlinked
+RETURNING version, instance, unlinked, key_rule
 """
 _REPEATED = """
 SELECT count(*) FROM (
@@ -47,16 +50,18 @@ Shapes = Mapping[str, TableShape]
 class Installed(NamedTuple):
     """The migrations a database has, and the random id that tells it from every other database.
 
-    `unlinked` are columns ("table.column") that were added without their foreign key: see `link`.
+    `unlinked` are columns ("table.column") that were added without their foreign key: see `link`. `key_rule` is the
+    rule by which its keys were made.
     """
 
     version: int
     instance: str
     unlinked: tuple[str, ...] = ()
+    key_rule: int = KEY_RULE
 
 
-def _installed(version: int, instance: str, unlinked: Sequence[str]) -> Installed:
-    return Installed(version, instance, tuple(unlinked))
+def _installed(version: int, instance: str, unlinked: Sequence[str], key_rule: str | int | None) -> Installed:
+    return Installed(version, instance, tuple(unlinked), int(key_rule or 1))
 
 
 def state(tx: Transaction) -> Installed | None:
@@ -123,6 +128,11 @@ def link(tx: Transaction, unlinked: Sequence[str]) -> None:
         tx.execute("UPDATE monday_sync.sync_schema SET unlinked = '{}'")
 
 
+def keys_are_new(tx: Transaction) -> None:
+    """All keys are made by the rule of today."""
+    tx.execute("UPDATE monday_sync.sync_schema SET key_rule = %s", (KEY_RULE,))
+
+
 def _unlinked(shapes: Shapes) -> Iterator[str]:
     """Foreign key columns that are not there yet; a column that is keeps what its owner gave it."""
     for table in TABLES:
@@ -184,6 +194,7 @@ _NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
     3: _lacks_unique_item,
     4: lambda _shapes: True,
     5: lambda _shapes: True,
+    9: lambda _shapes: True,
 }
 
 

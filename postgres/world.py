@@ -11,9 +11,11 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
 from postgres.items import STORED, model_columns, places, rows_by_id, stored_item
+from postgres.parting import read_parting
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.base import FORCE, Stored
+from reconcile.hub import POSITION
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.keys import email_key, item_key, row_keys
 from reconcile.namesakes import NAMES
@@ -42,15 +44,25 @@ class WorldLoader:
     """Asks the database, resolves, and asks again while identity turns up keys that it had not asked for."""
 
     def __init__(
-        self, tx: Transaction, layouts: Mapping[str, Layout], present: Present, *, forget: bool = False
+        self,
+        tx: Transaction,
+        layouts: Mapping[str, Layout],
+        present: Present,
+        *,
+        forget: bool = False,
+        part: bool = False,
     ) -> None:
         """`forget` loads rows and items as if they had never been synced: everything is adopted afresh. Only an item
-        that has gone is remembered, since nothing is compared with it.
+        that has gone is remembered, since nothing is compared with it. `part` loads the items, of any board, that an
+        older rule of keys has joined with others, to be parted.
         """
         self._tx = tx
         self._layouts = layouts
         self._present = present
         self._forget = forget
+        self.parts = part
+        self._rekeyed: dict[str, dict[str, RowId]] = {}
+        self._new_keys: dict[RowId, list[tuple[str, str, RowId]]] = defaultdict(list)
         self._has_state = tx.has_state and not forget
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
@@ -70,8 +82,10 @@ class WorldLoader:
         if not any(self.world.counts.values()):  # a first load has nothing to ask
             return self.world, resolve(everyone, self._layouts, self.world), everyone
         self._read_reference_facts()
+        if self.parts:
+            everyone += self._parted(everyone)
         self._read_pending()
-        compared = [] if self._forget else [(view.board, view.id) for view in views]
+        compared = [] if self._forget else [(view.board, view.id) for view in everyone]
         self._read_stored([*compared, *gone])
         self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.stored[key]))
         self._read_adopted(views)
@@ -263,6 +277,25 @@ class WorldLoader:
             if row is not None:
                 yield slot, row
 
+    def _parted(self, everyone: Sequence[View]) -> list[View]:
+        """Items that share a row which an older rule of keys gave to several things; the keys are those of today."""
+        items, parting = read_parting(self._tx, self._layouts, self._present)
+        self.world.outdated, self.world.rekeyed = items.keys, parting.keys
+        self.world.strangers, self._rekeyed = parting.strangers, parting.keys
+        for table, keys in parting.keys.items():
+            for key, row in keys.items():
+                self._new_keys[row].append((table, key, row))
+        for table, name in NAMES.items():
+            for key, row in parting.keys[table].items():
+                if (values := items.rows[table].get(row)) is not None:
+                    self.world.names[table][key] = (row, str(values[POSITION[table][name]] or ""))
+        read = {(view.board, view.id) for view in everyone}
+        return [
+            View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
+            for stored in items.stored
+            if (stored.board, stored.id) not in read and not parting.rows.keys().isdisjoint(stored.links)
+        ]
+
     # Rows and keys
 
     def _linked(self) -> dict[str, set[RowId]]:
@@ -282,7 +315,9 @@ class WorldLoader:
                 self.world.rows[table][row[0]] = row
             fresh |= ids - self._asked_ids
         self._asked_ids |= fresh
-        if fresh and self._has_state:
+        if self.parts:
+            self._own(entry for row in sorted(fresh) for entry in self._new_keys[row])
+        elif fresh and self._has_state:
             keys = "SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id = ANY(%s::uuid[])"
             self._own(self._tx.rows(keys, (sorted(fresh),)))
 
@@ -292,16 +327,23 @@ class WorldLoader:
         self._asked_keys |= set(asked)
         if not asked or not self._has_state:
             return False
-        rows = self._tx.rows(
-            "SELECT k.table_name, k.key, k.row_id FROM unnest(%s::text[], %s::text[]) AS w (table_name, key)"
-            " JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
-            ([table for table, _ in asked], [key for _, key in asked]),
-        )
+        rows: Sequence[tuple[Any, ...]]
+        if self.parts:
+            rows = [(table, key, row) for table, key in asked if (row := self._rekeyed.get(table, {}).get(key))]
+        else:
+            rows = self._keys_asked(asked)
         wanted: dict[str, set[RowId]] = defaultdict(set)
         for table, _key, row in rows:
             wanted[table].add(row)
         self._read_rows(wanted)
         return self._own(rows)
+
+    def _keys_asked(self, asked: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        return self._tx.rows(
+            "SELECT k.table_name, k.key, k.row_id FROM unnest(%s::text[], %s::text[]) AS w (table_name, key)"
+            " JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
+            ([table for table, _ in asked], [key for _, key in asked]),
+        )
 
     def _own(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Register keys of rows that are there; the key of a deleted row is free again."""
@@ -361,7 +403,7 @@ class WorldLoader:
         """Every name of tables in which one may be written down: two that look alike are told of."""
         written = {table: {*resolution.claimed.get(table, ()), *self.world.derived[table]} for table in NAMES}
         tables = [table for table, keys in written.items() if any(key.startswith("name:") for key in keys)]
-        if not tables or not self._has_state:
+        if not tables or not self._has_state or self.parts:
             return
         known = [
             sql.SQL(

@@ -127,7 +127,12 @@ def _second_rows(plan: Plan, known_items: Mapping[str, int], thresholds: Thresho
 
 def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
     for table, every_update in plan.updates.items():
-        updates = [update for update in every_update if update.changes.keys() != {"archived_at"}]  # see _too_many_gone
+        updates = [
+            update
+            for update in every_update
+            if update.changes.keys() != {"archived_at"}  # see _too_many_gone
+            and not plan.new_rows.issuperset(after for _before, after in update.changes.values())  # they were parted
+        ]
         known = plan.known_rows.get(table, 0)
         limit = _limit(thresholds.max_change, CHANGE_FLOOR, CHANGE_SHARE, known)
         if len(updates) > limit:

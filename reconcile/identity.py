@@ -218,7 +218,9 @@ class _Table:
         if home and old not in self.rows:  # a person wrote the item's id into a row
             old = self.owner.get(item_key(*item), old)
         said = Said(view, number, keys, old, home=home)
-        if old is None:
+        if (item, number) in self.world.strangers:
+            said.old = None
+        if said.old is None:
             return said
         was_parent = None if parent is None else stored.links[parent]
         before = said_keys(slot, stored.m, item, was_parent, self.nobody_before)

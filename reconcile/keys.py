@@ -39,7 +39,7 @@ _SAME_SIGN: dict[int, int | None] = dict.fromkeys(_UNSEEN) | {sign: sign - 0xFEE
 """Signs that are not seen go, but for those that join others into one; a full-width sign is the usual one."""
 _DASH_OR_BLANK = re.compile(r"[\s\-‐‑‒–—]+")
 
-_STREET_WORDS = {
+STREET_WORDS = {
     "street": "st", "str": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "drive": "dr", "lane": "ln",
     "road": "rd", "court": "ct", "circle": "cir", "place": "pl", "terrace": "ter", "trail": "trl", "parkway": "pkwy",
     "highway": "hwy", "square": "sq", "way": "way", "north": "n", "south": "s", "east": "e", "west": "w",
@@ -140,7 +140,7 @@ def address_key(customer: str | None, address: str | None) -> str | None:
         address = _plain(_VULGAR.sub(r" \g<0>", address)).replace("\N{FRACTION SLASH}", "/")
     text = " ".join(address.split()).casefold()
     signs = _NOT_ADDRESS if "/" in text else _NOT_WORD
-    words = [_STREET_WORDS.get(word, word) for word in signs.sub(" ", text).split()]
+    words = [STREET_WORDS.get(word, word) for word in signs.sub(" ", text).split()]
     found = " ".join(word for word in words if word) or text
     return bounded(f"{customer or '-'}|{found}") if found else None
 

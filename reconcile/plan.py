@@ -21,6 +21,7 @@ from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
+from reconcile.parting import take_back
 from reconcile.pointers import (
     anchor_items,
     gather_roles,
@@ -88,7 +89,8 @@ class Plan:
 
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
-    projects, each with a row without item id that may be the same job; `twins` as in `World`.
+    projects, each with a row without item id that may be the same job; `twins` as in `World`. `parted` rows stood for
+    several things by an older rule, which got `new_rows`.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -112,6 +114,8 @@ class Plan:
     tolerated: Counter[str] = field(default_factory=Counter)
     known_rows: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
+    parted: Counter[str] = field(default_factory=Counter)
+    new_rows: frozenset[RowId] = frozenset()
 
     @property
     def writes(self) -> int:
@@ -149,6 +153,7 @@ def make_plan(
     """
     links, hub = resolution.links, Hub(world, resolution.new_rows)
     rows = {item: hub.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
+    take_back(world, layouts, hub)
     ranked = newest_first(views, layouts)
     merged = merge_fields(ranked, layouts, world, links, rows, policy, adopt)
     merged.conflicts += point(ranked, layouts, world, links, rows)
@@ -175,6 +180,7 @@ def make_plan(
         waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
         plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
         _keep_keys(world, links, hub, plan)
+    _rekey(world, resolution, plan)
     plan.would_merge = [*plan.would_merge, *namesakes(plan.claimed, plan.released, world, links, hub)]
     rows.clear()  # the hub lets its rows go as they are collected
     _collect_rows(hub, plan)
@@ -207,6 +213,21 @@ def _keep_keys(world: World, links: Mapping[ItemKey, Links], hub: Hub, plan: Pla
                     claimed.setdefault(key, row)
             elif row in plan.in_step and _is_natural(key) and not has_it:
                 released.add(key)
+
+
+def _rekey(world: World, resolution: Resolution, plan: Plan) -> None:
+    """Write down anew what an older rule called otherwise, and count what was parted."""
+    for table, now in world.rekeyed.items():
+        before = world.outdated.get(table, {})
+        released, claimed = plan.released.get(table, set()), plan.claimed.get(table, {})
+        carried = {key: row for key, row in now.items() if before.get(key) != row and key not in released}
+        plan.claimed[table] = carried | claimed
+        plan.released[table] = released | (before.keys() - now.keys() - claimed.keys())
+    if world.strangers:
+        plan.new_rows = frozenset(resolution.new_rows)
+        parted = {(item, number, world.stored[item].links[number]) for item, number in world.strangers}
+        tables = {row: table for table in TABLES for row in world.rows[table]}
+        plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
 
 
 def _is_natural(key: str) -> bool:

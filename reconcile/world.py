@@ -39,6 +39,8 @@ class World:
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
     `gone` are items that this run saw to be gone for good, `names` all that rows are known by in tables in which the
     plan may write one down: key → row and name.
+    Where an older rule made the keys: `outdated` are those, all of them, `rekeyed` what they are today, and `strangers`
+    the slots (item, number) that the older rule alone linked to their row.
     `twins` are how many rows of each table the first sync found beside another one with their key.
     """
 
@@ -59,3 +61,6 @@ class World:
     twins: Counter[str] = field(default_factory=Counter)
     gone: frozenset[ItemKey] = frozenset()
     names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)
+    strangers: set[tuple[ItemKey, int]] = field(default_factory=set)
+    rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)

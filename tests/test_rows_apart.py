@@ -154,8 +154,8 @@ def test_two_staff_items_with_one_email_are_two_persons(synced: Company) -> None
     assert found == {one: "Rep 1 Green", other: "Ann Lee"}
     assert str(one) in (text := synced.run("--test").out)
     assert str(other) in text
-    holds = "SELECT u.monday_item_id FROM projects p JOIN users u ON u.id = p.project_manager_id WHERE p.monday_item_id = %s"
-    assert synced.value(holds, job) == one, "who has the e-mail"
+    manager = "SELECT u.monday_item_id FROM projects p JOIN users u ON u.id = project_manager_id"
+    assert synced.value(f"{manager} WHERE p.monday_item_id = %s", job) == one, "who has the e-mail"
     for item, shirt in ((one, "S"), (other, "M")):
         synced.sandbox.edit(item, {"text6": shirt})
     assert synced.sync().code == 5

@@ -1,0 +1,60 @@
+"""Reads what an older rule of keys has joined: every item that is remembered, once, at the first run of the new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models import TABLES, RowId
+from postgres.items import STORED, rows_by_id, stored_item
+from postgres.state import Present
+from postgres.transaction import Transaction
+from reconcile.base import Stored
+from reconcile.parting import Parting, part
+from reconcile.rows import Layout
+from reconcile.world import RowValues
+
+_BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
+"""Tables of which the text tells the key, and not the older key itself."""
+
+
+@dataclass(slots=True)
+class Remembered:
+    """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
+
+    stored: list[Stored] = field(default_factory=list)
+    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
+
+
+def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> tuple[Remembered, Parting]:
+    """What is remembered, and what of it has to be parted. A foreign key that a person moved decides for itself."""
+    found = Remembered()
+    boards = {layout.board_id: layout for layout in layouts.values()}
+    for table, key, row in tx.rows("SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id IS NOT NULL"):
+        found.keys[table][key] = row
+    for table in _BY_TEXT:
+        ids = set(found.keys[table].values())
+        for values in rows_by_id(tx, table, present, ids) if ids and table in present else ():
+            found.rows[table][values[0]] = values
+    for row in tx.rows(STORED + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
+        found.stored.append(stored_item(row, boards))
+    parting = part(found.stored, layouts, found.keys, found.rows)
+    _leave_moved(tx, layouts, present, found, parting)
+    return found, parting
+
+
+def _leave_moved(
+    tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: Remembered, parting: Parting
+) -> None:
+    strange = {item for item, _number in parting.strangers}
+    by_item = {key: stored for stored in found.stored if (key := (stored.board, stored.id)) in strange}
+    for board, layout in layouts.items():
+        table = layout.slots[layout.record].table
+        ids = {row for key, stored in by_item.items() if key[0] == board and (row := stored.links[layout.record])}
+        records = {row[0]: row for row in rows_by_id(tx, table, present, ids)} if ids else {}
+        for place, at in layout.pointers:
+            for key, stored in by_item.items():
+                record = records.get(stored.links[layout.record] or RowId("")) if key[0] == board else None
+                if record is not None and record[at] != stored.links[place]:
+                    parting.strangers.discard((key, place))
