@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconcile.errors import UnsafePlan
-from reconcile.plan import Plan
+from reconcile.plan import Plan, Update
 from reconcile.push import Push
 
 CHANGE_FLOOR, CHANGE_SHARE = 50, 0.30
@@ -131,7 +131,7 @@ def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
             update
             for update in every_update
             if update.changes.keys() != {"archived_at"}  # see _too_many_gone
-            and not plan.new_rows.issuperset(after for _before, after in update.changes.values())  # they were parted
+            and not _parts(update, plan)  # they were parted
         ]
         known = plan.known_rows.get(table, 0)
         limit = _limit(thresholds.max_change, CHANGE_FLOOR, CHANGE_SHARE, known)
@@ -142,6 +142,11 @@ def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
             )
         elif thresholds.max_change is None:
             yield from _cleared_columns(table, known, (update.changes for update in updates))
+
+
+def _parts(update: Update, plan: Plan) -> bool:
+    """Whether a row does nothing but point at rows that were parted from others."""
+    return all(isinstance(after, str) and after in plan.new_rows for _before, after in update.changes.values())
 
 
 def _cleared_columns(table: str, known: int, changes: Iterable[Mapping[str, object]]) -> Iterator[str]:

@@ -384,6 +384,7 @@ class _Table:
                 role = self.layouts[entry.view.board].slots[entry.slot].role
                 rival = self._rival(holder, entry)
                 self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder, rival))
+                return  # a person looks at the item once for all of its keys
 
     # Renames
 

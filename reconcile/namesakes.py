@@ -28,7 +28,7 @@ def namesakes(
     hub: Hub,
 ) -> list[WouldMerge]:
     """Pairs of rows, each new name with one that was there before, or else with the first of them."""
-    pairs = [pair for table in NAMES for pair in _alike(table, claimed, released, world)]
+    pairs = [pair for table in NAMES for pair in _alike(table, claimed, released, world, hub)]
     if not pairs:
         return []
     first: dict[RowId, ItemKey] = {}
@@ -50,7 +50,7 @@ def namesakes(
 
 
 def _alike(
-    table: str, claimed: Mapping[str, Mapping[str, RowId]], released: Mapping[str, set[str]], world: World
+    table: str, claimed: Mapping[str, Mapping[str, RowId]], released: Mapping[str, set[str]], world: World, hub: Hub
 ) -> Iterator[tuple[str, RowId, RowId]]:
     new = {key: row for key, row in claimed.get(table, {}).items() if key.startswith(_KIND)}
     if not new:
@@ -61,7 +61,10 @@ def _alike(
     for key, row in (*sorted(there.items()), *sorted(new.items())):
         if key not in released.get(table, ()) and (look := loose(key.removeprefix(_KIND))):
             by_look[look].append((key, row))
-    for found in by_look.values():
+    for look, every in by_look.items():
+        if len(every) == 1 or all(key not in new for key, _row in every):
+            continue
+        found = [(key, row) for key, row in every if loose(_text(table, row, world, hub)) == look]  # not renamed in SQL
         yield from ((table, row, found[0][1]) for key, row in found[1:] if key in new and row != found[0][1])
 
 

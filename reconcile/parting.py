@@ -66,7 +66,8 @@ def part(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Keys, row
 
 
 def take_back(world: World, layouts: Mapping[str, Layout], hub: Hub) -> None:
-    """A value that a stranger wrote into a row is not sent to those whose row it is: it says what they say again."""
+    """What a stranger wrote into a row, and nobody says whose row it is, gives way to what those say: it was not meant
+    for them, and is not sent to them."""
     if not world.strangers:
         return
     staying: dict[RowId, list[tuple[Stored, Slot]]] = defaultdict(list)
@@ -93,14 +94,13 @@ def _take_back(
         if wrote is UNSET or row[at] is None or canon(wrote) != canon(row[at]):
             continue
         theirs = [
-            (other.m[place], other.p[place])
+            other.m[place]
             for other, shown in staying
             for place, held in zip(shown.fields, shown.row_at, strict=True)
             if held == at and other.m[place] is not UNSET
         ]
-        waits = [m for m, p in theirs if p is FORCE or canon(p) != canon(row[at])]
-        if waits and all(canon(m) != canon(row[at]) for m, _p in theirs):
-            row[at] = waits[0]
+        if theirs and all(canon(says) != canon(wrote) for says in theirs):
+            row[at] = theirs[0]
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
