@@ -17,7 +17,7 @@ from typing import Any
 from psycopg2 import extensions
 
 from sandbox import Sandbox
-from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, doubled, like, look, text_of
+from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, doubled, like, look, shared_homes, text_of
 from tests.oracle import FIELDS as INBOUND_FIELDS
 
 FIELDS = {
@@ -287,6 +287,7 @@ class Ledger:
             *self._rows(before, after),
             *self._structure(after),
             *doubled(before.rows, after.rows, self.anybodys),
+            *shared_homes(after.rows),
         ]
         self._meet(after)
         self.last, self.fresh = after, False

@@ -233,6 +233,40 @@ def doubled(before: Database, after: Database, anybodys: Container[str]) -> Iter
                 yield f"{table} {row_id} was made for {value!r}, which is {known[value]} already"
 
 
+NAMED = {("insurances", "company_name"), ("pa_law", "name"), ("sales_teams", "name")}
+NO_DIFFERENCE = str.maketrans(dict.fromkeys(".,'\"", " "))
+
+
+def same_name(role: str, name: str) -> str:
+    """The form in which two names are one: of a team its label, of anybody else without what makes no difference."""
+    return " ".join((name if role == "sales_team" else name.translate(NO_DIFFERENCE)).lower().split()) or name
+
+
+def joined(read: list[Item], after: Database) -> Iterator[str]:
+    """Items of the same row that call it by names which a person can tell apart."""
+    called: dict[tuple[str, str], dict[str, int]] = {}
+    for item in read:
+        for entry in FIELDS[item.board]:
+            if (entry.table, entry.column) in NAMED and not item.blind & {*entry.cells}:
+                link = after.links.get((BOARD_IDS[item.board], item.id, entry.role))
+                value = entry.of(item.cells, item.name)
+                if value and value != BAD and link in after.rows[entry.table]:
+                    called.setdefault((entry.table, str(link)), {})[same_name(entry.role, value)] = item.id
+    for (table, row), names in called.items():
+        if len(names) > 1:
+            yield f"{table} {row} is one row for {sorted(names)}, of items {sorted(names.values())}"
+
+
+def shared_homes(after: Database) -> Iterator[str]:
+    """Rows that are home to two active items of the staff board."""
+    homes: dict[str, int] = {}
+    for (board, item, role), row in sorted(after.links.items()):
+        if role == "user:Sales Staff" and after.items[board, item]["state"] == "active" and row in after.rows["users"]:
+            if row in homes:
+                yield f"users {row} is home to the items {homes[row]} and {item}"
+            homes[row] = item
+
+
 def digest(connection: extensions.connection) -> list[tuple[Any, ...]]:
     """A hash of every row version of every table, the sync's own among them."""
     with connection.cursor() as cursor:
@@ -318,6 +352,7 @@ class Ledger:
         """Everything that is wrong after a run that was shown these items; then they count as shown."""
         wrong = [*self._items(read, before, after, policy), *self._typed(before, after), *self._structure(after)]
         wrong += doubled(before, after, self.anybodys)
+        wrong += [*(() if self.fresh else joined(read, after)), *shared_homes(after)]
         for item in read:
             self.shown[item.board, item.id] = self._as_landed(item, after)
         self.fresh = False

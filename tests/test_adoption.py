@@ -91,7 +91,7 @@ def spelled(text: str, n: int) -> str:
 
 def punctuated(text: str, n: int) -> str:
     """The same firm as other people write it."""
-    return spelled((text, text.replace(" ", ", ", 1), f"{text}.", text.replace(" ", "-", 1))[n % 4], n)
+    return spelled((text, text.replace(" ", ", ", 1), f"{text}.", f"'{text}'")[n % 4], n)
 
 
 def street(number: int, n: int) -> str:

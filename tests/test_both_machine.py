@@ -46,7 +46,7 @@ PUSH_GUARDS = ("--accept-shrink", "--max-delete", "1000", "--max-change", "1000"
 MONEY = ["100", "250.5"]
 ADDRESSES = ["1 Main St, Denver, CO 80202", "2 Oak Ave, Boulder, CO 80301", "Nowhere"]
 LINKED = ["https://jobs.example/1", "https://jobs.example/2"]
-COMPANIES = ["Allstate", "State Farm"]
+COMPANIES = ["Allstate", "State Farm", "Allstate+", "++"]
 DATES = ["2026-04-30", "2026-05-01"]
 
 POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
@@ -725,17 +725,21 @@ def test_an_old_view_of_an_item_on_another_board_tells_nobody(synced: Company) -
 
 
 def test_a_team_chosen_in_postgresql_is_written_down_when_its_item_changes_too(synced: Company) -> None:
-    """Two items of a person differed from the first; he got the team of the second, and that item another."""
+    """His row had another team than his item when they met; he got the team of the item, and that item another."""
     first, _ = synced.sandbox.item_ids(STAFF_BOARD_ID)
-    email = {"email": "rep1@roofs.example", "text": "rep1@roofs.example"}
+    email = {"email": "rep3@roofs.example", "text": "rep3@roofs.example"}
     synced.sandbox.edit(first, {LABELS["staff"]: {"label": "Commercial"}})
     synced.sandbox.advance(60)
     assert synced.sync().code == 0
-    synced.sandbox.create(STAFF_BOARD_ID, "Rep 1 again", {"email__1": email, LABELS["staff"]: {"label": "Retail"}})
+    synced.sql(
+        "INSERT INTO users (email, sales_team_id) SELECT 'rep3@roofs.example', id FROM sales_teams"
+        " WHERE name = 'Commercial'"
+    )
+    synced.sandbox.create(STAFF_BOARD_ID, "Rep 3", {"email__1": email, LABELS["staff"]: {"label": "Retail"}})
     synced.sandbox.advance(60)
     assert synced.sync().code == 0
     ((retail,),) = synced.sql("SELECT id::text FROM sales_teams WHERE name = 'Retail'")
-    synced.sql("UPDATE users SET sales_team_id = %s WHERE email = 'rep1@roofs.example'", retail)
+    synced.sql("UPDATE users SET sales_team_id = %s WHERE email = 'rep3@roofs.example'", retail)
     synced.sandbox.rename_label(STAFF_BOARD_ID, LABELS["staff"], "Retail", "Night")
     synced.sandbox.advance(60)
     assert synced.sync("--full").code == 0
