@@ -234,13 +234,12 @@ class _Reader:
         keys = {key for row in people for key in row_keys("users", row) if key.startswith("email:")}
         if not keys or not columns:
             return
-        either = sql.SQL(" OR ").join(
-            sql.SQL("lower(btrim({}::text)) = ANY(%s)").format(sql.Identifier("t", column)) for column in columns
+        either = sql.SQL(" OR ").join(  # which of them are the same is for their keys to tell
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column)) for column in columns
         )
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id IS NOT NULL AND ({}) ORDER BY t.id").format(
             model_columns("users", self._present), self._tx.table("users"), either
         )
-        emails = [key.removeprefix("email:") for key in sorted(keys)]
-        for row in self._tx.rows(statement, [emails] * len(columns)):
+        for row in self._tx.rows(statement):
             for key in keys.intersection(row_keys("users", row)):
                 edits.staff.setdefault(key, row[0])

@@ -209,3 +209,15 @@ def test_who_is_archived_leaves_the_email_to_the_other(synced: Company) -> None:
     query = "SELECT u.monday_item_id FROM monday_sync.sync_key k JOIN users u ON u.id = k.row_id WHERE key = %s"
     assert synced.value(query, "email:rep1@roofs.example") == other
     assert synced.sync("--full").writes == 0
+
+
+def test_a_new_person_with_an_email_of_the_staff_board_becomes_no_second_item(synced: Company) -> None:
+    """Even if it holds a character that nobody sees, and is nobody's key yet."""
+    hire(synced, "Ann", email__1=email("rep1@roofs.example"))
+    assert synced.sync().code == 5
+    synced.sql("DELETE FROM monday_sync.sync_key WHERE key = 'email:rep1@roofs.example'")
+    synced.sql(
+        "INSERT INTO users (name, email, roles) VALUES ('Ann Lee', %s, '{Sales Staff}')", "rep1\u200b@roofs.example"
+    )
+    pushed = synced.push()
+    assert (pushed.code, pushed.report["items"]["create"]) == (5, 0)
