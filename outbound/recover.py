@@ -66,7 +66,8 @@ class Recovered:
 
 @timing.timed("recover")
 def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
-    """Settle the journal; nothing where it is empty, which costs nothing. A dry run and a replay only tell of it.
+    """Settle the journal; nothing where it is empty, which costs nothing. A dry run, a replay and a
+    pull into a database to which the boards do not belong only tell of it: what the journal holds is another's.
 
     `again`: at the end of a push that left something in it.
     """
@@ -76,7 +77,7 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
     batches = run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
     ours = [batch for batch in batches if batch.board_id in run.board_ids.values()]
     recovered.waiting = [batch for batch in batches if batch not in ours]
-    if run.dry or run.options.replays:
+    if run.dry or run.options.replays or start.owned.foreign:
         recovered.waiting = batches
     elif ours:
         with run.writing_client() as client:
