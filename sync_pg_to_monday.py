@@ -47,7 +47,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
         remember(run, start.owned)
         run.keep_lease()
         if options.setup_marker:
-            return set_up_marker(run)
+            return set_up_marker(run, start)
         recovered = recover(run, start)
         edits = run.database.transact(
             partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"

@@ -30,6 +30,7 @@ from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
 from outbound.bulk import made_by
+from outbound.claim import is_anothers
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
 from postgres import journal
 from postgres.items import STORED, places, stored_item
@@ -82,11 +83,21 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
     elif ours:
         with run.writing_client() as client:
             settler = Settler(run, start, client, recovered)
+            lost = _lost_boards(run, start, client)
             for batch in ours:
-                settler.settle(batch)
+                if batch.board_id in lost:
+                    recovered.waiting.append(batch)
+                else:
+                    settler.settle(batch)
             settler.meet()
     _tell(run, recovered)
     return recovered
+
+
+def _lost_boards(run: Run, start: Start, client: MondayClient) -> set[int]:
+    """Boards that another database has taken over since: nothing of this one's journal is sent to them any more."""
+    marked = client.look({}).marked if not run.options.rebind_db else {}
+    return {run.board_ids[board] for board, text in marked.items() if is_anothers(start, board, text)}
 
 
 def _tell(run: Run, recovered: Recovered) -> None:

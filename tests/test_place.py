@@ -68,7 +68,16 @@ HOME = Place("db.example.com", "5432", "wra", 16400, "7300")
         (Place("db.example.com", "5432", "wra", 16400, None), True),
         (Place("db.example.com", "6432", "wra", 16400, None), False),
     ],
-    ids=["same", "pooler", "template copy", "restored", "other server", "other address", "untold", "untold, other port"],
+    ids=[
+        "same",
+        "pooler",
+        "template copy",
+        "restored",
+        "other server",
+        "other address",
+        "untold",
+        "untold, other port",
+    ],
 )
 def test_what_tells_a_copy(place: Place, same: bool) -> None:
     bound = bind(HOME)
@@ -114,9 +123,7 @@ def copied(admin: extensions.connection, server: Keywords) -> Iterator[Copying]:
             name = f"copy_{uuid.uuid4().hex}"
             template = company.database["dbname"]
             with admin.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (template,)
-                )
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (template,))
                 cursor.execute(
                     sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                         sql.Identifier(name), sql.Identifier(template)
