@@ -40,7 +40,8 @@ def refuse_claimed(run: Run, start: Start, marked: Mapping[str, str]) -> None:
     }
     if rivals and not run.options.rebind_db:
         raise refusal(start.owned.place, rivals)
-    run.report.notes += taken_over(run, start.owned.place, rivals)
+    told = run.report.notes
+    told += [note for note in taken_over(run, start.owned.place, rivals) if note not in told]
 
 
 def claim(run: Run, start: Start, marked: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ from psycopg2 import sql
 
 import timing
 from cli.report import counted
-from cli.run import Run
+from cli.run import PUSH, Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
@@ -30,7 +30,7 @@ from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
 from outbound.bulk import made_by
-from outbound.claim import is_anothers
+from outbound.claim import is_anothers, refuse_claimed
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
 from postgres import journal
 from postgres.items import STORED, places, stored_item
@@ -95,8 +95,14 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
 
 
 def _lost_boards(run: Run, start: Start, client: MondayClient) -> set[int]:
-    """Boards that another database has taken over since: nothing of this one's journal is sent to them any more."""
-    marked = client.look({}).marked if not run.options.rebind_db else {}
+    """Boards that another database has taken over since: nothing of this one's journal is sent to them any more.
+
+    Raises UnsafePlan in a push, which has no business there.
+    """
+    marked = client.look({}).marked
+    if run.report.direction == PUSH:
+        refuse_claimed(run, start, marked)
+        return set()
     return {run.board_ids[board] for board, text in marked.items() if is_anothers(start, board, text)}
 
 
