@@ -26,7 +26,7 @@ from postgres.faults import Fault, as_sync_error, connection_lost, fault_of, ser
 from postgres.migrate import state
 from postgres.schema import PRIVILEGES, TableShape, check, read_shapes
 from postgres.transaction import Stats, Transaction
-from postgres.url import connection_keywords, parse_database_url
+from postgres.url import connection_keywords, host_of, parse_database_url
 from reconcile.errors import SyncError
 
 __all__ = ["Database", "Stats", "Transaction", "describe", "open_database", "parse_database_url"]
@@ -64,6 +64,15 @@ class Database:
     def server(self) -> str:
         """`host:port`, for people."""
         return server_name(self._keywords)
+
+    @property
+    def host(self) -> str:
+        """The address as `Place` knows it."""
+        return host_of(self._keywords)
+
+    @property
+    def port(self) -> str:
+        return self._keywords.get("port", "5432")
 
     def sibling(self, *, sleep: Sleep | None = None) -> Database:
         """Another, unconnected Database on the same server: for another thread."""

@@ -234,7 +234,7 @@ class MondayClient:
         """Everything that a write has to read."""
         from monday.looking import Looker
 
-        return Looker(self.transport, self.boards, self._mappings, on_event=self._on_event)
+        return Looker(self.transport, self.boards, self._mappings, marker=MARKER, on_event=self._on_event)
 
     @cached_property
     def writer(self) -> Writer:

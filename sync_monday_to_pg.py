@@ -40,6 +40,7 @@ def sync(options: Options) -> Exit:
     from inbound.land import conclude, land
     from inbound.read import hold_back, print_caches, read_boards
     from opening.begin import begin
+    from opening.place import remember
 
     if options.list_cache:
         from cli.demo import CACHE
@@ -47,7 +48,7 @@ def sync(options: Options) -> Exit:
         return print_caches(CACHE if options.demo else None)
     with opened(options, "monday_to_pg") as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
-        run.remember_instance()
+        remember(run, start.owned)
         unfinished = _settled(run, start)
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
         hold_back(run, start, snapshot, unfinished)

@@ -34,6 +34,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
 
     from cli.run import PUSH, opened
     from opening.begin import begin
+    from opening.place import remember
     from outbound.conclude import conclude
     from outbound.find import find_edits, plan_push
     from outbound.lanes import Sent
@@ -43,10 +44,10 @@ def sync(options: Options, stop: StopSignal) -> Exit:
 
     with opened(options, PUSH) as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
-        run.remember_instance()
+        remember(run, start.owned)
         run.keep_lease()
         if options.setup_marker:
-            return set_up_marker(run)
+            return set_up_marker(run, start)
         recovered = recover(run, start)
         edits = run.database.transact(
             partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"

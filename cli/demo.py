@@ -48,6 +48,7 @@ def demo_settings(*, offline: bool = False) -> Iterator[Settings]:
             "DATABASE_URL": "embedded",
             "SYNC_CACHE_DIR": str(CACHE),
             "SYNC_LOG_DIR": str(FOLDER / "logs"),
+            "SYNC_STATE_DIR": str(FOLDER / "state"),
         }
         settings = load_settings(environment, root=FOLDER)
         yield _with_database(settings, DatabaseTarget(dict(database)))

@@ -6,10 +6,9 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -36,8 +35,7 @@ PULL = "monday_to_pg"
 
 @dataclass(slots=True)
 class Run:
-    """Everything that one run holds. `layouts` are compiled once the tables were looked at, `instance` is the id of the
-    database that this run writes to."""
+    """Everything that one run holds. `layouts` are compiled once the tables were looked at."""
 
     run_id: str
     options: Options
@@ -48,27 +46,8 @@ class Run:
     progress: Progress
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
-    instance: str | None = None
     _client: MondayClient | None = None
     _settled: Mapping[str, float] = field(default_factory=dict)
-
-    def known_instance(self) -> str | None:
-        """The id of the database that the last run from here wrote to; None before the first."""
-        try:
-            return self._instance_file.read_text(encoding="ascii").strip() or None
-        except (OSError, UnicodeDecodeError):
-            return None
-
-    def remember_instance(self) -> None:
-        """Keep the database's id for the next run; where the folder cannot be written, the check is left out."""
-        if self.instance is None or self.instance == self.known_instance():
-            return
-        with suppress(OSError):
-            self._instance_file.write_text(f"{self.instance}\n", encoding="ascii")
-
-    @property
-    def _instance_file(self) -> Path:
-        return self.settings.log_dir / "database"
 
     @property
     def dry(self) -> bool:

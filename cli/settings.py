@@ -59,6 +59,7 @@ class Settings:
     database: Literal["embedded"] | DatabaseTarget | None
     cache_dir: Path
     log_dir: Path
+    state_dir: Path
     pg_bin: Path | None = None
 
     def secrets(self) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ def load_settings(
         database=_database(sheet) if need_database else None,
         cache_dir=_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
         log_dir=_folder(sheet, "SYNC_LOG_DIR", "logs", root),
+        state_dir=_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -185,12 +187,12 @@ def _url_problem(url: str) -> str | None:
         return "is not an https URL"
     if "@" in parts.netloc:
         return "holds a user or a password"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return "would send the token unencrypted; http is for this machine only"
     return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

@@ -1,6 +1,6 @@
 """What the way from PostgreSQL to monday.com reads there: items about to be written, and what became of writes.
 
-It sends one mutation, which creates the column that holds our marker.
+It sends two mutations, which create the column that holds our marker and say whose board it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,8 +44,14 @@ _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would set
 
 CREATE_COLUMN: Document[Aliases] = Document(
     "CreateColumn",
-    "mutation CreateColumn($board: ID!, $id: String!, $title: String!) "
-    "{ create_column(board_id: $board, id: $id, title: $title, column_type: text) { id } }",
+    "mutation CreateColumn($board: ID!, $id: String!, $title: String!, $description: String) "
+    "{ create_column(board_id: $board, id: $id, title: $title, description: $description, column_type: text) { id } }",
+    Aliases,
+)
+DESCRIBE_COLUMN: Document[Aliases] = Document(
+    "DescribeColumn",
+    "mutation DescribeColumn($board: ID!, $id: String!, $text: String!) "
+    "{ change_column_metadata(board_id: $board, column_id: $id, column_property: description, value: $text) { id } }",
     Aliases,
 )
 
@@ -66,6 +72,8 @@ class Shown:
     """Every other id that was asked for."""
     user_id: str | None
     """Who our writes are logged under."""
+    marked: dict[str, str] = field(default_factory=dict)
+    """Board → description of its marker column; without the boards that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +106,14 @@ class Looker:
         boards: Mapping[str, int],
         mappings: Mapping[str, ColumnMap],
         *,
+        marker: str = "",
         on_event: Listener = deaf,
     ) -> None:
         self._transport = transport
         self._boards = dict(boards)
         self._mappings = {name: mappings[name] for name in boards}
         self._queries = {name: board_queries(name, board_id, mappings[name]) for name, board_id in boards.items()}
+        self._marker = marker
         self._numbers = {name: n for n, name in enumerate(boards)}
         self._by_ids = ByIds(transport, self._queries, on_event)
         self._size = PageSize(on_event)
@@ -177,14 +187,14 @@ class Looker:
             return []
         return sorted(found, key=lambda write: (write.at, write.item_id, write.column_id))
 
-    def create_marker(self, board: str, column_id: str, title: str) -> bool:
+    def create_marker(self, board: str, column_id: str, title: str, description: str = "") -> bool:
         """Create the text column unless the board has it; whether it was created.
 
         Raises DriftError when the board has a column of that id that cannot hold our marker.
         """
         if self._has_marker(board, column_id):
             return False
-        variables = {"board": str(self._boards[board]), "id": column_id, "title": title}
+        variables = {"board": str(self._boards[board]), "id": column_id, "title": title, "description": description}
         try:
             answer = self._transport.execute(CREATE_COLUMN, variables, idempotency_key=uuid.uuid4().hex)
         except Doubtful as doubtful:
@@ -199,6 +209,17 @@ class Looker:
         logger.info("column created board=%s column=%s", board, column_id)
         return True
 
+    def describe(self, board: str, column_id: str, text: str) -> Fault | None:
+        """Set a column's description; why not, where monday refuses. After a lost answer it may be done again."""
+        variables = {"board": str(self._boards[board]), "id": column_id, "text": text}
+        try:
+            answer = self._transport.execute(DESCRIBE_COLUMN, variables, idempotency_key=uuid.uuid4().hex)
+        except Doubtful as doubtful:
+            logger.warning("column not described board=%s column=%s reason=%s", board, column_id, doubtful.error)
+            return None
+        logger.info("column described board=%s column=%s refused=%d", board, column_id, len(answer.faults))
+        return gravest(list(answer.faults)) if answer.faults else None
+
     def _look(self, start: int, asked: Sequence[ItemKey], settle: Collection[Action]) -> Aliases:
         parts = _parts(asked)
         document = queries.look(
@@ -209,6 +230,7 @@ class Looker:
             variables[f"cols{self._numbers[board]}"] = self._queries[board].column_ids
         if start == 0:
             variables["boards"] = [str(board_id) for board_id in self._boards.values()]
+            variables["marker"] = [self._marker]
         return self._transport.execute(document, variables, settle=settle).data
 
     def _shown(self, answer: Aliases) -> Shown:
@@ -230,7 +252,15 @@ class Looker:
         labels: dict[str, dict[str, Labels]] = {
             name: {column_id: by_text(found) for column_id, found in columns.items()} for name, columns in texts.items()
         }
-        return Shown(schemas, labels, texts, {}, {}, me.id if me else None)
+        names = {board_id: name for name, board_id in self._boards.items()}
+        marked = {
+            names[int(board.id)]: column.description or ""
+            for board in live
+            if board is not None
+            for column in board.marked or ()
+            if column is not None
+        }
+        return Shown(schemas, labels, texts, {}, {}, me.id if me else None, marked)
 
     def _status_columns(self, board: str) -> list[str]:
         columns = self._mappings[board].items()

@@ -112,14 +112,15 @@ def _by_id(count: int, row: str, cols: str) -> Document[Aliases]:
 def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool) -> Document[Aliases]:
     """Items by id as `i0`, `i1`…, each root of the board whose place in `columns` it names, with what a write keeps.
 
-    With `boards` also the user, and columns, labels and groups of all boards.
+    With `boards` also the user, columns, labels and groups of all boards, and what the marker column says of itself.
     """
     of_boards = (
         "me { id name account { id name } } boards(ids: $boards, state: all, limit: 10) "
-        f"{{ id name state items_count {_COLUMNS} choices: columns(types: [status]) {{ id settings }} {_GROUPS} }} "
+        f"{{ id name state items_count {_COLUMNS} choices: columns(types: [status]) {{ id settings }} "
+        f"marked: columns(ids: $marker) {{ id description }} {_GROUPS} }} "
     )
     used = sorted(set(roots))
-    declared = ["$boards: [ID!]!"] if boards else []
+    declared = ["$boards: [ID!]!, $marker: [String]"] if boards else []
     declared += [f"$cols{n}: [String!]" for n in used] + [f"$ids{i}: [ID!]!" for i in range(len(roots))]
     items = [
         f"i{i}: items(ids: $ids{i}, limit: {IDS_PER_ROOT}) {{ ...Row{n} board {{ id }} }} " for i, n in enumerate(roots)

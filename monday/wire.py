@@ -64,6 +64,13 @@ class Choices(msgspec.Struct, frozen=True):
     settings: Any = None
 
 
+class Marked(msgspec.Struct, frozen=True):
+    """The marker column, asked for by its id."""
+
+    id: str
+    description: str | None = None
+
+
 class LogEntry(msgspec.Struct, frozen=True):
     """One line of a board's activity log; `data` is JSON in a string, of a shape that is documented nowhere."""
 
@@ -84,6 +91,7 @@ class Board(msgspec.Struct, frozen=True):
     groups: list[Group | None] | None = None
     items_page: Page | None = None
     choices: list[Choices | None] | None = None
+    marked: list[Marked | None] | None = None
     activity_logs: list[LogEntry | None] | None = None
 
 

@@ -10,10 +10,11 @@ from cli.report import counted
 from cli.run import Run
 from models import TABLES
 from monday_api import BOARDS
+from opening.place import Owned, settle_owner
 from postgres import migrate, schema
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
-from reconcile.errors import DriftError, UnsafePlan
+from reconcile.errors import DriftError
 from reconcile.intake import hash_key
 from reconcile.rows import Layout, Limits, compile_layout
 
@@ -21,11 +22,13 @@ from reconcile.rows import Layout, Limits, compile_layout
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
-    to be made after the rows; `every_board` the layouts of all boards, where an older rule made the database's keys."""
+    to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
+    boards, where an older rule made the database's keys."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
     present: Present
+    owned: Owned
     unlinked: Sequence[str] = ()
     every_board: Mapping[str, Layout] | None = None
 
@@ -50,16 +53,14 @@ class Start:
 def begin(run: Run, tx: Transaction) -> Start:
     """Migrate and take the lease, or only look in a dry run; compile the boards for the tables as they are.
 
-    Raises DriftError, ConfigError, LeaseHeld.
+    Raises DriftError, ConfigError, LeaseHeld, and UnsafePlan for a push of a board that belongs to another database.
     """
     unlinked: Sequence[str] = ()
     before = installed = migrate.state(tx)
-    _refuse_another_database(run, before)
     if not run.dry:
         installed = migrate.migrate(tx, before)
         unlinked = installed.unlinked
         run.lease.acquire(tx)
-        run.instance = installed.instance
     shapes = schema.read_shapes(tx)
     if run.dry:
         run.report.notes += _would_create(tx, shapes)
@@ -74,13 +75,19 @@ def begin(run: Run, tx: Transaction) -> Start:
         every_board = _layouts(run, run.every_board, limits)
     run.layouts = _layouts(run, run.board_ids, limits)
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
-    journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
-    opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
+    version = migrate.newest() if not run.dry else before.version if before is not None else 0
+    opening = read_opening(
+        tx,
+        {board_id: name for name, board_id in run.board_ids.items()},
+        journaled=version >= migrate.JOURNAL,
+        placed=version >= migrate.PLACES,
+    )
+    assert opening.itself is not None
+    owned = settle_owner(run, tx, opening.itself, opening.bound, before)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(
-        opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked, every_board
-    )
+    present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
+    return Start(opening, keys, present, owned, unlinked, every_board)
 
 
 def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str, Layout]:
@@ -88,21 +95,6 @@ def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str
         name: compile_layout(name, board_id, BOARDS[name], limits).without(run.options.skip_columns)
         for name, board_id in board_ids.items()
     }
-
-
-def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:
-    """Raise UnsafePlan for a database that another copy of the program has synced, and this one has not.
-
-    A fresh database is nobody's: it is taken as it is.
-    """
-    if installed is None or run.options.rebind_db:
-        return
-    known = run.known_instance()
-    if known is not None and known != installed.instance:
-        raise UnsafePlan(
-            "This is not the database that earlier runs from here wrote to, and it was synced before: nothing was "
-            "written. Check DATABASE_URL; if it is right, run again with --rebind-db."
-        )
 
 
 def _would_create(tx: Transaction, shapes: Mapping[str, schema.TableShape]) -> list[str]:

@@ -15,6 +15,7 @@ from monday.looking import Shown as ShownBoards
 from monday_api import STAGE_STATUS
 from opening.begin import Start
 from opening.drift import refuse_drift
+from outbound.claim import refuse_claimed
 from outbound.record import view_of
 from postgres.edits import read_edits
 from postgres.journal import OpenBatch
@@ -179,6 +180,7 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
     with timing.stage("look"):
         boards = found.boards = run.client.look(ids)
     refuse_drift(run, start, boards.schemas)
+    refuse_claimed(run, start, boards.marked)
     guard_read(
         {
             board: BoardSize(schema.items_count, len(start.active(board)), complete=True)

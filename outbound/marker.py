@@ -6,17 +6,25 @@ import click
 
 from cli.run import Run, run_record
 from monday_api import MARKER, MARKER_TITLE
+from opening.begin import Start
+from outbound.claim import claim, description, refuse_claimed
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
 
 
-def set_up_marker(run: Run) -> Exit:
-    """Add the column where it is not there yet. Raises SyncError when the token's user may not."""
-    run.client.look({})  # an absent board is told before anything is made
+def set_up_marker(run: Run, start: Start) -> Exit:
+    """Add the column where it is not there yet, and let it name this database.
+
+    Raises SyncError when the token's user may not, UnsafePlan where it names another database.
+    """
+    marked = run.client.look({}).marked  # an absent board is told before anything is made
+    refuse_claimed(run, start, marked)
     for board in run.board_ids:
-        made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE)
+        made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE, description(start.owned.bound[board]))
         what = "was added" if made else "is there already"
         click.echo(f'{board}: the column "{MARKER_TITLE}" ({MARKER}) {what}.', err=run.options.json)
+
+    claim(run, start, marked)
 
     def record(tx: Transaction) -> None:
         run.lease.release(tx, [run_record(run)])

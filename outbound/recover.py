@@ -21,7 +21,7 @@ from psycopg2 import sql
 
 import timing
 from cli.report import counted
-from cli.run import Run
+from cli.run import PUSH, Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
@@ -30,6 +30,7 @@ from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
 from outbound.bulk import made_by
+from outbound.claim import is_anothers, refuse_claimed
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
 from postgres import journal
 from postgres.items import STORED, places, stored_item
@@ -66,7 +67,8 @@ class Recovered:
 
 @timing.timed("recover")
 def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
-    """Settle the journal; nothing where it is empty, which costs nothing. A dry run and a replay only tell of it.
+    """Settle the journal; nothing where it is empty, which costs nothing. A dry run, a replay and a
+    pull into a database to which the boards do not belong only tell of it: what the journal holds is another's.
 
     `again`: at the end of a push that left something in it.
     """
@@ -76,16 +78,32 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
     batches = run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
     ours = [batch for batch in batches if batch.board_id in run.board_ids.values()]
     recovered.waiting = [batch for batch in batches if batch not in ours]
-    if run.dry or run.options.replays:
+    if run.dry or run.options.replays or start.owned.foreign:
         recovered.waiting = batches
     elif ours:
         with run.writing_client() as client:
             settler = Settler(run, start, client, recovered)
+            lost = _lost_boards(run, start, client)
             for batch in ours:
-                settler.settle(batch)
+                if batch.board_id in lost:
+                    recovered.waiting.append(batch)
+                else:
+                    settler.settle(batch)
             settler.meet()
     _tell(run, recovered)
     return recovered
+
+
+def _lost_boards(run: Run, start: Start, client: MondayClient) -> set[int]:
+    """Boards that another database has taken over since: nothing of this one's journal is sent to them any more.
+
+    Raises UnsafePlan in a push, which has no business there.
+    """
+    marked = client.look({}).marked
+    if run.report.direction == PUSH:
+        refuse_claimed(run, start, marked)
+        return set()
+    return {run.board_ids[board] for board, text in marked.items() if is_anothers(start, board, text)}
 
 
 def _tell(run: Run, recovered: Recovered) -> None:

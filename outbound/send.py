@@ -22,6 +22,7 @@ from monday_api import MARKER
 from opening.begin import Start
 from opening.drift import refuse_drift
 from outbound.bulk import BULK_FROM, Bulk
+from outbound.claim import claim, refuse_claimed
 from outbound.find import Found
 from outbound.lanes import Archives, Changes, Creates, Lane, Sent
 from outbound.record import Outcome, fenced, gate, write_outcome
@@ -43,6 +44,7 @@ TRIES = 3
 @timing.timed("push")
 def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
     """Everything of a plan; what cannot be sent is in the result. Raises SyncError when the rest cannot go on."""
+    _claim(run, start, found)
     sender = _Sender(run, start, found, stop)
     sender.prepare()
     push = found.push
@@ -57,6 +59,16 @@ def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
         with suppress(SyncError):  # a lease that was lost, or a database that is away: the journal tells the next run
             sender.flush()
     return sender.sent
+
+
+def _claim(run: Run, start: Start, found: Found) -> None:
+    """Let the boards name this database, before the first write or because it was told to take them over."""
+    push, shown = found.push, found.boards
+    if shown is None and run.options.rebind_db:
+        shown = run.client.look({})
+        refuse_claimed(run, start, shown.marked)
+    if shown is not None and (push.items or push.creates or push.archives or run.options.rebind_db):
+        claim(run, start, shown.marked)
 
 
 class _Sender:

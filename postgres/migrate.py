@@ -30,6 +30,9 @@ JOURNAL: Final = 4
 KEY_RULE: Final = 2
 """The rule by which keys are made today; 1 before the column `key_rule` was there."""
 
+PLACES: Final = 7
+"""The first version that remembers which boards are its own."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"
@@ -102,7 +105,7 @@ def migrate(tx: Transaction, installed: Installed | None = None) -> Installed:
     shapes = read_shapes(tx)
     _refuse_misfits(shapes)
     for number, path in _files().items():
-        if number > (installed.version if installed else 0) and _NEEDED.get(number, _lacks_something)(shapes):
+        if number > (installed.version if installed else 0) and _NEEDED.get(number, _always)(shapes):
             _apply(tx, path, shapes)
     unlinked = sorted({*_unlinked(shapes), *(installed.unlinked if installed else ())})
     recorded = tx.one(_RECORD, (newest(), unlinked))
@@ -187,15 +190,13 @@ def _lacks_something(shapes: Shapes) -> bool:
     return bool(missing(shapes))
 
 
+def _always(_shapes: Shapes) -> bool:
+    return True
+
+
 _UNIQUE_ITEM: Final = "003_unique_item"
-_NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
-    1: _lacks_something,
-    2: lambda _shapes: True,
-    3: _lacks_unique_item,
-    4: lambda _shapes: True,
-    5: lambda _shapes: True,
-    9: lambda _shapes: True,
-}
+_NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {1: _lacks_something, 3: _lacks_unique_item}
+"""What of the owner's tables a file is for: it runs where that is missing. Every other file is about our own schema."""
 
 
 def _files() -> dict[int, Path]:

@@ -10,8 +10,10 @@ import msgspec
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES
+from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
 from postgres.transaction import Transaction
 from reconcile.namesakes import NAMES
+from reconcile.place import Bound
 
 JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
 _MONEY = frozenset({"estimated_value", "total_payment"})
@@ -46,16 +48,21 @@ class BoardState(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
-    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known."""
+    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
+    boards are whose."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
     hashed: dict[str, list[str]] = field(default_factory=dict)
     now: datetime | None = None
     unfinished: int = 0
+    itself: Itself | None = None
+    bound: dict[int, Bound] = field(default_factory=dict)
 
 
 class _Facts(msgspec.Struct):
+    itself: Itself
+    bound: dict[int, Bound]
     now: datetime
     unfinished: int
     boards: dict[int, BoardState]
@@ -102,6 +109,8 @@ class Standing:
 _OPENING = """
 SELECT NULL, NULL, json_build_object(
     'now', now(),
+    'itself', {itself},
+    'bound', {bound},
     'unfinished', {unfinished},
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
@@ -114,21 +123,26 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True) -> Opening:
+def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True, placed: bool = True) -> Opening:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
-    Not `journaled`: an older program was here last, and left no journal of writes.
+    Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
     """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
+        opening.itself = read_itself(tx)
         return opening
-    unfinished = "(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"
-    for board_id, item_id, text, updated_at, state in tx.rows(_OPENING.format(unfinished=unfinished), (list(boards),)):
+    statement = _OPENING.format(
+        itself=ITSELF,
+        bound=BOUND if placed else "'{}'::json",
+        unfinished="(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0",
+    )
+    for board_id, item_id, text, updated_at, state in rows_with_system(tx, statement, (list(boards),)):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
-            opening.unfinished = facts.unfinished
+            opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening

@@ -41,6 +41,8 @@ DEFAULTS = {
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENDPOINT_OPTION = re.compile(r"\bendpoint=([\w-]+)")
+"""How a client without SNI tells Neon which endpoint it means."""
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """The last of them is what Python makes of bytes in the environment that are not UTF-8."""
 
@@ -95,6 +97,45 @@ def is_local(keywords: Mapping[str, str]) -> bool:
     """
     hosts = [host for name in ("hostaddr", "host") for host in keywords.get(name, "").split(",") if host]
     return all(host.startswith(("/", "@")) or host == "localhost" or _is_loopback(host) for host in hosts)
+
+
+def host_of(keywords: Mapping[str, str]) -> str:
+    """The address of the server, the same for all ways to it: `localhost` for every way to this machine, the endpoint
+    of a Neon branch or Supabase project for its pooled and its direct address. Several hosts count as one address.
+
+    >>> host_of({"host": "ep-cool-name-123456-pooler.us-east-2.aws.neon.tech"})
+    'ep-cool-name-123456'
+    """
+    if is_local(keywords):
+        return "localhost"
+    if endpoint := _ENDPOINT_OPTION.search(keywords.get("options", "")):
+        return _direct(endpoint[1].casefold())
+    hosts = (keywords.get("host") or keywords.get("hostaddr", "")).split(",")
+    host = ",".join(sorted({_plain(host) for host in hosts if host}))
+    return _supabase(host, keywords.get("user", "")) or host
+
+
+def _plain(host: str) -> str:
+    """The host in one spelling; of a Neon address the endpoint alone, which no other address has."""
+    host = host.strip().casefold().rstrip(".")
+    first, _, domain = host.partition(".")
+    if first.startswith("ep-") and domain.endswith(("neon.tech", "neon.build")):
+        return _direct(first)
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
+
+
+def _direct(endpoint: str) -> str:
+    return endpoint.removesuffix("-pooler")
+
+
+def _supabase(host: str, user: str) -> str | None:
+    """The project behind its own address, or behind the pooler of its region, which is told by the user's name."""
+    if host.endswith(".pooler.supabase.com") and "." in user:
+        return f"{user.rpartition('.')[2].casefold()}.supabase.co"
+    return host.removeprefix("db.") if host.endswith(".supabase.co") else None
 
 
 def _is_loopback(host: str) -> bool:

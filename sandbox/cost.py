@@ -20,6 +20,7 @@ _MUTATIONS = {
     "move_item_to_group": 2_000,
     "move_item_to_board": 5_000,
     "create_column": 10_000,
+    "change_column_metadata": 10_000,
     "ingest_items": 10_000,
     "bulk_archive_items": 10_000,
     "bulk_delete_items": 10_000,

@@ -84,6 +84,13 @@ def _create_column(context: Context, _owner: Any, args: Args) -> tuple[Board, Co
     return board, column
 
 
+def _change_column_metadata(context: Context, _owner: Any, args: Args) -> tuple[Board, Column]:
+    board = context.world.board(args["board_id"])
+    column = board.column(args["column_id"])
+    context.world.describe_column(board, column, args.get("column_property") or "", args.get("value"), API_USER)
+    return board, column
+
+
 def _ingest(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
     return context.jobs.start_import(args["board_id"], args["group_id"], args.get("on_match"), context.base_url)
 
@@ -129,6 +136,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "move_item_to_group"): _move_to_group,
     ("Mutation", "move_item_to_board"): _move_to_board,
     ("Mutation", "create_column"): _create_column,
+    ("Mutation", "change_column_metadata"): _change_column_metadata,
     ("Mutation", "ingest_items"): _ingest,
     ("Mutation", "bulk_archive_items"): _bulk("archived"),
     ("Mutation", "bulk_delete_items"): _bulk("deleted"),

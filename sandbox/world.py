@@ -280,6 +280,14 @@ class World:
                     item.previous.cells = [*item.previous.cells, None]
         self._log_board(board, "create_column", user, column_id=column.id, column_title=column.title)
 
+    def describe_column(self, board: Board, column: Column, what: str, text: str | None, user: int = HUMAN) -> None:
+        """Change a column's `title` or `description`."""
+        if what not in ("title", "description"):
+            raise ApiError("InvalidArgumentException", f"No such property of a column: {what}")
+        setattr(column, what, text)
+        column.revision += 1
+        self._log_board(board, "update_column_name", user, column_id=column.id, column_title=column.title)
+
     def remove_column(self, board: Board, column_id: str, user: int = HUMAN) -> None:
         column = board.column(column_id)
         column.removed = True

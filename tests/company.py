@@ -86,6 +86,7 @@ class Company:
             "DATABASE_URL": url_of(self.database),
             "SYNC_CACHE_DIR": str(self.folder / "cache"),
             "SYNC_LOG_DIR": str(self.folder / "logs"),
+            "SYNC_STATE_DIR": str(self.folder / "state"),
             **self.overrides,
         }
 

@@ -394,8 +394,16 @@ WHERE connamespace IN ('public'::regnamespace, 'monday_sync'::regnamespace) ORDE
 """
 
 
+_OWN = {
+    "monday_sync.sync_schema": {"instance"},
+    "monday_sync.sync_conflict": {"id"},
+    "monday_sync.sync_place": {"claim", "database", "oid", "bound_at"},
+}
+"""What no two databases have in common."""
+
+
 def _plain(table: str, row: dict[str, Any], layouts: Mapping[int, str]) -> dict[str, Any]:
-    passing = _TIMES | {"monday_sync.sync_schema": {"instance"}, "monday_sync.sync_conflict": {"id"}}.get(table, set())
+    passing = _TIMES | _OWN.get(table, set())
     kept = {name: value for name, value in row.items() if name not in passing}
     if "layout" in row:  # a number in the order of a moment
         kept["layout"] = layouts[row["layout"]]

@@ -368,13 +368,6 @@ def test_another_title_is_only_told(synced: Company) -> None:
     assert any(TEXT in note and "What is to be done" in note for note in ended.report["notes"])
 
 
-def test_another_database_that_was_synced_from_elsewhere(synced: Company) -> None:
-    synced.sql("UPDATE monday_sync.sync_schema SET instance = gen_random_uuid()")
-    refuses(synced, 4, "not the database", "--rebind-db")
-    assert synced.sync("--rebind-db").code == 0
-    assert synced.sync().code == 0, "it is remembered"
-
-
 def test_a_first_run_that_was_refused_can_be_repeated(synced: Company) -> None:
     synced.sql("DROP SCHEMA monday_sync CASCADE")
     synced.sql("UPDATE projects SET description = 'x', item_name = 'x', name = 'x', claim_number = 'x', link = 'x'")

@@ -39,6 +39,7 @@ def test_what_is_not_set_has_its_default(tmp_path: Path) -> None:
         database="embedded",
         cache_dir=tmp_path / "cache",
         log_dir=tmp_path / "logs",
+        state_dir=tmp_path / ".state",
     )
 
 
@@ -183,5 +184,5 @@ def test_the_example_file_works_once_filled_in_and_names_every_setting(tmp_path:
     assert named == {
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSSLMODE",
-        "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "PG_BIN",
+        "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", "PG_BIN",
     }  # fmt: skip

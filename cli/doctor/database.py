@@ -14,12 +14,15 @@ from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
 from db_connector import Database
 from models import TABLES
 from monday_api import BOARDS
+from opening.local import recall
 from postgres import migrate
 from postgres.connection import OLDEST_SERVER
 from postgres.lease import Holder
+from postgres.place import read_bound, read_itself
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
+from reconcile.place import judge
 
 _PATIENCE_S: Final = 0.3
 _LONG_AGO: Final = timedelta(hours=48)
@@ -38,6 +41,8 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         yield from _look(database, lambda tx: _examine_connection(tx, database.server))
         for check, examine in _CHECKS.items():
             yield from guarded(check, partial(_look, database, examine))
+        place = partial(_examine_place, settings, database)
+        yield from guarded("place", partial(_look, database, place))
 
 
 def _look(database: Database, examine: Callable[[Transaction], Iterator[Finding]]) -> list[Finding]:
@@ -217,6 +222,26 @@ def _examine_lease(tx: Transaction) -> Iterator[Finding]:
     else:
         shown = Holder.parse(held[0]).shown()
         yield warning("lease", f"{shown} is at work, until {held[1]} UTC at least", "wait for it: others end with 6")
+
+
+def _examine_place(settings: Settings, database: Database, tx: Transaction) -> Iterator[Finding]:
+    """Where the database is, and whether the boards belong to it as far as itself and this folder know."""
+    place = read_itself(tx).at(database.host, database.port)
+    yield ok("place", place.shown)
+    installed = migrate.state(tx)
+    boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
+    bound = read_bound(tx, list(boards.values())) if installed and installed.version >= migrate.PLACES else {}
+    for board, board_id in boards.items():
+        local = recall(settings, board_id, installed.instance if installed else None)
+        rivals = judge(place, bound.get(board_id), local).rivals
+        for rival in rivals:
+            yield warning(
+                "place",
+                f"the {board} board belongs to {rival.shown}, {rival.says}: a push is refused",
+                "check DATABASE_URL; if this database is to have the board, run once with --rebind-db",
+            )
+        if not rivals and board_id in bound:
+            yield ok("place", f"the {board} board belongs to this database")
 
 
 def _age(now: datetime, then: datetime | None) -> str:

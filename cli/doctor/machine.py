@@ -1,4 +1,4 @@
-"""This machine: the settings, the two folders, and the clock."""
+"""This machine: the settings, the folders, and the clock."""
 
 from __future__ import annotations
 
@@ -58,9 +58,10 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_folders(settings: Settings) -> Iterator[Finding]:
-    """Whether cache and logs can be written, are private, and have room."""
+    """Whether cache, logs and state can be written, are private, and have room."""
     yield from _folder("cache", settings.cache_dir, "SYNC_CACHE_DIR")
     yield from _folder("logs", settings.log_dir, "SYNC_LOG_DIR")
+    yield from _folder("state", settings.state_dir, "SYNC_STATE_DIR")
 
 
 def _folder(check: str, folder: Path, setting: str) -> Iterator[Finding]:

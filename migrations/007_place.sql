@@ -1,0 +1,15 @@
+-- Which database a board belongs to, one row a board: two databases that write to one board would overwrite each other.
+-- It says where this database was when it took the board: a copy of it carries the row, and is told by its place.
+-- claim: a fingerprint of that place, which the board's marker column shows too. replaced: claims of databases that the
+-- board was taken over from; where the board still shows one of them, it is given the new one.
+CREATE TABLE IF NOT EXISTS monday_sync.sync_place (
+    board_id bigint PRIMARY KEY,
+    claim text NOT NULL,
+    hosts text[] NOT NULL,
+    port text NOT NULL,
+    database text NOT NULL,
+    oid bigint NOT NULL,
+    system text,
+    replaced text[] NOT NULL DEFAULT '{}',
+    bound_at timestamptz NOT NULL DEFAULT now()
+);
