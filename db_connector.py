@@ -244,4 +244,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    from cli.streams import make_streams_safe
+
+    make_streams_safe()
     sys.exit(main())

@@ -297,4 +297,7 @@ def connection_report(client: MondayClient) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    from cli.streams import make_streams_safe
+
+    make_streams_safe()
     sys.exit(main())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, monday_to_pg_options
+from cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,4 +68,5 @@ def _settled(run: Run, start: Start) -> Sequence[OpenBatch]:
 
 
 if __name__ == "__main__":
+    make_streams_safe()
     command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, pg_to_monday_options
+from cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
     from cli.main import StopSignal
@@ -58,4 +59,5 @@ def sync(options: Options, stop: StopSignal) -> Exit:
 
 
 if __name__ == "__main__":
+    make_streams_safe()
     command()

@@ -6,8 +6,10 @@ Collected by pytest: the command from end to end, over HTTP against a sandbox an
 from __future__ import annotations
 
 from cli.doctor.command import command
+from cli.streams import make_streams_safe
 
 if __name__ == "__main__":
+    make_streams_safe()
     command()  # ends the process: the doctor must work where pytest is not installed
 
 import signal

@@ -295,4 +295,7 @@ def _say(*lines: str) -> None:
 
 
 if __name__ == "__main__":
+    from cli.streams import make_streams_safe
+
+    make_streams_safe()
     sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
+from cli.streams import make_streams_safe
 from reconcile.errors import Exit, SyncError
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -102,20 +102,17 @@ def run_command(main: Callable[[StopSignal], Exit]) -> NoReturn:
     A SyncError is printed on stderr as its one sentence. Any other exception is a bug and goes on to Python's own
     handling (exit 1), which `logs.configure` has made safe to show.
     """
+    make_streams_safe()
     stop, code = StopSignal(), Exit.BUG
     with stop.installed():
         try:
             code = main(stop)
-            sys.stdout.flush()
         except SyncError as error:
             _say(f"error: {error}", error=True)
             code = error.exit_code
         except KeyboardInterrupt:
             _say("interrupted: what was finished is kept, run it again to go on")
             code = Exit.INTERRUPTED
-        except BrokenPipeError:
-            if not _reader_is_gone():
-                raise
     sys.exit(int(code))
 
 
@@ -133,17 +130,3 @@ def _say(sentence: str, *, error: bool = False) -> None:
         log_shown(sentence, logging.ERROR if error else logging.WARNING)
     plain = color_refused() or not error
     click.echo(sentence if plain else click.style(sentence, fg="red"), err=True)
-
-
-def _reader_is_gone() -> bool:
-    """Whether stdout's reader has closed it (`| head`); then nothing more is written, at interpreter exit neither.
-
-    Only a write tells: what failed to be written is not kept for a flush.
-    """
-    try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False

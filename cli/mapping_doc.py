@@ -147,4 +147,7 @@ def main(check: bool, document: Path) -> None:
 
 
 if __name__ == "__main__":
+    from cli.streams import make_streams_safe
+
+    make_streams_safe()
     main()

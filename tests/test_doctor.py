@@ -199,7 +199,7 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     environment = {"SYNC_CACHE_DIR": "open", "SYNC_LOG_DIR": "file"}
     settings = load_settings(environment, need_monday=False, need_database=False, root=tmp_path)
-    cache, logs = examine_folders(settings)
+    cache, logs, _state = examine_folders(settings)
     assert (cache.state, cache.fix) == ("warning", f"chmod 700 {tmp_path / 'open'}")
     assert (logs.state, logs.exit_code) == ("problem", Exit.USAGE)
 

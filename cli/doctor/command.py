@@ -44,7 +44,7 @@ def command(*, demo: bool, as_json: bool, verbose: int) -> None:
                 _show(finding)
     code = verdict(found)
     if as_json:
-        click.echo(json.dumps(_object(found, code), ensure_ascii=False))
+        click.echo(json.dumps(_object(found, code)))
     else:
         click.echo(_summary(found, code))
     sys.exit(int(code))
