@@ -11,6 +11,7 @@ from psycopg2 import extensions
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
+from postgres import readable
 from postgres.faults import refused_connection, server_name, unreachable
 from postgres.url import Keywords
 from reconcile.errors import ConfigError
@@ -64,6 +65,7 @@ def _prepare(connection: extensions.connection) -> None:
     connection.autocommit = True  # `Transaction` sends its own BEGIN; nothing is ever executed outside of one
     extensions.register_type(_JSON_TEXT, connection)
     extensions.register_type(_UUID_ARRAY, connection)
+    readable.register(connection)
 
 
 def _may_come_up(keywords: Keywords, error: BaseException) -> bool:
