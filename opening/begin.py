@@ -11,6 +11,7 @@ from cli.run import Run
 from models import TABLES
 from monday_api import BOARDS
 from postgres import migrate, schema
+from postgres.encoding import narrowed
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError, UnsafePlan
@@ -67,7 +68,7 @@ def begin(run: Run, tx: Transaction) -> Start:
         problems += [f"{gap} It was there before: add it again." for gap in schema.missing(shapes)]
     if problems:
         raise DriftError("The tables are not what the mapping needs: " + " ".join(problems))
-    limits = schema.Limits(shapes).columns
+    limits = narrowed(schema.Limits(shapes).columns, tx.encoding, {table: schema.fields_of(table) for table in TABLES})
     run.layouts = {
         name: compile_layout(name, board_id, BOARDS[name], limits).without(run.options.skip_columns)
         for name, board_id in run.board_ids.items()

@@ -19,7 +19,7 @@ def set_up_marker(run: Run) -> Exit:
         click.echo(f'{board}: the column "{MARKER_TITLE}" ({MARKER}) {what}.', err=run.options.json)
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run)])
+        run.lease.release(tx, [run_record(run, tx.encoding)])
 
     run.database.transact(record, read_only=False, label="recording the run")
     return Exit.DONE

@@ -233,6 +233,7 @@ class Applier:
         )
 
     def _write_keys(self, plan: Plan) -> None:
+        kept = self._tx.encoding.kept
         claimed = [
             (table, key, row)
             for table, keys in plan.claimed.items()
@@ -253,10 +254,10 @@ class Applier:
             self._tx.execute(
                 "DELETE FROM monday_sync.sync_key k USING unnest(%s::text[], %s::text[]) AS w (table_name, key)"
                 " WHERE k.table_name = w.table_name AND k.key = w.key",
-                ([table for table, _ in gone], [key for _, key in gone]),
+                ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
-        rows: Iterable[RowValues] = [(*entry, "f") for entry in claimed]
-        rows = [*rows, *(("customers", key, None, "t") for key in sorted(plan.placeholders))]
+        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
         if rows:
             self._tx.copy_in(
                 "COPY monday_sync.sync_key (table_name, key, row_id, placeholder) FROM STDIN", CopyText(rows)
@@ -294,9 +295,9 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen = plan.items if self._world.stored else ()
+        seen, kept = plan.items if self._world.stored else (), self._tx.encoding.kept
         dead = [
-            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason)
+            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason))
             for cell in plan.quarantined
         ]
         dead += [
@@ -310,7 +311,7 @@ class Applier:
             for found in plan.would_merge
         ]
         dead += [
-            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", refused.reason)
+            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", kept(refused.reason))
             for refused in self._applied.refused
         ]
         if seen:

@@ -33,6 +33,9 @@ _CONNECTION_ENDED = frozenset(("57P01", "57P02", "57P03", "25P03"))
 _STATEMENT_TIMEOUT = "57014"
 _NOT_AS_MAPPED = frozenset(("42P01", "42703", "3F000", "42804", "42883", "42830"))
 
+_NO_TEXT = frozenset(("22P05", "22021"))
+"""A byte that its own encoding does not have, or a sign that the client's or the server's lacks."""
+
 _REFUSED_CONNECTION = (
     (
         r"authentication failed|no password supplied|no such user|role .+ does not exist|pg_hba\.conf|not permitted to",
@@ -104,6 +107,8 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
         return DriftError(
             f"The database is not as expected while {label} ({_names(error)}): run test_sync.py to see what differs."
         )
+    if code in _NO_TEXT:
+        return not_text(label, "text of its encoding")
     if code == "25006":
         return Unavailable(f"The database is read-only while {label}: connect to the primary, or wait, and run again.")
     if code == _STATEMENT_TIMEOUT:
@@ -114,6 +119,14 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
             "the state is kept; run it again."
         )
     return SyncError(f"The database refused a statement while {label} ({reason_of(error)}): this is a bug, report it.")
+
+
+def not_text(label: str, encoding: str) -> DriftError:
+    """A database that takes every byte (SQL_ASCII, WIN1252) holds some that nobody can read."""
+    return DriftError(
+        f"The database holds text that is no {encoding}, found while {label}: correct its bytes, or move it to a "
+        "database in UTF8."
+    )
 
 
 def refused_connection(error: psycopg2.OperationalError, keywords: Mapping[str, str]) -> ConfigError | None:

@@ -159,7 +159,7 @@ def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> 
     if not owned:
         return
     rows = [row for _, row, keys in owned if keys]
-    now = [(table, key, row) for table, row, keys in owned for key in sorted(keys)]
+    now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
     tx.execute(
         "DELETE FROM monday_sync.sync_key k WHERE row_id = ANY(%s::uuid[]) AND k.key NOT LIKE 'slot:%%'"
         " AND NOT (k.table_name, k.key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
@@ -242,7 +242,7 @@ def note_refused(
                 [layouts[cell.board].board_id for cell in once.values()],
                 [cell.item_id for cell in once.values()],
                 [cell.column_id for cell in once.values()],
-                [cell.reason for cell in once.values()],
+                [tx.encoding.kept(cell.reason) for cell in once.values()],
                 [cell.input for cell in once.values()],
             ),
         )

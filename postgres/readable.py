@@ -100,8 +100,8 @@ def unreadable_values(tx: Transaction, present: Mapping[str, Collection[str]]) -
         if column in present.get(table, ()):
             yield sql.SQL(
                 "SELECT 'unreadable', count(*), json_build_object('place', {place}, 'what', {what}, 'count', count(*),"
-                " 'rows', (array_agg(t.id::text ORDER BY t.id))[1:{listed}])::text FROM {table} t WHERE NOT ({readable})"
-                " HAVING count(*) > 0"
+                " 'rows', (array_agg(t.id::text ORDER BY t.id))[1:{listed}])::text FROM {table} t"
+                " WHERE NOT ({readable}) HAVING count(*) > 0"
             ).format(
                 place=sql.Literal(f"{table}.{column}"),
                 what=sql.Literal(what),

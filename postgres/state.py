@@ -176,7 +176,7 @@ def read_standing(
         if kind == "unreadable":
             unreadable += _letters(msgspec.json.decode(letter, type=Unreadables))
         elif letter is not None:
-            dead.append(msgspec.json.decode(letter, type=DeadLetter))
+            dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
     return Standing(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
         quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable")),
