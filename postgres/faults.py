@@ -132,13 +132,29 @@ def not_text(label: str, encoding: str) -> DriftError:
 def refused_connection(error: psycopg2.OperationalError, keywords: Mapping[str, str]) -> ConfigError | None:
     """Tell a connection that can never succeed from one worth another try, which gives None.
 
-    libpq gives no SQLSTATE for a failed connection, so this reads its English text; an unknown text means try again.
+    libpq gives no SQLSTATE for a failed connection. Its own text is English, the server's is in the language of its
+    `lc_messages`: what no English word tells is told by the names in it. A server that is starting, stopping or full
+    says so of itself; one that quotes the user or the database refuses that one.
     """
     text = str(error)
     for pattern, meaning in _REFUSED_CONNECTION:
         if re.search(pattern, text):
             return ConfigError(f"The database at {server_name(keywords)} {meaning}.")
-    return None
+    if any(re.search(pattern, text) for pattern, _meaning in _ABSENT_SERVER):
+        return None
+    said = text.rpartition("failed: ")[2]
+    quoted = [what for what in ("user", "dbname") if (name := keywords.get(what)) and _quotes(said, name)]
+    if not quoted:
+        return None
+    what = "user, password or database" if len(quoted) == 2 else {"user": "user or password"}.get(quoted[0], "database")
+    return ConfigError(
+        f"The database at {server_name(keywords)} refuses this {what}, in a language of its own: check DATABASE_URL."
+    )
+
+
+def _quotes(text: str, name: str) -> bool:
+    """Whether a text has a name in quotes of some language: "ann", »ann«, « ann », 'ann'."""
+    return re.search(rf"[^\w\s]\s?{re.escape(name)}\s?[^\w\s]", text) is not None
 
 
 def unreachable(error: psycopg2.OperationalError, keywords: Mapping[str, str]) -> Unavailable:
