@@ -10,11 +10,12 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from msgspec import UNSET
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from models import TABLES, RowId
 from postgres.conflicts import add_conflicts, settle_open
@@ -72,6 +73,18 @@ class Applied:
     refused: list[Refused] = field(default_factory=list)
 
 
+class _StillInTheWayError(Exception):
+    """Rows that cannot have what they are to have, although the others let go of theirs: row → why."""
+
+    def __init__(self, refused: Mapping[RowId, str]) -> None:
+        super().__init__()
+        self.refused = refused
+
+
+def _id_of(entry: RowValues | Update) -> RowId:
+    return entry.id if isinstance(entry, Update) else entry[0]
+
+
 class Applier:
     """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
 
@@ -82,6 +95,8 @@ class Applier:
         self._run_id = run_id
         self._applied = Applied()
         self._refused: set[RowId] = set()
+        self._changing = False
+        self._in_the_way: list[RowValues | Update] = []
 
     def apply(self, plan: Plan, *, forget: bool = False) -> Applied:
         """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered of rows, and
@@ -92,10 +107,13 @@ class Applier:
         if forget:
             self._tx.execute(_FORGET)
         for table in TABLES:
+            self._changing = bool(plan.updates[table])
             if plan.inserts[table]:
                 self._insert(table, plan.inserts[table])
             if plan.updates[table]:
                 self._update(table, plan.updates[table])
+            if self._in_the_way:
+                self._make_way(table)
         places = self._item_places(plan.items)  # before their links are taken away
         self._write_items(plan.items, forget=forget)
         self._write_departed(plan)
@@ -108,10 +126,7 @@ class Applier:
     # The nine tables
 
     def _insert(self, table: str, rows: list[RowValues]) -> None:
-        columns = TABLES[table].__struct_fields__
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            self._tx.table(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-        )
+        statement = self._insert_statement(table)
         healthy = [row for row in rows if not self._depends_on_refused(table, row)]
 
         def copy(part: Sequence[RowValues]) -> None:
@@ -119,6 +134,11 @@ class Applier:
 
         done = self._halving(table, healthy, copy, lambda row: row[0])
         self._applied.inserted[table] = len(done)
+
+    def _insert_statement(self, table: str) -> sql.Composable:
+        return sql.SQL("COPY {} ({}) FROM STDIN").format(
+            self._tx.table(table), sql.SQL(", ").join(map(sql.Identifier, TABLES[table].__struct_fields__))
+        )
 
     def _depends_on_refused(self, table: str, row: RowValues) -> bool:
         if not self._refused or self._refused.isdisjoint(row[position] for position in _FOREIGN_KEYS[table]):
@@ -163,6 +183,9 @@ class Applier:
             with self._tx.savepoint():
                 write(rows)
         except ROW_REFUSED as error:
+            if len(rows) == 1 and isinstance(error, errors.UniqueViolation) and self._changing:
+                self._in_the_way += rows  # type: ignore[arg-type]  # rows are RowValues or Updates
+                return []
             if len(rows) == 1:
                 self._refuse(table, row_id(rows[0]), f"the database refused it: {reason_of(error)}")
                 return []
@@ -170,6 +193,58 @@ class Applier:
             halves = (rows[:middle], rows[middle:])
             return [row for half in halves for row in self._halving(table, half, write, row_id)]
         return rows
+
+    def _make_way(self, table: str) -> None:
+        """Write what a unique index refused because of rows that are to change themselves: values that are handed on,
+        or exchanged. All let go of theirs first; those that are refused even then stay as they were."""
+        waiting, self._in_the_way = self._in_the_way, []
+        while waiting:
+            try:
+                with self._tx.savepoint():
+                    self._write_all(table, waiting)
+            except _StillInTheWayError as error:
+                waiting = [entry for entry in waiting if _id_of(entry) not in error.refused]
+                for row, reason in error.refused.items():
+                    self._refuse(table, row, reason)
+                continue
+            self._applied.inserted[table] += sum(not isinstance(entry, Update) for entry in waiting)
+            self._applied.updated[table] += sum(isinstance(entry, Update) for entry in waiting)
+            return
+
+    def _write_all(self, table: str, waiting: Sequence[RowValues | Update]) -> None:
+        for entry in waiting:
+            self._vacate(table, entry)
+        reasons = {_id_of(entry): self._refusal(table, entry) for entry in waiting}
+        if refused := {row: reason for row, reason in reasons.items() if reason}:
+            raise _StillInTheWayError(refused)
+
+    def _vacate(self, table: str, entry: RowValues | Update) -> None:
+        """Empty what a row is to change, for the moment, as far as its columns may be empty."""
+        if not isinstance(entry, Update):
+            return
+        found = self._tx.rows(
+            "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attnotnull"
+            " AND attname = ANY(%s)",
+            (self._tx.table(table).as_string(self._tx.connection), sorted(entry.changes)),
+        )
+        if found:
+            empty = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for (column,) in found)
+            with suppress(*ROW_REFUSED), self._tx.savepoint():
+                self._tx.execute(
+                    sql.SQL("UPDATE {} SET {} WHERE id = %s").format(self._tx.table(table), empty), (entry.id,)
+                )
+
+    def _refusal(self, table: str, entry: RowValues | Update) -> str | None:
+        """Write one row; why the database would not take it."""
+        try:
+            with self._tx.savepoint():
+                if isinstance(entry, Update):
+                    self._tx.execute(self._update_statement(table, tuple(entry.changes)), (records([entry]),))
+                else:
+                    self._tx.copy_in(self._insert_statement(table), CopyText([entry]))
+        except ROW_REFUSED as error:
+            return f"the database refused it: {reason_of(error)}"
+        return None
 
     def _refuse(self, table: str, row: RowId, reason: str) -> None:
         logger.warning("row refused table=%s row=%s reason=%s", table, row, reason)

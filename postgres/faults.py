@@ -32,6 +32,8 @@ _AGAIN = frozenset(("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300
 _CONNECTION_ENDED = frozenset(("57P01", "57P02", "57P03", "25P03"))
 _STATEMENT_TIMEOUT = "57014"
 _NOT_AS_MAPPED = frozenset(("42P01", "42703", "3F000", "42804", "42883", "42830"))
+_NOT_A_PLAIN_TABLE = frozenset(("0A000", "42809", "428C9", "42P16", "42P17", "55000"))
+"""A view, a partition, a table with rules, a column that is computed: it is there, and cannot do what a table does."""
 
 _NO_TEXT = frozenset(("22P05", "22021"))
 """A byte that its own encoding does not have, or a sign that the client's or the server's lacks."""
@@ -106,6 +108,11 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
     if code in _NOT_AS_MAPPED:
         return DriftError(
             f"The database is not as expected while {label} ({_names(error)}): run test_sync.py to see what differs."
+        )
+    if code in _NOT_A_PLAIN_TABLE:
+        return DriftError(
+            f"A table cannot do what is needed while {label} ({_names(error)}): a plain table is, without rules, with "
+            "columns that can be written; run test_sync.py to see what differs."
         )
     if code in _NO_TEXT:
         return not_text(label, "text of its encoding")

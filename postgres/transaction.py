@@ -19,14 +19,17 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 # BEGIN goes out with the first statements, in one message: psycopg2's own would cost a round trip for each transaction.
 # A transaction-mode pooler hands the session to a stranger at COMMIT, so everything is set LOCAL, each time. jsonb text
-# of an instant follows the time zone, hence UTC. The role named monday_sync must not take the sync's own schema for
-# the business tables'. The transaction id answers, after a lost COMMIT, whether it happened.
+# of an instant follows the time zone, hence UTC; a role or a database may have its own way with dates and with NULL in
+# lists. The role named monday_sync must not take the sync's own schema for the business tables'. The transaction id
+# answers, after a lost COMMIT, whether it happened.
 _BEGIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ {mode};
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 SET LOCAL idle_in_transaction_session_timeout = '120s';
 SET LOCAL timezone = 'UTC';
+SET LOCAL datestyle = 'ISO, YMD';
+SET LOCAL array_nulls = on;
 SET LOCAL jit = off;
 SELECT (array_remove(current_schemas(false), 'monday_sync'))[1], to_regclass('monday_sync.sync_schema') IS NOT NULL,
     current_setting('server_encoding'),
