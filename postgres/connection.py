@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 
 import psycopg2
 from psycopg2 import extensions
@@ -53,7 +56,24 @@ def connect(keywords: Keywords, *, sleep: Sleep) -> extensions.connection:
 
 
 def _open(keywords: Keywords) -> extensions.connection:
-    return psycopg2.connect(**keywords)  # type: ignore[call-overload,no-any-return]  # the stubs want a DSN
+    with _ENVIRONMENT, _without_settings_of_libpq():
+        return psycopg2.connect(**keywords)  # type: ignore[call-overload,no-any-return]  # the stubs want a DSN
+
+
+_ENVIRONMENT = Lock()  # the lease is renewed from a thread, with a connection of its own
+
+
+@contextmanager
+def _without_settings_of_libpq() -> Iterator[None]:
+    """libpq fills in from the environment what it was not given: another address, options, a service. What a run goes
+    by are its settings alone."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}  # noqa: TID251  libpq reads it
+    for name in hidden:
+        del os.environ[name]  # noqa: TID251
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)  # noqa: TID251
 
 
 def _prepare(connection: extensions.connection) -> None:
