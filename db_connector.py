@@ -22,7 +22,7 @@ from tenacity.wait import wait_random_exponential
 from models import TABLES
 from postgres.connection import Sleep, connect
 from postgres.embedded import LocalPostgres
-from postgres.faults import Fault, as_sync_error, connection_lost, fault_of, server_name
+from postgres.faults import Fault, as_sync_error, connection_lost, fault_of, not_text, server_name
 from postgres.migrate import state
 from postgres.schema import PRIVILEGES, TableShape, check, read_shapes
 from postgres.transaction import Stats, Transaction
@@ -103,6 +103,8 @@ class Database:
             result: T = attempts(self._once, work, read_only)
         except psycopg2.Error as error:
             raise as_sync_error(error, label) from None
+        except UnicodeDecodeError:
+            raise not_text(label, "UTF-8") from None
         return result
 
     def close(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NewType
+from enum import Enum
+from typing import Final, NewType
 
 import msgspec
 
@@ -17,6 +18,21 @@ RowId = NewType("RowId", str)
 
 FilesJson = NewType("FilesJson", str)
 """A `jsonb` list of `{"url", "name", "asset_id"}` as text, or None for no files."""
+
+
+class Unreadable(Enum):
+    """Stands in a row for a value that PostgreSQL can hold and this program cannot: the year 20311, `infinity`, a list
+    of lists. It equals nothing but itself and is false, like a value that is not there: it makes no key. It takes no
+    part in anything, is never written to either side, and stays until a person corrects it.
+    """
+
+    UNREADABLE = "unreadable"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
 
 
 class Project(msgspec.Struct, frozen=True):

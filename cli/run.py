@@ -22,6 +22,7 @@ from cli.report import ItemsReport, Report, as_text
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
+from postgres.encoding import Encoding
 from postgres.lease import Lease
 from postgres.transaction import Params, Transaction
 from reconcile.columns import ColumnMap
@@ -202,7 +203,7 @@ def _give_up(run: Run, reason: str) -> None:
         return
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run)])
+        run.lease.release(tx, [run_record(run, tx.encoding)])
 
     try:
         run.database.transact(record, read_only=False, label="recording the run")
@@ -210,12 +211,13 @@ def _give_up(run: Run, reason: str) -> None:
         event("run.unrecorded", reason=str(error))
 
 
-def run_record(run: Run) -> tuple[str, Params]:
+def run_record(run: Run, encoding: Encoding) -> tuple[str, Params]:
     """The statement that writes the run's row in `monday_sync.sync_run`."""
     run.measure()
     report = run.report
-    summary = json.dumps(report.as_json() | {"details": {}})
-    return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), summary)
+    summary = report.as_json() | {"details": {}}
+    text = json.dumps(summary) if encoding.is_whole else encoding.kept(json.dumps(summary, ensure_ascii=False))
+    return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), text)
 
 
 _RECORD = """

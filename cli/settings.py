@@ -33,6 +33,31 @@ _PG_KEYWORDS: Final = {
     "PGPASSWORD": "password",
     "PGSSLMODE": "sslmode",
 }
+_PG_UNHEARD: Final = {
+    "PGHOSTADDR": "put the address into PGHOST or DATABASE_URL",
+    "PGSERVICE": "put what the service says into DATABASE_URL",
+    "PGSERVICEFILE": "put what the service says into DATABASE_URL",
+    "PGOPTIONS": "set what it sets on the role: ALTER ROLE … SET …",
+    "PGPASSFILE": "add passfile=… to DATABASE_URL",
+    "PGTARGETSESSIONATTRS": "add target_session_attrs=… to DATABASE_URL",
+    "PGCHANNELBINDING": "add channel_binding=… to DATABASE_URL",
+    "PGSSLROOTCERT": "add sslrootcert=… to DATABASE_URL",
+    "PGSSLCERT": "add sslcert=… to DATABASE_URL",
+    "PGSSLKEY": "add sslkey=… to DATABASE_URL",
+    "PGSSLCRL": "add sslcrl=… to DATABASE_URL",
+    "PGSSLNEGOTIATION": "add sslnegotiation=… to DATABASE_URL",
+    "PGSSLMINPROTOCOLVERSION": "add ssl_min_protocol_version=… to DATABASE_URL",
+    "PGGSSENCMODE": "add gssencmode=… to DATABASE_URL",
+    **dict.fromkeys(
+        (
+            "PGSSLMAXPROTOCOLVERSION", "PGSSLCERTMODE", "PGSSLCRLDIR", "PGSSLSNI", "PGREQUIRESSL", "PGREQUIREAUTH",
+            "PGREQUIREPEER", "PGLOADBALANCEHOSTS", "PGKRBSRVNAME", "PGGSSDELEGATION", "PGMINPROTOCOLVERSION",
+            "PGMAXPROTOCOLVERSION",
+        ),
+        "there is no such setting here",
+    ),
+}  # fmt: skip
+"""Variables by which other programs of PostgreSQL are led elsewhere, or log in otherwise: no run is led by them."""
 _PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
 
 
@@ -230,6 +255,9 @@ def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
 
 
 def _database(sheet: _Sheet) -> Literal["embedded"] | DatabaseTarget | None:
+    for name, todo in _PG_UNHEARD.items():
+        if sheet.text(name):
+            sheet.refuse(name, "is not a setting of this program, and would lead it elsewhere", f"unset it; {todo}")
     url = sheet.text("DATABASE_URL")
     if url.casefold() == "embedded":
         return "embedded"

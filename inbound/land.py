@@ -54,7 +54,7 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
             migrate.link(tx, start.unlinked)
     tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
     if not run.dry:
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run, tx.encoding)])
 
 
 def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:

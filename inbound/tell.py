@@ -72,7 +72,7 @@ def _fill_open(run: Run, landed: Landed) -> None:
     merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
     new = {"cell": len(cells), "row": 0, "would-merge": len(merges)}
     for letter in standing.dead:
-        board = boards.get(letter.board_id, str(letter.board_id))
+        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
         new[letter.kind] = new.get(letter.kind, 0) + (letter.run_id == run.run_id)
         if letter.kind == "would-merge":
             merges.append(_pair(board, letter.item_id, letter.place, letter.reason))

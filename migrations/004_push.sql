@@ -1,4 +1,4 @@
--- What a push (PostgreSQL → monday.com) needs to be exactly once: every request that writes is here before it is sent,
+-- What a push (PostgreSQL to monday.com) needs to be exactly once: every request that writes is here before it is sent,
 -- and goes when its outcome is known and remembered. Empty, then, unless a run was killed or lost its answer.
 CREATE TABLE IF NOT EXISTS monday_sync.sync_batch (
     batch_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

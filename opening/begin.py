@@ -12,6 +12,7 @@ from models import TABLES
 from monday_api import BOARDS
 from opening.place import Owned, settle_owner
 from postgres import migrate, schema
+from postgres.encoding import narrowed
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError
@@ -69,7 +70,7 @@ def begin(run: Run, tx: Transaction) -> Start:
         problems += [f"{gap} It was there before: add it again." for gap in schema.missing(shapes)]
     if problems:
         raise DriftError("The tables are not what the mapping needs: " + " ".join(problems))
-    limits = schema.Limits(shapes).columns
+    limits = narrowed(schema.Limits(shapes).columns, tx.encoding, {table: schema.fields_of(table) for table in TABLES})
     every_board = None
     if installed is not None and installed.key_rule < migrate.KEY_RULE:
         every_board = _layouts(run, run.every_board, limits)

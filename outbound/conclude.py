@@ -61,7 +61,7 @@ def _conclude(
         _remember(run, start, found, sent, overwritten, tx)
     tell(run, found, sent, recovered, overwritten, read_standing(tx, start.present, outbound=False))
     if not run.dry:
-        run.lease.release(tx, [run_record(run)])
+        run.lease.release(tx, [run_record(run, tx.encoding)])
 
 
 # What is remembered ---------------------------------------------------------------------------------------------------

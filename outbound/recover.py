@@ -360,7 +360,7 @@ class Settler:
                 places(self._run.layouts, wanted),
             )
             by_id = {layout.board_id: layout for layout in self._run.layouts.values()}
-            return {stored.id: stored for stored in (stored_item(row, by_id) for row in rows)}
+            return {stored.id: stored for stored in (stored_item(row, by_id, tx.encoding) for row in rows)}
 
         return self._run.database.transact(read, read_only=True, label="reading what is remembered")
 

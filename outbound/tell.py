@@ -69,7 +69,7 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
     merges = []
     for letter in standing.dead:
-        board = boards.get(letter.board_id, str(letter.board_id))
+        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
         entry = _cell(board, letter.item_id, letter.place, letter.reason)
         if letter.kind == "would-merge":
             merges.append({"board": board, "item": letter.item_id, "role": letter.place, "reason": letter.reason})

@@ -10,11 +10,12 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from msgspec import UNSET
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from models import TABLES, RowId
 from postgres.conflicts import add_conflicts, settle_open
@@ -76,6 +77,18 @@ class Applied:
     refused: list[Refused] = field(default_factory=list)
 
 
+class _StillInTheWayError(Exception):
+    """Rows that cannot have what they are to have, although the others let go of theirs: row → why."""
+
+    def __init__(self, refused: Mapping[RowId, str]) -> None:
+        super().__init__()
+        self.refused = refused
+
+
+def _id_of(entry: RowValues | Update) -> RowId:
+    return entry.id if isinstance(entry, Update) else entry[0]
+
+
 class Applier:
     """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
 
@@ -86,6 +99,8 @@ class Applier:
         self._run_id = run_id
         self._applied = Applied()
         self._refused: set[RowId] = set()
+        self._changing = False
+        self._in_the_way: list[RowValues | Update] = []
 
     def apply(self, plan: Plan, *, forget: bool = False) -> Applied:
         """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered of rows, and
@@ -96,10 +111,13 @@ class Applier:
         if forget:
             self._tx.execute(_FORGET)
         for table in TABLES:
+            self._changing = bool(plan.updates[table])
             if plan.inserts[table]:
                 self._insert(table, plan.inserts[table])
             if plan.updates[table]:
                 self._update(table, plan.updates[table])
+            if self._in_the_way:
+                self._make_way(table)
         places = self._item_places(plan.items)  # before their links are taken away
         self._write_items(plan.items, forget=forget)
         self._write_departed(plan)
@@ -112,10 +130,7 @@ class Applier:
     # The nine tables
 
     def _insert(self, table: str, rows: list[RowValues]) -> None:
-        columns = TABLES[table].__struct_fields__
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            self._tx.table(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-        )
+        statement = self._insert_statement(table)
         healthy = [row for row in rows if not self._depends_on_refused(table, row)]
 
         def copy(part: Sequence[RowValues]) -> None:
@@ -123,6 +138,11 @@ class Applier:
 
         done = self._halving(table, healthy, copy, lambda row: row[0])
         self._applied.inserted[table] = len(done)
+
+    def _insert_statement(self, table: str) -> sql.Composable:
+        return sql.SQL("COPY {} ({}) FROM STDIN").format(
+            self._tx.table(table), sql.SQL(", ").join(map(sql.Identifier, TABLES[table].__struct_fields__))
+        )
 
     def _depends_on_refused(self, table: str, row: RowValues) -> bool:
         if not self._refused or self._refused.isdisjoint(row[position] for position in _FOREIGN_KEYS[table]):
@@ -167,6 +187,9 @@ class Applier:
             with self._tx.savepoint():
                 write(rows)
         except ROW_REFUSED as error:
+            if len(rows) == 1 and isinstance(error, errors.UniqueViolation) and self._changing:
+                self._in_the_way += rows  # type: ignore[arg-type]  # rows are RowValues or Updates
+                return []
             if len(rows) == 1:
                 self._refuse(table, row_id(rows[0]), f"the database refused it: {reason_of(error)}")
                 return []
@@ -174,6 +197,58 @@ class Applier:
             halves = (rows[:middle], rows[middle:])
             return [row for half in halves for row in self._halving(table, half, write, row_id)]
         return rows
+
+    def _make_way(self, table: str) -> None:
+        """Write what a unique index refused because of rows that are to change themselves: values that are handed on,
+        or exchanged. All let go of theirs first; those that are refused even then stay as they were."""
+        waiting, self._in_the_way = self._in_the_way, []
+        while waiting:
+            try:
+                with self._tx.savepoint():
+                    self._write_all(table, waiting)
+            except _StillInTheWayError as error:
+                waiting = [entry for entry in waiting if _id_of(entry) not in error.refused]
+                for row, reason in error.refused.items():
+                    self._refuse(table, row, reason)
+                continue
+            self._applied.inserted[table] += sum(not isinstance(entry, Update) for entry in waiting)
+            self._applied.updated[table] += sum(isinstance(entry, Update) for entry in waiting)
+            return
+
+    def _write_all(self, table: str, waiting: Sequence[RowValues | Update]) -> None:
+        for entry in waiting:
+            self._vacate(table, entry)
+        reasons = {_id_of(entry): self._refusal(table, entry) for entry in waiting}
+        if refused := {row: reason for row, reason in reasons.items() if reason}:
+            raise _StillInTheWayError(refused)
+
+    def _vacate(self, table: str, entry: RowValues | Update) -> None:
+        """Empty what a row is to change, for the moment, as far as its columns may be empty."""
+        if not isinstance(entry, Update):
+            return
+        found = self._tx.rows(
+            "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attnotnull"
+            " AND attname = ANY(%s)",
+            (self._tx.table(table).as_string(self._tx.connection), sorted(entry.changes)),
+        )
+        if found:
+            empty = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for (column,) in found)
+            with suppress(*ROW_REFUSED), self._tx.savepoint():
+                self._tx.execute(
+                    sql.SQL("UPDATE {} SET {} WHERE id = %s").format(self._tx.table(table), empty), (entry.id,)
+                )
+
+    def _refusal(self, table: str, entry: RowValues | Update) -> str | None:
+        """Write one row; why the database would not take it."""
+        try:
+            with self._tx.savepoint():
+                if isinstance(entry, Update):
+                    self._tx.execute(self._update_statement(table, tuple(entry.changes)), (records([entry]),))
+                else:
+                    self._tx.copy_in(self._insert_statement(table), CopyText([entry]))
+        except ROW_REFUSED as error:
+            return f"the database refused it: {reason_of(error)}"
+        return None
 
     def _refuse(self, table: str, row: RowId, reason: str) -> None:
         logger.warning("row refused table=%s row=%s reason=%s", table, row, reason)
@@ -236,6 +311,7 @@ class Applier:
         )
 
     def _write_keys(self, plan: Plan) -> None:
+        kept = self._tx.encoding.kept
         claimed = [
             (table, key, row)
             for table, keys in plan.claimed.items()
@@ -256,10 +332,10 @@ class Applier:
             self._tx.execute(
                 "DELETE FROM monday_sync.sync_key k USING unnest(%s::text[], %s::text[]) AS w (table_name, key)"
                 " WHERE k.table_name = w.table_name AND k.key = w.key",
-                ([table for table, _ in gone], [key for _, key in gone]),
+                ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
-        rows: Iterable[RowValues] = [(*entry, "f") for entry in claimed]
-        rows = [*rows, *(("customers", key, None, "t") for key in sorted(plan.placeholders))]
+        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
         if rows:
             self._tx.copy_in(
                 "COPY monday_sync.sync_key (table_name, key, row_id, placeholder) FROM STDIN", CopyText(rows)
@@ -297,9 +373,9 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen = plan.items if self._world.stored else ()
+        seen, kept = plan.items if self._world.stored else (), self._tx.encoding.kept
         dead = [
-            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, cell.reason, "")
+            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
             for cell in plan.quarantined
         ]
         dead += [
@@ -308,13 +384,13 @@ class Applier:
                 self._layouts[found.item[0]].board_id,
                 found.item[1],
                 found.role,
-                alike(found),
-                "\n".join((found.other, *found.names)) if found.names else "",
+                kept(alike(found)),
+                kept("\n".join((found.other, *found.names))) if found.names else "",
             )
             for found in plan.would_merge
         ]
         dead += [
-            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", refused.reason, "")
+            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", kept(refused.reason), "")
             for refused in self._applied.refused
         ]
         if seen:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postgres.copy import CopyText
+from postgres.encoding import Encoding
 from postgres.items import places
 from postgres.transaction import Transaction
 from reconcile.merge import Conflict
@@ -37,9 +38,9 @@ def add_conflicts(tx: Transaction, layouts: Mapping[str, Layout], run_id: str, c
             lost.table,
             lost.row,
             lost.kept_from,
-            _shown(lost.kept),
+            _shown(lost.kept, tx.encoding),
             lost.lost_from,
-            _shown(lost.lost),
+            _shown(lost.lost, tx.encoding),
         )
         for lost in conflicts
     ]
@@ -51,8 +52,8 @@ def add_conflicts(tx: Transaction, layouts: Mapping[str, Layout], run_id: str, c
         )
 
 
-def _shown(value: Any) -> str | None:
+def _shown(value: Any, encoding: Encoding) -> str | None:
     """A field's value as the log keeps it."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, default=str, ensure_ascii=False)
+    if value is None:
+        return None
+    return encoding.kept(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 
 import psycopg2
 from psycopg2 import extensions
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
+from postgres import readable
 from postgres.faults import refused_connection, server_name, unreachable
 from postgres.url import Keywords
 from reconcile.errors import ConfigError
@@ -52,7 +56,24 @@ def connect(keywords: Keywords, *, sleep: Sleep) -> extensions.connection:
 
 
 def _open(keywords: Keywords) -> extensions.connection:
-    return psycopg2.connect(**keywords)  # type: ignore[call-overload,no-any-return]  # the stubs want a DSN
+    with _ENVIRONMENT, _without_settings_of_libpq():
+        return psycopg2.connect(**keywords)  # type: ignore[call-overload,no-any-return]  # the stubs want a DSN
+
+
+_ENVIRONMENT = Lock()  # the lease is renewed from a thread, with a connection of its own
+
+
+@contextmanager
+def _without_settings_of_libpq() -> Iterator[None]:
+    """libpq fills in from the environment what it was not given: another address, options, a service. What a run goes
+    by are its settings alone."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}  # noqa: TID251  libpq reads it
+    for name in hidden:
+        del os.environ[name]  # noqa: TID251
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)  # noqa: TID251
 
 
 def _prepare(connection: extensions.connection) -> None:
@@ -64,6 +85,7 @@ def _prepare(connection: extensions.connection) -> None:
     connection.autocommit = True  # `Transaction` sends its own BEGIN; nothing is ever executed outside of one
     extensions.register_type(_JSON_TEXT, connection)
     extensions.register_type(_UUID_ARRAY, connection)
+    readable.register(connection)
 
 
 def _may_come_up(keywords: Keywords, error: BaseException) -> bool:

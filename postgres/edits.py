@@ -118,7 +118,7 @@ class _Reader:
             if row[0] not in self._by_id:
                 edits.elsewhere |= edits.changed.keys() & set(row[3])
                 continue
-            stored = stored_item(row, self._by_id)
+            stored = stored_item(row, self._by_id, self._tx.encoding)
             edits.stored[stored.board, stored.id] = stored
         if self._deleted:
             self._find_moved()
@@ -199,7 +199,7 @@ class _Reader:
 
     def load_owners(self) -> None:
         """Whose are the keys that the changed and new rows have, and that they would have now."""
-        edits = self._edits
+        edits, encoding = self._edits, self._tx.encoding
         said = {
             (table, key)
             for table, rows in edits.rows.items()
@@ -213,11 +213,15 @@ class _Reader:
             "SELECT table_name, key, row_id::text FROM monday_sync.sync_key WHERE row_id = ANY(%s::uuid[])"
             " UNION SELECT k.table_name, k.key, k.row_id::text FROM unnest(%s::text[], %s::text[])"
             " AS w (table_name, key) JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
-            (sorted(edits.hashes), [table for table, _ in sorted(said)], [key for _, key in sorted(said)]),
+            (
+                sorted(edits.hashes),
+                [table for table, _ in sorted(said)],
+                [encoding.kept(key) for _, key in sorted(said)],
+            ),
         )
         people: set[RowId] = set()
         for table, key, row in found:
-            edits.owners[table][key] = row
+            edits.owners[table][encoding.said(key)] = row
             if table == "users" and row not in edits.rows["users"]:
                 people.add(row)
         self._load({"users": people})

@@ -32,6 +32,11 @@ _AGAIN = frozenset(("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300
 _CONNECTION_ENDED = frozenset(("57P01", "57P02", "57P03", "25P03"))
 _STATEMENT_TIMEOUT = "57014"
 _NOT_AS_MAPPED = frozenset(("42P01", "42703", "3F000", "42804", "42883", "42830"))
+_NOT_A_PLAIN_TABLE = frozenset(("0A000", "42809", "428C9", "42P16", "42P17", "55000"))
+"""A view, a partition, a table with rules, a column that is computed: it is there, and cannot do what a table does."""
+
+_NO_TEXT = frozenset(("22P05", "22021"))
+"""A byte that its own encoding does not have, or a sign that the client's or the server's lacks."""
 
 _REFUSED_CONNECTION = (
     (
@@ -104,6 +109,13 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
         return DriftError(
             f"The database is not as expected while {label} ({_names(error)}): run test_sync.py to see what differs."
         )
+    if code in _NOT_A_PLAIN_TABLE:
+        return DriftError(
+            f"A table cannot do what is needed while {label} ({_names(error)}): a plain table is, without rules, with "
+            "columns that can be written; run test_sync.py to see what differs."
+        )
+    if code in _NO_TEXT:
+        return not_text(label, "text of its encoding")
     if code == "25006":
         return Unavailable(f"The database is read-only while {label}: connect to the primary, or wait, and run again.")
     if code == _STATEMENT_TIMEOUT:
@@ -116,16 +128,40 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
     return SyncError(f"The database refused a statement while {label} ({reason_of(error)}): this is a bug, report it.")
 
 
+def not_text(label: str, encoding: str) -> DriftError:
+    """A database that takes every byte (SQL_ASCII, WIN1252) holds some that nobody can read."""
+    return DriftError(
+        f"The database holds text that is no {encoding}, found while {label}: correct its bytes, or move it to a "
+        "database in UTF8."
+    )
+
+
 def refused_connection(error: psycopg2.OperationalError, keywords: Mapping[str, str]) -> ConfigError | None:
     """Tell a connection that can never succeed from one worth another try, which gives None.
 
-    libpq gives no SQLSTATE for a failed connection, so this reads its English text; an unknown text means try again.
+    libpq gives no SQLSTATE for a failed connection. Its own text is English, the server's is in the language of its
+    `lc_messages`: what no English word tells is told by the names in it. A server that is starting, stopping or full
+    says so of itself; one that quotes the user or the database refuses that one.
     """
     text = str(error)
     for pattern, meaning in _REFUSED_CONNECTION:
         if re.search(pattern, text):
             return ConfigError(f"The database at {server_name(keywords)} {meaning}.")
-    return None
+    if any(re.search(pattern, text) for pattern, _meaning in _ABSENT_SERVER):
+        return None
+    said = text.rpartition("failed: ")[2]
+    quoted = [what for what in ("user", "dbname") if (name := keywords.get(what)) and _quotes(said, name)]
+    if not quoted:
+        return None
+    what = "user, password or database" if len(quoted) == 2 else {"user": "user or password"}.get(quoted[0], "database")
+    return ConfigError(
+        f"The database at {server_name(keywords)} refuses this {what}, in a language of its own: check DATABASE_URL."
+    )
+
+
+def _quotes(text: str, name: str) -> bool:
+    """Whether a text has a name in quotes of some language: "ann", »ann«, « ann », 'ann'."""
+    return re.search(rf"[^\w\s]\s?{re.escape(name)}\s?[^\w\s]", text) is not None
 
 
 def unreachable(error: psycopg2.OperationalError, keywords: Mapping[str, str]) -> Unavailable:

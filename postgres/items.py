@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from models import TABLES, RowId
 from postgres.copy import CopyText, uuid_array
+from postgres.encoding import Encoding
 from postgres.state import Present, read_column
 from postgres.transaction import Transaction
 from reconcile.base import Stored, dump_base, load_base
@@ -24,11 +25,11 @@ STORED = (
 """The rows that `stored_item` takes; more of a WHERE may follow."""
 
 
-def stored_item(row: Sequence[Any], layouts: Mapping[int, Layout]) -> Stored:
+def stored_item(row: Sequence[Any], layouts: Mapping[int, Layout], encoding: Encoding) -> Stored:
     """One row of `STORED` in the order of today's layout of its board (board id → layout)."""
     board_id, item_id, updated_at, links, base, fields, slots, state, *rest = row
     layout = layouts[board_id]
-    m, p, held = load_base(base, fields, layout)
+    m, p, held = load_base(encoding.said(base), fields, layout)
     by_role = dict(zip(slots, links, strict=True))
     now_links = [by_role.get(slot.role) for slot in layout.slots]
     numbers = {slot.role: number for number, slot in enumerate(layout.slots)}
@@ -69,7 +70,7 @@ def write_items(
             " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
             places(layouts, known),
         )
-    items = list(items)
+    items, kept = list(items), tx.encoding.kept
     numbers = {board: _layout_number(tx, layouts[board]) for board in {item.board for item in items}}
     tx.copy_in(
         "COPY monday_sync.sync_item (board_id, item_id, layout, m_hash, updated_at, tolerated, base, links) FROM STDIN",
@@ -81,7 +82,7 @@ def write_items(
                 item.m_hash,
                 item.updated_at,
                 item.tolerated,
-                dump_base(item.m, item.p, item.held).decode(),
+                kept(dump_base(item.m, item.p, item.held).decode()),
                 uuid_array(item.links),
             )
             for item in items

@@ -56,7 +56,7 @@ def keep_batch(tx: Transaction, run_id: str, board_id: int, kind: str, key: str,
     row = tx.one(
         "INSERT INTO monday_sync.sync_batch (run_id, board_id, kind, idem_key, body) VALUES (%s, %s, %s, %s, %s)"
         " RETURNING batch_id",
-        (run_id, board_id, kind, key, body),
+        (run_id, board_id, kind, key, tx.encoding.kept(body)),
     )
     assert row is not None
     number = int(row[0])
@@ -70,7 +70,7 @@ def keep_batch(tx: Transaction, run_id: str, board_id: int, kind: str, key: str,
             [op.place for op in ops],
             [op.item_id for op in ops],
             [op.row for op in ops],
-            [_encode(op.content).decode() for op in ops],
+            [tx.encoding.kept(_encode(op.content).decode()) for op in ops],
         ),
     )
     return number
@@ -106,14 +106,16 @@ def drop_ops(tx: Transaction, number: int, places: Sequence[int] | None = None) 
 def open_batches(tx: Transaction) -> list[OpenBatch]:
     """Everything unfinished, the oldest first."""
     found: dict[int, OpenBatch] = {}
+    said = tx.encoding.said
     for number, board_id, kind, key, body, job_id, age_s, sent_at, *op in tx.rows(
         "SELECT b.batch_id, b.board_id, b.kind, b.idem_key, b.body, b.job_id,"
         " extract(epoch FROM clock_timestamp() - b.sent_at)::float8, b.sent_at, o.place, o.item_id, o.row_id::text,"
         " o.content FROM monday_sync.sync_batch b JOIN monday_sync.sync_op o USING (batch_id)"
         " ORDER BY b.batch_id, o.place"
     ):
-        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, body, job_id, age_s, sent_at))
-        batch.ops.append(_op(kind, *op))
+        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, said(body), job_id, age_s, sent_at))
+        place, item_id, row, content = op
+        batch.ops.append(_op(kind, place, item_id, row, said(content)))
     return list(found.values())
 
 

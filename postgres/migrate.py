@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import psycopg2
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES
+from postgres.faults import Fault, fault_of, reason_of
 from postgres.schema import TableShape, fields_of, misfits, missing, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import ConfigError, DriftError
@@ -46,6 +49,10 @@ _REPEATED = """
 SELECT count(*) FROM (
     SELECT FROM {projects} WHERE monday_item_id IS NOT NULL GROUP BY monday_item_id HAVING count(*) > 1
 ) AS repeated
+"""
+_EVENT_TRIGGERS = """
+SELECT evtname FROM pg_event_trigger
+WHERE evtenabled IN ('O', 'A') AND evtevent IN ('ddl_command_start', 'ddl_command_end') ORDER BY 1
 """
 Shapes = Mapping[str, TableShape]
 
@@ -86,6 +93,10 @@ def would_create(tx: Transaction) -> list[str]:
     shapes = read_shapes(tx)
     _refuse_misfits(shapes)
     added = [gap.replace(" is missing.", " would be created.") for gap in missing(shapes)]
+    added += [
+        f"Event trigger {name} is called for that, and may refuse it: the owner knows what it does."
+        for (name,) in tx.rows(_EVENT_TRIGGERS)
+    ]
     if _lacks_unique_item(shapes):
         _refuse_repeated_items(tx, shapes)
         added.append("A unique index on projects.monday_item_id would be created.")
@@ -122,11 +133,9 @@ def link(tx: Transaction, unlinked: Sequence[str]) -> None:
     """
     for place in unlinked:
         table, _, column = place.partition(".")
-        tx.execute(
-            sql.SQL("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} (id)").format(
-                tx.table(table), sql.Identifier(column), tx.table(REFERENCES[column])
-            )
-        )
+        statement = sql.SQL("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} (id)")
+        with _refusals_named(f"the foreign key of {place}"):
+            tx.execute(statement.format(tx.table(table), sql.Identifier(column), tx.table(REFERENCES[column])))
     if unlinked:
         tx.execute("UPDATE monday_sync.sync_schema SET unlinked = '{}'")
 
@@ -148,8 +157,25 @@ def _apply(tx: Transaction, path: Path, shapes: Shapes) -> None:
     if path.stem == _UNIQUE_ITEM:
         _refuse_repeated_items(tx, shapes)
     schema = sql.Identifier(tx.schema).as_string(tx.connection)
-    tx.execute(path.read_text(encoding="utf-8").replace("{schema}", schema))
+    with _refusals_named(f"migrations/{path.name}"):
+        tx.execute(path.read_text(encoding="utf-8").replace("{schema}", schema))
     logger.info("migration applied file=%s schema=%s", path.name, tx.schema)
+
+
+@contextmanager
+def _refusals_named(what: str) -> Iterator[None]:
+    """Name what the database's owner has to do where the database will not have a change of its tables: an event
+    trigger forbids it, or a table is of a kind that cannot be changed so."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        code = error.pgcode or ""
+        if fault_of(error) is not Fault.FINAL or code == "42501" or code.startswith("53"):
+            raise
+        raise DriftError(
+            f"The database refused to apply {what} ({error.diag.message_primary or reason_of(error)}): nothing was "
+            "changed. Let the owner of the database allow it, or make the change, and run again."
+        ) from None
 
 
 def _recorded(tx: Transaction) -> Installed | None:
@@ -182,6 +208,8 @@ def _refuse_repeated_items(tx: Transaction, shapes: Shapes) -> None:
 
 
 def _lacks_unique_item(shapes: Shapes) -> bool:
+    if "projects" in shapes and shapes["projects"].kind == "p":  # its unique indexes must hold what it is divided by
+        return False
     column = shapes["projects"].columns.get("monday_item_id") if "projects" in shapes else None
     return column is None or not column.unique
 

@@ -38,7 +38,7 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
         for values in rows_by_id(tx, table, present, ids) if ids and table in present else ():
             found.rows[table][values[0]] = values
     for row in tx.rows(STORED + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
-        found.stored.append(stored_item(row, boards))
+        found.stored.append(stored_item(row, boards, tx.encoding))
     parting = part(found.stored, layouts, found.keys, found.rows)
     _leave_moved(tx, layouts, present, found, parting)
     return found, parting

@@ -13,6 +13,7 @@ from models import TABLES, RowId
 from postgres.apply import records
 from postgres.faults import ROW_REFUSED, reason_of
 from postgres.items import places, write_items
+from postgres.readable import READABLE_WORDS
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.plan import ItemBase, Update
@@ -158,7 +159,7 @@ def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> 
     if not owned:
         return
     rows = [row for _, row, keys in owned if keys]
-    now = [(table, key, row) for table, row, keys in owned for key in sorted(keys)]
+    now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
     tx.execute(
         "DELETE FROM monday_sync.sync_key k WHERE row_id = ANY(%s::uuid[]) AND k.key NOT LIKE 'slot:%%'"
         " AND NOT (k.table_name, k.key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
@@ -181,8 +182,8 @@ def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collect
             " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
             " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
             " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
-            " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles"
-        ).format(users=tx.table("users")),
+            " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
+        ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles"))),
         (sorted(ours - {STAFF_ROLE.partition(":")[2]}), sorted(people)),
     )
 
@@ -241,7 +242,7 @@ def note_refused(
                 [layouts[cell.board].board_id for cell in once.values()],
                 [cell.item_id for cell in once.values()],
                 [cell.column_id for cell in once.values()],
-                [cell.reason for cell in once.values()],
+                [tx.encoding.kept(cell.reason) for cell in once.values()],
                 [cell.input for cell in once.values()],
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,12 +11,12 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
+from postgres.readable import MONEY_COLUMNS, MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
 from postgres.transaction import Transaction
 from reconcile.namesakes import NAMES
 from reconcile.place import Bound
 
 JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
-_MONEY = frozenset({"estimated_value", "total_payment"})
 _DERIVED = frozenset({"id", "status", "roles", "monday_item_id", "archived_at"}) | JSON_COLUMNS
 """Columns that people's edits are not looked for in: ours to derive, or read-only on monday."""
 
@@ -164,7 +164,9 @@ def read_standing(
     finds names that look alike anew.
     """
     if not tx.has_state:
-        return Standing()
+        found = unreadable_in(tx, present)
+        values = tuple(letter for column in found for letter in _letters(column))
+        return Standing(quarantined=sum(column.count for column in found), dead=values)
     counts = [
         sql.SQL(
             "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
@@ -196,19 +198,24 @@ def read_standing(
     )
     total: dict[str, int] = {}
     dead: list[DeadLetter] = []
+    unreadable: list[DeadLetter] = []
     closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
-    for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts]), closed):
+    for kind, count, letter in tx.rows(
+        sql.SQL(" UNION ALL ").join([others, *counts, *unreadable_values(tx, present)]), closed
+    ):
         total[kind] = total.get(kind, 0) + int(count)
-        if letter is not None:
-            dead.append(msgspec.json.decode(letter, type=DeadLetter))
+        if kind == "unreadable":
+            unreadable += _letters(msgspec.json.decode(letter, type=Unreadables))
+        elif letter is not None:
+            dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
     return Standing(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
-        quarantined=total.get("cell", 0) + total.get("row", 0) + total.get("op", 0),
+        quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable")),
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
         outbound=total.get("outbound", 0),
-        dead=tuple(dead),
+        dead=(*dead, *unreadable),
     )
 
 
@@ -251,6 +258,14 @@ def _shown(tx: Transaction, present: Present, table: str, alias: str) -> sql.Com
     return sql.SQL("({})").format(sql.SQL(" OR ").join(pointing or [sql.SQL("false")]))
 
 
+def _letters(found: Unreadables) -> Iterator[DeadLetter]:
+    """Each value as a thing that waits for a person. It is no item's, and closes itself when the value is corrected."""
+    table, _, column = found.place.partition(".")
+    reason = f"PostgreSQL holds {found.what} there: correct it; until then neither side's value moves"
+    for row in found.rows:
+        yield DeadLetter("value", 0, 0, f"{table}.{row}.{column}", reason, "")
+
+
 def keep_hashes(tx: Transaction, recorded: Mapping[str, list[str]]) -> None:
     """When the mapping has grown, carry the rows' hashes over to the new columns, but not those of edited rows."""
     for table in TABLES:
@@ -290,6 +305,9 @@ def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t
 def read_column(alias: str, column: str) -> sql.Composable:
     """SQL of a column as models declare it, whatever an older table's type is."""
     name = sql.Identifier(alias, column)
-    if column in _MONEY:
-        return sql.SQL("{}::numeric(14,2)").format(name)
+    if column in MONEY_COLUMNS:  # what is too large, or no number, comes as it is: a cast would end every run
+        whole = "CASE WHEN abs({0}) < {1} THEN {0}::numeric(14,2) ELSE {0}::numeric END"
+        return sql.SQL(whole).format(name, sql.Literal(MONEY_LIMIT))
+    if column == "roles":
+        return sql.SQL("{}::varchar[]").format(name)
     return sql.SQL("{}::text").format(name) if column in JSON_COLUMNS or column == "status" else name

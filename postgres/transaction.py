@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from psycopg2 import errors, extensions, sql
 
+from postgres.encoding import Encoding
 from reconcile.errors import ConfigError, Unavailable
 
 T = TypeVar("T")
@@ -18,16 +19,20 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 # BEGIN goes out with the first statements, in one message: psycopg2's own would cost a round trip for each transaction.
 # A transaction-mode pooler hands the session to a stranger at COMMIT, so everything is set LOCAL, each time. jsonb text
-# of an instant follows the time zone, hence UTC. The role named monday_sync must not take the sync's own schema for
-# the business tables'. The transaction id answers, after a lost COMMIT, whether it happened.
+# of an instant follows the time zone, hence UTC; a role or a database may have its own way with dates and with NULL in
+# lists. The role named monday_sync must not take the sync's own schema for the business tables'. The transaction id
+# answers, after a lost COMMIT, whether it happened.
 _BEGIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ {mode};
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 SET LOCAL idle_in_transaction_session_timeout = '120s';
 SET LOCAL timezone = 'UTC';
+SET LOCAL datestyle = 'ISO, YMD';
+SET LOCAL array_nulls = on;
 SET LOCAL jit = off;
 SELECT (array_remove(current_schemas(false), 'monday_sync'))[1], to_regclass('monday_sync.sync_schema') IS NOT NULL,
+    current_setting('server_encoding'),
 """
 _READING = _BEGIN.format(mode="READ ONLY") + "NULL"
 _WRITING = _BEGIN.format(mode="READ WRITE") + "pg_current_xact_id()::text"
@@ -54,11 +59,22 @@ class Transactor(Protocol):
 class Transaction:
     """An open REPEATABLE READ transaction; `Database.transact` makes, commits and rolls it back.
 
-    `schema` is where the business tables live, `has_state` whether the sync's bookkeeping was there at the start.
+    `schema` is where the business tables live, `has_state` whether the sync's bookkeeping was there at the start,
+    `encoding` how the database keeps text.
     Methods raise psycopg2.Error; leave it to `transact`, except a row's own fault inside a `savepoint`.
     """
 
-    __slots__ = ("_cursor", "_savepoints", "_stats", "connection", "has_state", "read_only", "schema", "xid")
+    __slots__ = (
+        "_cursor",
+        "_savepoints",
+        "_stats",
+        "connection",
+        "encoding",
+        "has_state",
+        "read_only",
+        "schema",
+        "xid",
+    )
 
     def __init__(self, connection: extensions.connection, stats: Stats, *, read_only: bool) -> None:
         self.connection = connection
@@ -73,7 +89,8 @@ class Transaction:
             raise Unavailable("The database is a read-only standby: connect to the primary, and run again.") from None
         assert begun is not None
         self.has_state: bool = begun[1]
-        self.xid: str | None = begun[2]
+        self.encoding = Encoding(begun[2])
+        self.xid: str | None = begun[3]
         if begun[0] is None:
             raise ConfigError(
                 "The database role's search_path names no existing schema: create one, or ALTER ROLE … SET search_path."

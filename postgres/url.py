@@ -41,8 +41,8 @@ DEFAULTS = {
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ENDPOINT_OPTION = re.compile(r"\bendpoint=([\w-]+)")
-"""How a client without SNI tells Neon which endpoint it means."""
+_ENDPOINT = re.compile(r"(?:endpoint|project)=([A-Za-z0-9][A-Za-z0-9-]*)")
+"""What Neon's proxy takes instead of a host name in the TLS handshake; no server ever sees it."""
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """The last of them is what Python makes of bytes in the environment that are not UTF-8."""
 
@@ -75,8 +75,8 @@ def connection_keywords(keywords: Mapping[str, str]) -> Keywords:
 
     Raises ConfigError for a keyword that is not allowed, and for a remote host without TLS.
     """
-    for name in keywords:
-        _check_name(name)
+    for name, value in keywords.items():
+        _check_name(name, value)
     local = is_local(keywords)
     strictest = "verify-full" if keywords.get("sslrootcert") else "require"
     sslmode = keywords.get("sslmode") or ("prefer" if local else strictest)
@@ -108,7 +108,7 @@ def host_of(keywords: Mapping[str, str]) -> str:
     """
     if is_local(keywords):
         return "localhost"
-    if endpoint := _ENDPOINT_OPTION.search(keywords.get("options", "")):
+    if endpoint := _ENDPOINT.fullmatch(keywords.get("options", "")):
         return _direct(endpoint[1].casefold())
     hosts = (keywords.get("host") or keywords.get("hostaddr", "")).split(",")
     host = ",".join(sorted({_plain(host) for host in hosts if host}))
@@ -167,18 +167,22 @@ def _parameters(query: str) -> Keywords:
     keywords: Keywords = {}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
-        _check_name(name)
+        if name != "options":
+            _check_name(name)
         if not equals:
             raise ConfigError(f"DATABASE_URL has the parameter {name} without a value.")
         keywords[name] = _decoded(name, value)
+        _check_name(name, keywords[name])
     return keywords
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, value: str = "") -> None:
     if name == "options":
+        if _ENDPOINT.fullmatch(value):
+            return
         raise ConfigError(
-            "The database setting options is refused, as a connection pooler refuses it: set it on the role instead "
-            "(ALTER ROLE … SET …)."
+            "The database setting options is refused, as a connection pooler refuses it: remove it, and set what it "
+            "sets on the role instead (ALTER ROLE … SET …). Only Neon's options=endpoint%3DNAME, alone, is passed on."
         )
     if name not in ALLOWED and name not in DEFAULTS:
         shown = name if re.fullmatch(r"[a-z_]{1,40}", name) else "(unreadable)"

@@ -137,7 +137,7 @@ class WorldLoader:
             self.world.staff_emails |= {key for row in rows for value in row if (key := email_key(value))}
         if self._has_state:
             placeholders = self._tx.rows("SELECT key FROM monday_sync.sync_key WHERE placeholder")
-            self.world.placeholders = frozenset(key for (key,) in placeholders)
+            self.world.placeholders = frozenset(self._tx.encoding.said(key) for (key,) in placeholders)
 
     def _read_pending(self) -> None:
         """Rows that people changed or added: their present content owns its keys, unless an older row does."""
@@ -206,7 +206,7 @@ class WorldLoader:
             self._remember(row)
 
     def _remember(self, row: tuple[Any, ...]) -> Stored:
-        stored = stored_item(row, self._by_id)
+        stored = stored_item(row, self._by_id, self._tx.encoding)
         self.world.stored[stored.board, stored.id] = stored
         return stored
 
@@ -342,13 +342,14 @@ class WorldLoader:
         return self._tx.rows(
             "SELECT k.table_name, k.key, k.row_id FROM unnest(%s::text[], %s::text[]) AS w (table_name, key)"
             " JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
-            ([table for table, _ in asked], [key for _, key in asked]),
+            ([table for table, _ in asked], [self._tx.encoding.kept(key) for _, key in asked]),
         )
 
     def _own(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Register keys of rows that are there; the key of a deleted row is free again."""
         found = False
-        for table, key, row in rows:
+        for table, kept, row in rows:
+            key = self._tx.encoding.said(kept)
             if row in self.world.rows[table]:
                 pending = self.world.keys[table].get(key, row)
                 if pending != row:
@@ -429,7 +430,7 @@ class WorldLoader:
             return
         rows = sorted(asked)
         for found in self._tx.rows(_SHOWING, (list(self._by_id), rows, rows, _WITNESSES)):
-            stored = stored_item(found, self._by_id)
+            stored = stored_item(found, self._by_id, self._tx.encoding)
             for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
                 if link in asked:
                     held = folded_row(slot.table, self.world.rows[slot.table][link])

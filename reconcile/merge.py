@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET
 
-from models import RowId
+from models import UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, ItemRows
@@ -171,7 +171,7 @@ def _add_tolerated(
             met = stored if stored is not None and stored.links[place] == links[item][place] else None
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
-                if says in (None, UNSET) or holds is None or field.canon(says) == field.canon(holds):
+                if says in (None, UNSET) or holds in (None, UNREADABLE) or field.canon(says) == field.canon(holds):
                     continue
                 if met is None or verdict(field, says, holds, met.m[number], met.p[number]) is Verdict.TOLERATED:
                     voices[row[0], at].append(_Voice(view, slot, row, field, number, says, holds))
@@ -181,6 +181,9 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
     """One field of one row, and every slot that says something new about it."""
     row = told[0].row
     held = row[told[0].field.at]
+    if held is UNREADABLE:  # every edit of it waits until a person has corrected the row
+        merged.held |= {(_item(voice), voice.number) for voice in told}
+        return
     waits = [voice for voice in told if (policy or voice.field.policy) != "monday" and _in_conflict(voice, held)]
     voters = [voice for voice in told if voice not in waits]
     while voters and (joins := [voice for voice in waits if not _in_conflict(voice, voters[0].says)]):
@@ -253,13 +256,15 @@ def _lacks_parts(holds: FieldValue, says: FieldValue) -> bool:
 class NextBase:
     """The base after the plan: what monday shows, and by number what a row holds where that differs.
 
-    `outbound` are rows that hold something which this item does not show yet.
+    `outbound` are rows that hold something which this item does not show yet. It `waits`: a field of it could not meet
+    its row, so that the item is looked at again.
     """
 
     m: Sequence[FieldValue]
     p: dict[int, BaseValue] = field(default_factory=dict)
     tolerated: int = 0
     outbound: list[RowId] = field(default_factory=list)
+    waits: bool = False
 
 
 def next_base(
@@ -286,6 +291,13 @@ def _next_field(
     """A field in which the item and its row differ."""
     says, holds, item = view.values[number], row[field.at], (view.board, view.id)
     if says is UNSET:
+        return
+    if holds is UNREADABLE:
+        if met is not None and met.m[number] is not UNSET:
+            _as_before(base, number, met)
+        else:
+            base.m = [*base.m[:number], UNSET, *base.m[number + 1 :]]
+            base.waits = True
         return
     agree = field.canon(says) == field.canon(holds)
     was = met.m[number] if met is not None else UNSET

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import TABLES, UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.cells import Labels, write_form
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
@@ -197,6 +197,9 @@ class _Planner:
             if bm is UNSET or (not edited and bp is not FORCE and says == bm and row[at] == bp):
                 continue
             holds = self._holds(row, layout, number, at, bp)
+            if holds is UNREADABLE:
+                self.push.waits.add(row[0])
+                continue
             if says is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
                 if field.two_way and (bp is FORCE or field.canon(holds) != field.canon(bp)):
                     self.push.waits.add(row[0])
@@ -233,6 +236,9 @@ class _Planner:
             number: None if row is None else self._holds(row, layout, number, at, FORCE)
             for number, at in zip(slot.fields, slot.row_at, strict=True)
         }
+        if UNREADABLE in wanted.values():
+            self.push.waits.add(record)
+            return
         wins = [
             self._wins(item, layout, number, points or record, item.view.values[number], wanted[number])
             for number in edited
@@ -452,7 +458,11 @@ class _Planner:
             if row is None:
                 continue
             for number, at in zip(slot.fields, slot.row_at, strict=True):
-                create.targets[number] = self._holds(row, layout, number, at, FORCE)
+                holds = self._holds(row, layout, number, at, FORCE)
+                if holds is UNREADABLE:  # it is told once a person has corrected it
+                    create.uncarried.add(number)
+                    continue
+                create.targets[number] = holds
                 if layout.fields[number].two_way:
                     self._new_cells(create, layout, number)
         letter = (layout.board, 0, f"{table}.{row_id}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import TABLES, UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
@@ -177,7 +177,13 @@ def make_plan(
     _collect_items(sorted(views, key=lambda view: (view.board, view.id)), layouts, world, links, rows, merged, plan)
     if world.pending:
         held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.held}
-        waits = plan.dirty | held | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
+        unreadable = {
+            row_id
+            for rows in world.rows.values()
+            for row_id in rows.keys() & world.pending
+            if UNREADABLE in rows[row_id]
+        }
+        waits = plan.dirty | held | unreadable | moved_by_hand(views, layouts, links, rows) | world.elsewhere.keys()
         plan.in_step = {row for linked in links.values() for row in linked if row in world.pending} - waits
         _keep_keys(world, links, hub, plan)
     _rekey(world, resolution, plan)
@@ -292,7 +298,7 @@ def _count_adopted(
             row = folded_row(slot.table, world.rows[slot.table][row_id])
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
-                if says not in (None, UNSET) and holds is not None:
+                if says not in (None, UNSET) and holds not in (None, UNREADABLE):
                     plan.adopted_fields += 1
                     plan.adopted_differences += field.canon(says) != field.canon(holds)
 
@@ -331,7 +337,7 @@ def _collect_items(
         if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
             continue
         plan.edited_items += view.seen and _edited(view, layout, stored)
-        m_hash = None if item in waits else view.m_hash
+        m_hash = None if item in waits or base.waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)
         place = (view.board, view.id, m_hash, view.updated_at, tolerated)

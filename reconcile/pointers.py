@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models import RowId
+from models import UNREADABLE, RowId
 from reconcile.base import Stored
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links
@@ -200,7 +200,7 @@ def gather_roles(
     staff = STAFF_ROLE.partition(":")[2]
     for row_id in moved:
         user = hub.row("users", row_id)
-        if user is None:
+        if user is None or user[column] is UNREADABLE:
             continue
         others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
         waits = {staff} if user[item_at] is None else set()  # a person who is to become an item of the staff board
@@ -224,9 +224,11 @@ def anchor_items(
             continue
         if row[item_at] is None:
             row[item_at] = view.id
+        elif row[archived_at] is UNREADABLE:
+            continue
         elif row[archived_at] is not None:  # its item is gone, and this one may have come in its stead
             row[item_at] = heir(view.board, layouts[view.board], row[0], world, links) or row[item_at]
-        if row[item_at] == view.id:
+        if row[item_at] == view.id and row[archived_at] is not UNREADABLE:
             row[archived_at] = None
 
 

@@ -230,6 +230,48 @@ SAFEGUARDS = (
         "            pass\n",
         ("tests/test_older_keys.py::test_what_one_wrote_into_the_row_of_another_is_taken_back",),
     ),
+    Safeguard(
+        "an unreadable date is set aside",
+        "postgres/readable.py",
+        '        if text.endswith("infinity"):\n            return UNREADABLE\n',
+        "",
+        ("tests/test_unreadable.py::test_it_is_set_aside_alone_in_both_directions",),
+    ),
+    Safeguard(
+        "an edit of an unreadable field waits",
+        "reconcile/merge.py",
+        "    if held is UNREADABLE:  # every",
+        "    if held is UNSET:  # every",
+        ("tests/test_unreadable.py::test_an_edit_of_its_cell_waits_until_it_is_corrected",),
+    ),
+    Safeguard(
+        "a value that the encoding lacks is set aside alone",
+        "opening/begin.py",
+        "    limits = narrowed(schema.Limits(shapes).columns, tx.encoding, ",
+        "    limits = narrowed(schema.Limits(shapes).columns, type(tx.encoding)('UTF8'), ",
+        ("tests/test_encodings.py::test_a_value_that_does_not_fit_is_set_aside_alone",),
+    ),
+    Safeguard(
+        "a refused log-in is known in any language",
+        "postgres/faults.py",
+        "    if not quoted:\n",
+        "    if quoted or not quoted:\n",
+        ("tests/test_server_language.py::test_who_is_quoted_is_refused",),
+    ),
+    Safeguard(
+        "no connection hears the environment",
+        "postgres/connection.py",
+        "        del os.environ[name]",
+        "        os.environ[name]",
+        ("tests/test_libpq_environment.py::test_no_connection_hears_the_environment",),
+    ),
+    Safeguard(
+        "values that rows exchange are let go of first",
+        "postgres/apply.py",
+        "            self._vacate(table, entry)\n",
+        "            pass\n",
+        ("tests/test_unusual_database.py::test_two_people_exchange_their_emails",),
+    ),
 )
 
 

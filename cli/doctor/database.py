@@ -19,6 +19,7 @@ from postgres import migrate
 from postgres.connection import OLDEST_SERVER
 from postgres.lease import Holder
 from postgres.place import read_bound, read_itself
+from postgres.readable import unreadable_in
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
@@ -153,6 +154,22 @@ def _narrow(place: tuple[str, str], column: str) -> bool:
     return column != "id" and place not in usual
 
 
+def _examine_values(tx: Transaction) -> Iterator[Finding]:
+    """What the tables hold that no run can read."""
+    shapes = read_shapes(tx)
+    if misfits(shapes):
+        return
+    found = unreadable_in(tx, {table: shape.columns for table, shape in shapes.items()})
+    for column in found:
+        named = ", ".join(column.rows[:3]) + (", …" if column.count > len(column.rows[:3]) else "")
+        rows = "row" if column.count == 1 else "rows"
+        yield warning(
+            "values", f"{column.place} holds {column.what} in {column.count:,} {rows} ({named})", "correct it in SQL"
+        )
+    if not found:
+        yield ok("values", "every date, amount and list of the tables can be read")
+
+
 def _examine_state(tx: Transaction) -> Iterator[Finding]:
     if migrate.state(tx) is None:
         yield ok("sync state", "nothing was ever synced into this database")
@@ -257,5 +274,6 @@ _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
     "privileges": _examine_privileges,
     "tables": _examine_tables,
     "models": _examine_models,
+    "values": _examine_values,
     "sync state": _examine_state,
 }
