@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import timing
 from cli.report import counted
@@ -14,6 +15,7 @@ from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
+from postgres.ids import claims_query, keep_claims
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
@@ -37,7 +39,7 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     guard_read(_sizes(start, snapshot), thresholds)
     loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
-    plan = _plan(run, snapshot, loader)
+    plan = _plan(run, start, snapshot, loader)
     foretell(run, plan)
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     if not options.yes:  # which says that they are other jobs
@@ -47,26 +49,40 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
         with timing.stage("apply"):
             applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
             migrate.link(tx, start.unlinked)
-    tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
+    tell(run, Landed(plan, applied, _standing(run, start, snapshot, plan, tx)))
     if not run.dry:
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
 
 
-def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
+def _standing(run: Run, start: Start, snapshot: Snapshot, plan: Plan, tx: Transaction) -> Standing:
     """What stays open. A dry run says what would, were its plan carried out."""
+    proved = [board for board in snapshot.intakes if snapshot.is_complete(board)]
+    claims = partial(claims_query, tx, run.layouts, start.present, proved)
     if not run.dry:
+        standing = read_standing(tx, start.present, claims=claims())
+        if not standing.claims and not standing.claims_over:
+            return standing
+        keep_claims(tx, run.run_id, standing.claims, standing.claims_over)
         return read_standing(tx, start.present)
     ids = run.board_ids
     planned = {(ids[item.board], item.id) for item in plan.items}
     if run.options.resync:  # which forgets what was open, too
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
     gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
-    return read_standing(tx, start.present, planned=planned, gone=gone)
+    landing = [(item.board, item.id) for item in plan.items]
+    return read_standing(
+        tx, start.present, planned=planned, gone=gone, claims=claims(landing) if start.journaled else None
+    )
 
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:
     """Whether there may be anything to write beside the record of the run."""
-    return bool(start.unlinked or snapshot.gone or any(intake.views for intake in snapshot.intakes.values()))
+    return bool(
+        start.unlinked
+        or start.opening.astray
+        or snapshot.gone
+        or any(intake.views for intake in snapshot.intakes.values())
+    )
 
 
 def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
@@ -78,12 +94,12 @@ def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
 
 
 @timing.timed("plan")
-def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader) -> Plan:
+def _plan(run: Run, start: Start, snapshot: Snapshot, loader: WorldLoader) -> Plan:
     views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
-    if not views and not snapshot.gone:
+    if not views and not snapshot.gone and not start.opening.astray:
         return Plan()  # nothing is asked of the database
-    world, resolution, everyone = loader.load(views, snapshot.gone)
-    return make_plan(
+    world, resolution, everyone = loader.load(views, snapshot.gone, start.opening.astray)
+    plan = make_plan(
         everyone,
         run.layouts,
         world,
@@ -93,6 +109,8 @@ def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader) -> Plan:
         policy=run.options.on_conflict,
         adopt=run.options.adopt,
     )
+    plan.left_behind, plan.lost = loader.left_behind, loader.lost
+    return plan
 
 
 def conclude(run: Run, snapshot: Snapshot) -> Exit:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cli.report import counted
-from cli.run import Run
+from cli.run import PULL, Run
 from models import TABLES
 from monday_api import BOARDS
 from postgres import migrate, schema
+from postgres.ids import astray_query
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError, UnsafePlan
@@ -21,12 +22,13 @@ from reconcile.rows import compile_layout
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
-    to be made after the rows."""
+    to be made after the rows; not `journaled`: an older program was here last, and this run may not migrate."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
     present: Present
     unlinked: Sequence[str] = ()
+    journaled: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -74,10 +76,16 @@ def begin(run: Run, tx: Transaction) -> Start:
     }
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
-    opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
+    present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
+    opening = read_opening(
+        tx,
+        {board_id: name for name, board_id in run.board_ids.items()},
+        journaled=journaled,
+        astray=astray_query(tx, run.layouts, present) if run.report.direction == PULL else None,
+    )
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
+    return Start(opening, keys, present, unlinked, journaled)
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:

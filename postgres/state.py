@@ -11,6 +11,7 @@ from psycopg2 import sql
 
 from models import TABLES
 from postgres.transaction import Transaction
+from reconcile.ids import Claim
 
 JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
 _MONEY = frozenset({"estimated_value", "total_payment"})
@@ -45,18 +46,21 @@ class BoardState(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
-    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known."""
+    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `astray` (board,
+    item id) of items whose row does not hold their id."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
     hashed: dict[str, list[str]] = field(default_factory=dict)
     now: datetime | None = None
     unfinished: int = 0
+    astray: list[tuple[str, int]] = field(default_factory=list)
 
 
 class _Facts(msgspec.Struct):
     now: datetime
     unfinished: int
+    astray: list[tuple[int, int]]
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -72,7 +76,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     run_id: str
 
 
-LOOKALIKE = "(d.kind = 'would-merge' AND left(d.place, 9) = 'projects.')"
+LOOKALIKE = "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('projects', 'users'))"
 """SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
 
 LISTED = 100
@@ -82,7 +86,8 @@ LISTED = 100
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
-    rows of each table the sync knows."""
+    rows of each table the sync knows; `claims` are ids of rows that have to be listed, `claims_over` to be no more.
+    """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     quarantined: int = 0
@@ -91,12 +96,22 @@ class Standing:
     tolerated: int = 0
     outbound: int = 0
     dead: tuple[DeadLetter, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    claims_over: tuple[Claim, ...] = ()
+
+    def letters(self, run_id: str) -> list[DeadLetter]:
+        """What is listed, with what a dry run would list and without what it would not any more."""
+        over = {(claim.board_id, claim.item_id, claim.place) for claim in self.claims_over}
+        new = [DeadLetter("row", c.board_id, c.item_id, c.place, c.reason, run_id) for c in self.claims]
+        known = [letter for letter in self.dead if (letter.board_id, letter.item_id, letter.place) not in over]
+        return new + known
 
 
 _OPENING = """
 SELECT NULL, NULL, json_build_object(
     'now', now(),
     'unfinished', {unfinished},
+    'astray', {astray},
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -106,20 +121,30 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True) -> Opening:
+def read_opening(
+    tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True, astray: sql.Composable | None = None
+) -> Opening:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards.
 
-    Not `journaled`: an older program was here last, and left no journal of writes.
+    Not `journaled`: an older program was here last, and left no journal of writes. `astray` is the query of
+    `postgres.ids`.
     """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
         return opening
     unfinished = "(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"
-    for board_id, item_id, text, updated_at, state in tx.rows(_OPENING.format(unfinished=unfinished), (list(boards),)):
+    found: sql.Composable = sql.SQL("'[]'::json")
+    if astray is not None:
+        found = sql.SQL(
+            "(SELECT coalesce(json_agg(DISTINCT jsonb_build_array(board_id, item_id)), '[]') FROM ({}) a)"
+        ).format(astray)
+    query = sql.SQL(_OPENING).format(unfinished=sql.SQL(unfinished), astray=found)
+    for board_id, item_id, text, updated_at, state in tx.rows(query, (list(boards),)):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
             opening.unfinished = facts.unfinished
+            opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening
@@ -132,15 +157,17 @@ def read_standing(
     outbound: bool = True,
     planned: Collection[tuple[int, int]] = (),
     gone: Collection[tuple[int, int]] = (),
+    claims: tuple[sql.Composable, sql.Composable] | None = None,
 ) -> Standing:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
-    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`.
+    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`. `claims` is the query
+    of `postgres.ids`.
     """
     if not tx.has_state:
         return Standing()
-    counts = [
+    counts: list[sql.Composable] = [
         sql.SQL(
             "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
             " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
@@ -148,13 +175,17 @@ def read_standing(
         for table in (TABLES if outbound else ())
         if table in present
     ]
+    waits = sql.SQL(
+        "EXISTS (SELECT FROM {table} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
+        " AND p.archived_at IS NULL)"
+    )
     others = sql.SQL(
         "WITH planned AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
-        " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
-        " (SELECT FROM {projects} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
-        " AND p.archived_at IS NULL) ELSE d.kind = 'op'"
-        " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END)"
+        " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN"
+        " CASE split_part(d.place, '.', 1) WHEN 'users' THEN {users} ELSE {projects} END ELSE d.kind = 'op'"
+        " OR coalesce(left(to_jsonb(d) ->> 'input', 3), '') = 'id:'"
+        " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END){claims}"
         " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
         " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
@@ -162,22 +193,40 @@ def read_standing(
         " AND (board_id, item_id) NOT IN (SELECT * FROM planned)"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
-    ).format(listed=sql.Literal(LISTED), lookalike=sql.SQL(LOOKALIKE), projects=tx.table("projects"))
-    total: dict[str, int] = {}
+    ).format(
+        listed=sql.Literal(LISTED),
+        lookalike=sql.SQL(LOOKALIKE),
+        users=waits.format(table=tx.table("users")),
+        projects=waits.format(table=tx.table("projects")),
+        claims=sql.SQL(", {}").format(claims[0]) if claims is not None else sql.SQL(""),
+    )
+    if claims is not None:
+        counts.append(claims[1])
+    total: dict[str, int] = dict.fromkeys(("claim", "claim over"), 0)
     dead: list[DeadLetter] = []
+    moves: dict[str, list[Claim]] = {"claim": [], "claim over": []}
     closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
     for kind, count, letter in tx.rows(sql.SQL(" UNION ALL ").join([others, *counts]), closed):
         total[kind] = total.get(kind, 0) + int(count)
-        if letter is not None:
+        if kind in moves:
+            moves[kind].append(msgspec.json.decode(letter, type=Claim))
+            total[kind] += 1
+        elif letter is not None:
             dead.append(msgspec.json.decode(letter, type=DeadLetter))
     return Standing(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
-        quarantined=total.get("cell", 0) + total.get("row", 0) + total.get("op", 0),
+        quarantined=total.get("cell", 0)
+        + total.get("row", 0)
+        + total.get("op", 0)
+        + total["claim"]
+        - total["claim over"],
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
         outbound=total.get("outbound", 0),
         dead=tuple(dead),
+        claims=tuple(moves["claim"]),
+        claims_over=tuple(moves["claim over"]),
     )
 
 

@@ -38,6 +38,9 @@ class World:
     rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
     `twins` are how many rows of each table the first sync found beside another one with their key.
+    `moved` are items that are linked to another row than the one they are remembered with, by the item ids in the rows;
+    `anew` those that meet their row as on the first day, with how many of their cells were tolerated before;
+    `unsure` those that were read and whose row holds an id that nobody knows; see `reconcile.ids`.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -55,3 +58,6 @@ class World:
     staff_emails: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
+    moved: set[ItemKey] = field(default_factory=set)
+    anew: dict[ItemKey, int] = field(default_factory=dict)
+    unsure: set[ItemKey] = field(default_factory=set)
