@@ -27,21 +27,20 @@ IS_CLAIM = f"(d.kind = 'row' AND coalesce(left(to_jsonb(d) ->> 'input', 3), '') 
 # One row of sync_item is compared with the row that it is linked to: that one has to hold the item's id. A person who
 # deleted the row is no news here, nor are two items of the staff board that share a row.
 _ASTRAY = """
+(WITH l AS MATERIALIZED (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout),
+a AS MATERIALIZED (SELECT i.board_id, i.item_id, i.links[l.at] AS link, t.id AS there, t.monday_item_id AS holds,
+    {waits} AS waits
+    FROM monday_sync.sync_item i JOIN l USING (layout) LEFT JOIN {table} t ON t.id = i.links[l.at]
+    WHERE i.board_id = {board_id} AND {which} AND t.monday_item_id IS DISTINCT FROM i.item_id)
 SELECT a.board_id, a.item_id, json_build_array(a.link, a.there IS NOT NULL, a.holds,
     EXISTS (SELECT FROM monday_sync.sync_item o WHERE o.board_id = a.board_id AND o.item_id = a.holds
     AND o.state = 'active'), a.waits, h.id, EXISTS (SELECT FROM monday_sync.sync_dead d
     WHERE d.kind = 'would-merge' AND d.place = {name} || '.' || h.id
     AND coalesce(to_jsonb(d) ->> 'input', '') = ''))::text AS found
-FROM (SELECT i.board_id, i.item_id, i.links[l.at] AS link, t.id AS there, t.monday_item_id AS holds, {waits} AS waits
-    FROM monday_sync.sync_item i
-    JOIN (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout) l USING (layout)
-    LEFT JOIN {table} t ON t.id = i.links[l.at]
-    WHERE i.board_id = {board_id} AND {which} AND t.monday_item_id IS DISTINCT FROM i.item_id) a
-LEFT JOIN {table} h ON h.monday_item_id = a.item_id
+FROM a LEFT JOIN {table} h ON h.monday_item_id = a.item_id
 WHERE (a.there IS NOT NULL OR h.id IS NOT NULL) AND NOT ({name} = 'users' AND h.id IS NULL AND EXISTS (SELECT
-    FROM monday_sync.sync_item o JOIN monday_sync.sync_layout m USING (layout)
-    WHERE o.board_id = a.board_id AND o.item_id = a.holds AND o.state = 'active'
-    AND o.links[array_position(m.slots, {role})] = a.link))
+    FROM monday_sync.sync_item o JOIN l USING (layout)
+    WHERE o.board_id = a.board_id AND o.item_id = a.holds AND o.state = 'active' AND o.links[l.at] = a.link)))
 """
 
 
@@ -106,11 +105,12 @@ def _row(text: str | None) -> RowId | None:
 # What waits for a person ----------------------------------------------------------------------------------------------
 
 _CLAIMS = """
+(WITH l AS MATERIALIZED (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout)
 SELECT {board_id}::bigint, t.monday_item_id, {name} || '.' || t.id, CASE WHEN i.item_id IS NULL THEN 'unknown'
     WHEN i.state = 'active' THEN 'twice' ELSE 'gone' END
 FROM {table} t
 LEFT JOIN monday_sync.sync_item i ON i.board_id = {board_id} AND i.item_id = t.monday_item_id
-LEFT JOIN (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout) l ON l.layout = i.layout
+LEFT JOIN l ON l.layout = i.layout
 WHERE t.monday_item_id IS NOT NULL AND t.archived_at IS NULL AND CASE
     WHEN i.item_id IS NULL THEN t.monday_item_id <> ALL ({planned}::bigint[])
         AND NOT EXISTS (SELECT FROM monday_sync.sync_op o WHERE o.item_id = t.monday_item_id)
@@ -121,10 +121,9 @@ WHERE t.monday_item_id IS NOT NULL AND t.archived_at IS NULL AND CASE
     ELSE i.state IN ('archived', 'deleted') AND t.monday_item_id <> ALL ({planned}::bigint[]) END
 UNION ALL
 SELECT i.board_id, i.item_id, {name} || '.' || t.id, 'emptied' FROM monday_sync.sync_item i
-JOIN (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout) l USING (layout)
-JOIN {table} t ON t.id = i.links[l.at]
+JOIN l USING (layout) JOIN {table} t ON t.id = i.links[l.at]
 WHERE i.board_id = {board_id} AND i.state IN ('archived', 'deleted', 'missing')
-AND t.monday_item_id IS NULL AND t.archived_at IS NOT NULL
+AND t.monday_item_id IS NULL AND t.archived_at IS NOT NULL)
 """
 _MOVES = """
 SELECT 'claim', 0, row_to_json(c)::text FROM claims c WHERE NOT EXISTS (SELECT FROM monday_sync.sync_dead d
