@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import timing
 from cli.report import counted
@@ -14,6 +15,7 @@ from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
+from postgres.ids import claims_query, keep_claims
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
@@ -40,7 +42,7 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     parts = not options.resync and start.every_board is not None
     layouts = start.every_board if parts and start.every_board is not None else run.layouts
     loader = WorldLoader(tx, layouts, start.present, forget=options.resync, part=parts)
-    plan = _plan(run, snapshot, loader, layouts)
+    plan = _plan(run, start, snapshot, loader, layouts)
     foretell(run, plan)
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     if not options.yes:  # which says that they are other jobs
@@ -52,21 +54,35 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
             if parts:
                 migrate.keys_are_new(tx)
             migrate.link(tx, start.unlinked)
-    tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
+    tell(run, Landed(plan, applied, _standing(run, start, snapshot, plan, tx)))
     if not run.dry:
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run, tx.encoding)])
 
 
-def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
+def _standing(run: Run, start: Start, snapshot: Snapshot, plan: Plan, tx: Transaction) -> Standing:
     """What stays open. A dry run says what would, were its plan carried out."""
+    proved = [board for board in snapshot.intakes if snapshot.is_complete(board)]
+    claims = partial(claims_query, tx, run.layouts, start.present, proved)
     if not run.dry:
+        standing = read_standing(tx, start.present, claims=claims())
+        if not standing.claims and not standing.claims_over:
+            return standing
+        keep_claims(tx, run.run_id, standing.claims, standing.claims_over)
         return read_standing(tx, start.present)
     ids = run.every_board
     planned = {(ids[item.board], item.id) for item in plan.items}
     if run.options.resync:  # which forgets what was open, too
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
     gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
-    return read_standing(tx, start.present, planned=planned, gone=gone, forgets=run.options.resync)
+    landing = [(item.board, item.id) for item in plan.items]
+    return read_standing(
+        tx,
+        start.present,
+        planned=planned,
+        gone=gone,
+        claims=claims(landing) if start.journaled else None,
+        forgets=run.options.resync,
+    )
 
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:
@@ -74,6 +90,7 @@ def _has_news(start: Start, snapshot: Snapshot) -> bool:
     return bool(
         start.unlinked
         or start.every_board
+        or start.opening.astray
         or snapshot.gone
         or any(intake.views for intake in snapshot.intakes.values())
     )
@@ -88,12 +105,12 @@ def _sizes(start: Start, snapshot: Snapshot) -> dict[str, BoardSize]:
 
 
 @timing.timed("plan")
-def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader, layouts: Mapping[str, Layout]) -> Plan:
+def _plan(run: Run, start: Start, snapshot: Snapshot, loader: WorldLoader, layouts: Mapping[str, Layout]) -> Plan:
     views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
-    if not views and not snapshot.gone and not loader.parts:
+    if not views and not snapshot.gone and not loader.parts and not start.opening.astray:
         return Plan()  # nothing is asked of the database
-    world, resolution, everyone = loader.load(views, snapshot.gone)
-    return make_plan(
+    world, resolution, everyone = loader.load(views, snapshot.gone, start.opening.astray)
+    plan = make_plan(
         everyone,
         layouts,
         world,
@@ -103,6 +120,8 @@ def _plan(run: Run, snapshot: Snapshot, loader: WorldLoader, layouts: Mapping[st
         policy=run.options.on_conflict,
         adopt=run.options.adopt,
     )
+    plan.left_behind, plan.lost = loader.left_behind, loader.lost
+    return plan
 
 
 def conclude(run: Run, snapshot: Snapshot) -> Exit:

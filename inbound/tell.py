@@ -70,8 +70,9 @@ def _fill_open(run: Run, landed: Landed) -> None:
     found = plan if run.dry else Plan()  # what a real run found is in the database by now
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
     merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
+    merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
     new = {"cell": len(cells), "row": 0, "would-merge": len(merges)}
-    for letter in standing.dead:
+    for letter in standing.letters(run.run_id):
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
         new[letter.kind] = new.get(letter.kind, 0) + (letter.run_id == run.run_id)
         if letter.kind == "would-merge":
@@ -81,8 +82,9 @@ def _fill_open(run: Run, landed: Landed) -> None:
     opened = [_edit(lost) for lost in plan.conflicts if lost.open]
     settled = [_edit(lost) for lost in plan.conflicts if not lost.open]
     bad = standing.quarantined + len(found.quarantined)
+    alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
     report.quarantined = _open(bad, cells, new["cell"] + new["row"] + new.get("op", 0))
-    report.would_merge = _open(standing.would_merge + len(found.would_merge), merges, new["would-merge"])
+    report.would_merge = _open(alike_now, merges, new["would-merge"])
     report.conflicts = _open(standing.conflicts + sum(lost.open for lost in found.conflicts), opened, len(opened))
     report.settled = _open(len(settled), settled, len(settled))
 
@@ -137,6 +139,12 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
         yield (
             f"{counted(plan.unparsed_addresses, 'address', 'addresses')} could not be split into street, city, state "
             "and zip: the cell's text is kept, the parts are empty."
+        )
+    if moved := len(plan.moved):
+        yield (
+            f"{counted(moved, 'item')} {'is' if moved == 1 else 'are'} linked to another row than before, or to a new "
+            "one, since a monday_item_id was changed in PostgreSQL: what such a row holds differently is an edit made "
+            "there."
         )
     if plan.placeholders:
         yield (

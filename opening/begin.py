@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cli.report import counted
-from cli.run import Run
+from cli.run import PULL, Run
 from models import TABLES
 from monday_api import BOARDS
 from opening.place import Owned, settle_owner
 from postgres import migrate, schema
 from postgres.encoding import narrowed
+from postgres.ids import astray_query
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError
@@ -24,7 +25,8 @@ from reconcile.rows import Layout, Limits, compile_layout
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
     to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
-    boards, where an older rule made the database's keys."""
+    boards, where an older rule made the database's keys; not `journaled`: an older program was here last, and this run
+    may not migrate."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
@@ -32,6 +34,7 @@ class Start:
     owned: Owned
     unlinked: Sequence[str] = ()
     every_board: Mapping[str, Layout] | None = None
+    journaled: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -77,18 +80,20 @@ def begin(run: Run, tx: Transaction) -> Start:
     run.layouts = _layouts(run, run.board_ids, limits)
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     version = migrate.newest() if not run.dry else before.version if before is not None else 0
+    journaled = version >= migrate.JOURNAL
+    present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
     opening = read_opening(
         tx,
         {board_id: name for name, board_id in run.board_ids.items()},
-        journaled=version >= migrate.JOURNAL,
+        journaled=journaled,
         placed=version >= migrate.PLACES,
+        astray=astray_query(tx, run.layouts, present) if run.report.direction == PULL else None,
     )
     assert opening.itself is not None
     owned = settle_owner(run, tx, opening.itself, opening.bound, before)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
-    return Start(opening, keys, present, owned, unlinked, every_board)
+    return Start(opening, keys, present, owned, unlinked, every_board, journaled)
 
 
 def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str, Layout]:

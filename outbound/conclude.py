@@ -19,6 +19,7 @@ from outbound.lanes import Sent
 from outbound.recover import Recovered
 from outbound.tell import tell
 from postgres.conflicts import add_conflicts, settle_open
+from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.push import (
     count_tolerated,
     follow_customers,
@@ -28,7 +29,7 @@ from postgres.push import (
     note_refused,
     remember_items,
 )
-from postgres.state import read_standing
+from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
 from reconcile.logged import logged_value
@@ -59,9 +60,19 @@ def _conclude(
 ) -> None:
     if not run.dry:
         _remember(run, start, found, sent, overwritten, tx)
-    tell(run, found, sent, recovered, overwritten, read_standing(tx, start.present, outbound=False))
+    tell(run, found, sent, recovered, overwritten, _standing(run, start, found, tx))
     if not run.dry:
         run.lease.release(tx, [run_record(run, tx.encoding)])
+
+
+def _standing(run: Run, start: Start, found: Found, tx: Transaction) -> Standing:
+    """What stays open. That no item has an id is found out by the other direction, which knows every item."""
+    claims = claims_query(tx, run.layouts, start.present, ()) if start.journaled else None
+    standing = read_standing(tx, start.present, outbound=False, claims=claims)
+    if run.dry or not (standing.claims or standing.claims_over):
+        return standing
+    keep_claims(tx, run.run_id, standing.claims, standing.claims_over)
+    return read_standing(tx, start.present, outbound=False)
 
 
 # What is remembered ---------------------------------------------------------------------------------------------------
@@ -81,6 +92,8 @@ def _remember(
         mark_told(tx, told)
         owners = key_changes({row: table for row, (table, _) in told.items()}, _rows_now(found, sent), edits.owners)
         move_keys(tx, list(owners))
+    list_left_behind(tx, run.layouts, run.run_id, edits.left_behind)
+    forget_rows(tx, edits.lost)
     people, projects = _moved(run, sent)
     if people:
         gather_roles(tx, run.layouts, people)

@@ -68,11 +68,14 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
     fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
     merges = []
-    for letter in standing.dead:
+    left = found.edits.left_behind if run.dry else []  # what a real run found is in the database by now
+    merges += [_pair(*row.item, row.where, row.reason) for row in left]
+    for letter in standing.letters(run.run_id):
+        fresh += letter.kind == "row" and letter.run_id == run.run_id
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
         entry = _cell(board, letter.item_id, letter.place, letter.reason)
         if letter.kind == "would-merge":
-            merges.append({"board": board, "item": letter.item_id, "role": letter.place, "reason": letter.reason})
+            merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
         elif entry not in cells:
             cells.append(entry)
     merges += [
@@ -92,7 +95,8 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     quarantined = max(standing.quarantined, len(cells)) if run.dry else standing.quarantined
     report.quarantined = Open(quarantined, min(fresh, quarantined), tuple(cells))
     report.conflicts = Open(max(standing.conflicts, len(opened)), len(opened), tuple(opened))
-    report.would_merge = Open(standing.would_merge + len(push.alike), len(push.alike), tuple(merges))
+    alike_now = standing.would_merge + len(push.alike) + len(left)
+    report.would_merge = Open(alike_now, len(push.alike) + len(left), tuple(merges))
     report.settled = Open(len(settled), len(settled), tuple(settled))
     fanned = tuple({"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.fanned.items()))
     report.fanned = Open(len(fanned), len(fanned), fanned)
@@ -110,6 +114,10 @@ def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object
     return {"board": board, "item": item_id or "new", "column": shown, "reason": reason}
 
 
+def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:
+    return {"board": board, "item": item_id, "role": role, "reason": reason}
+
+
 def _edit(lost: Conflict) -> dict[str, object]:
     board, item_id = lost.item
     return {"board": board, "item": item_id, "field": lost.field, "kept": lost.kept_from, "lost": lost.lost_from}
@@ -121,6 +129,11 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         yield (
             f"{counted(push.inbound, 'item')} of those looked at {'was' if push.inbound == 1 else 'were'} edited on "
             "monday.com too: that waits for sync_monday_to_pg.py."
+        )
+    if moved := len(found.edits.moved):
+        yield (
+            f"{counted(moved, 'item')} {'is' if moved == 1 else 'are'} linked to another row than before, since a "
+            "monday_item_id was changed in PostgreSQL: what such a row holds differently is an edit made there."
         )
     if push.put_off:
         yield f"{counted(push.put_off, 'item')} more would follow without --limit."

@@ -21,7 +21,8 @@ from models import TABLES, RowId
 from postgres.conflicts import add_conflicts, settle_open
 from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
-from postgres.items import write_items
+from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
+from postgres.items import places, write_items
 from postgres.state import JSON_COLUMNS, LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
 from reconcile.hub import POSITION
@@ -44,6 +45,7 @@ UPDATE monday_sync.sync_board SET tolerated = 0
 _CORRECTED = f"""
 DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
 WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE} AND NOT {NAMESAKE}
+AND NOT {IS_CLAIM}
 AND NOT (d.kind, d.board_id, d.item_id, d.place)
     IN (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]))
 """  # noqa: S608  constants alone
@@ -125,6 +127,7 @@ class Applier:
         self._write_row_hashes(plan)
         self._write_dead(plan, places)
         self._write_conflicts(plan)
+        self._write_ids(plan)
         return self._applied
 
     # The nine tables
@@ -262,7 +265,7 @@ class Applier:
             return
         known = {(item.board, item.id) for item in items}
         if not forget:
-            known &= self._world.stored.keys()
+            known &= self._world.stored.keys() | self._world.anew.keys()
         write_items(self._tx, self._layouts, self._whole(items), known)
 
     def _whole(self, items: Sequence[ItemBase]) -> Iterator[ItemBase]:
@@ -424,6 +427,17 @@ class Applier:
         if self._world.stored:
             settle_open(self._tx, self._layouts, [(item.board, item.id) for item in plan.items])
         add_conflicts(self._tx, self._layouts, self._run_id, plan.conflicts)
+
+    def _write_ids(self, plan: Plan) -> None:
+        """What followed from the item ids in rows. An item that nothing could be landed of is looked at again."""
+        list_left_behind(self._tx, self._layouts, self._run_id, plan.left_behind)
+        forget_rows(self._tx, plan.lost)
+        if plan.unsure:
+            self._tx.execute(
+                "UPDATE monday_sync.sync_item i SET m_hash = NULL FROM unnest(%s::bigint[], %s::bigint[])"
+                " AS w (board_id, item_id) WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
+                places(self._layouts, plan.unsure),
+            )
 
 
 def alike(found: WouldMerge) -> str:

@@ -12,20 +12,24 @@ from typing import Any
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.items import STORED, model_columns, rows_by_id, stored_item
+from postgres.ids import astray_of, astray_query
+from postgres.items import STORED, model_columns, places, rows_by_id, stored_item
 from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
+from reconcile.ids import Astray, Place, follow
 from reconcile.keys import row_keys
 from reconcile.rows import STAFF_ROLE, Layout
+from reconcile.world import ItemKey
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _SHOWING = STORED + (  # noqa: S608  constants alone
     " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
+    " OR (i.board_id, i.item_id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))"
     " OR (i.board_id, i.item_id) IN (SELECT board_id, item_id FROM monday_sync.sync_dead WHERE kind = 'op'))"
 )
-"""Active items that show one of the rows, or of which monday refused a cell. An array that is compared with is hashed,
-where a join with it would be planned as if it were short."""
+"""Active items that show one of the rows, that are named, or of which monday refused a cell. An array that is compared
+with is hashed, where a join with it would be planned as if it were short."""
 
 
 def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> Edits:
@@ -51,6 +55,7 @@ class _Reader:
         self._tx, self._layouts, self._present, self._edits = tx, layouts, present, edits
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._deleted: set[RowId] = set()
+        self._astray: dict[ItemKey, Astray] = {}
 
     def find_changed(self) -> bool:
         """Known rows that are not in step, records that a person deleted, rows that no item stands for, and the cells
@@ -68,11 +73,19 @@ class _Reader:
                 " WHERE kind = 'op'"
             )
         )
+        astray = astray_query(self._tx, self._layouts, self._present)
+        if astray is not None:
+            parts.append(
+                sql.SQL("SELECT 'astray', board_id::text, item_id::text, found, NULL FROM ({}) a").format(astray)
+            )
+        found = []
         for kind, name, row, content, value in self._tx.rows(sql.SQL(" UNION ALL ").join(parts)):
             if kind == "changed":
                 edits.changed[row], edits.hashes[row] = name, content
             elif kind == "gone":
                 self._deleted.add(row)
+            elif kind == "astray":
+                found.append((int(name), int(row), content))
             elif kind == "new":
                 edits.fresh.append((name, row))
                 edits.hashes[row] = content
@@ -80,7 +93,8 @@ class _Reader:
                 letter = (self._by_id[int(name)].board, int(row), content)
                 edits.letters.add(letter)
                 edits.refused[letter] = value
-        return bool(edits.changed or self._deleted or edits.fresh or edits.letters)
+        self._astray = astray_of(found, self._layouts)
+        return bool(edits.changed or self._deleted or edits.fresh or edits.letters or self._astray)
 
     def _changed(self, table: str) -> sql.Composable:
         return sql.SQL(
@@ -114,38 +128,50 @@ class _Reader:
         """The items, and which changed rows a board outside this run shows too."""
         edits = self._edits
         wanted = edits.changed.keys() | self._deleted
-        for row in self._tx.rows(_SHOWING, (sorted(wanted),)):
+        for row in self._tx.rows(_SHOWING, (sorted(wanted), *places(self._layouts, self._astray))):
             if row[0] not in self._by_id:
                 edits.elsewhere |= edits.changed.keys() & set(row[3])
                 continue
             stored = stored_item(row, self._by_id, self._tx.encoding)
             edits.stored[stored.board, stored.id] = stored
-        if self._deleted:
-            self._find_moved()
+        self._follow()
 
-    def _find_moved(self) -> None:
-        """A deleted record's item is not gone where its id stands in another row."""
-        for board, layout in self._layouts.items():
-            ids = [
-                stored.id
-                for stored in self._edits.stored.values()
-                if stored.board == board and stored.links[layout.record] in self._deleted
-            ]
-            if ids:
-                query = sql.SQL("SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)")
-                holding = self._tx.rows(query.format(self._tx.table(layout.slots[layout.record].table)), (ids,))
-                self._edits.moved |= {(board, item_id) for (item_id,) in holding}
+    def _follow(self) -> None:
+        """Items whose row is another one now are compared with that. Of an item whose row is not certain, or that has
+        none until the other direction makes one, nothing is told."""
+        edits = self._edits
+        holders: dict[str, set[RowId]] = defaultdict(set)
+        for item, astray in self._astray.items():
+            stored, place, layout = edits.stored.get(item), astray.place(), self._layouts[item[0]]
+            if stored is None or place is Place.EMPTIED:
+                continue
+            left = follow(stored, astray, place, layout)
+            edits.left_behind += [left] if left is not None else []
+            if place is not Place.MOVED:
+                edits.busy.add(item)
+                continue
+            edits.moved.add(item)
+            edits.lost |= {astray.link} if astray.link is not None and not astray.there else set()
+            holders[layout.slots[layout.record].table] |= {astray.holder} if astray.holder is not None else set()
+        for table, rows in holders.items():
+            statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])").format(
+                hash=row_hash(table, self._present[table]), table=self._tx.table(table)
+            )
+            for row, content in self._tx.rows(statement, (sorted(rows),)):
+                edits.changed[row], edits.hashes[row] = table, content
 
     def drop_known(self) -> None:
-        """Rows of which the item is known are not new: somebody cleared their `monday_item_id`."""
+        """Rows of which the item is known are not new: somebody cleared their `monday_item_id`, or wrote it into
+        another row. One whose item is gone becomes an item again."""
         roles = {board: layout.slots[layout.record].role for board, layout in self._layouts.items()}
         if not self._edits.fresh:
             return
         known = {
             (role, row)
             for role, row in self._tx.rows(
-                "SELECT role, row_id::text FROM monday_sync.sync_link"
-                " WHERE role = ANY(%s) AND row_id = ANY(%s::uuid[])",
+                "SELECT k.role, k.row_id::text FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
+                " USING (board_id, item_id) WHERE k.role = ANY(%s) AND k.row_id = ANY(%s::uuid[])"
+                " AND i.state IN ('active', 'missing')",
                 (list(roles.values()), [row for _, row in self._edits.fresh]),
             )
         }

@@ -13,6 +13,7 @@ from models import REFERENCES, TABLES
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
 from postgres.readable import MONEY_COLUMNS, MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
 from postgres.transaction import Transaction
+from reconcile.ids import Claim
 from reconcile.namesakes import NAMES
 from reconcile.place import Bound
 
@@ -49,7 +50,7 @@ class BoardState(msgspec.Struct, frozen=True):
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
-    boards are whose."""
+    boards are whose, `astray` (board, item id) of items whose row does not hold their id."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Opening:
     unfinished: int = 0
     itself: Itself | None = None
     bound: dict[int, Bound] = field(default_factory=dict)
+    astray: list[tuple[str, int]] = field(default_factory=list)
 
 
 class _Facts(msgspec.Struct):
@@ -65,6 +67,7 @@ class _Facts(msgspec.Struct):
     bound: dict[int, Bound]
     now: datetime
     unfinished: int
+    astray: list[tuple[int, int]]
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -80,11 +83,12 @@ class DeadLetter(msgspec.Struct, frozen=True):
     run_id: str
 
 
-LOOKALIKE = "(d.kind = 'would-merge' AND left(d.place, 9) = 'projects.')"
+LOOKALIKE = "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('projects', 'users'))"
 """SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
 
 NAMESAKE = (
-    "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('insurances', 'sales_teams', 'pa_law', 'users'))"
+    "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('insurances', 'sales_teams', 'pa_law', 'users')"
+    " AND strpos(coalesce(to_jsonb(d) ->> 'input', ''), E'\\n') > 0)"
 )
 """SQL of a dead letter about a row whose name looks like that of another one (`input`: its id, then both names)."""
 
@@ -95,7 +99,8 @@ LISTED = 100
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
-    rows of each table the sync knows."""
+    rows of each table the sync knows; `claims` are ids of rows that have to be listed, `claims_over` to be no more.
+    """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     quarantined: int = 0
@@ -104,6 +109,15 @@ class Standing:
     tolerated: int = 0
     outbound: int = 0
     dead: tuple[DeadLetter, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    claims_over: tuple[Claim, ...] = ()
+
+    def letters(self, run_id: str) -> list[DeadLetter]:
+        """What is listed, with what a dry run would list and without what it would not any more."""
+        over = {(claim.board_id, claim.item_id, claim.place) for claim in self.claims_over}
+        new = [DeadLetter("row", c.board_id, c.item_id, c.place, c.reason, run_id) for c in self.claims]
+        known = [letter for letter in self.dead if (letter.board_id, letter.item_id, letter.place) not in over]
+        return new + known
 
 
 _OPENING = """
@@ -112,6 +126,7 @@ SELECT NULL, NULL, json_build_object(
     'itself', {itself},
     'bound', {bound},
     'unfinished', {unfinished},
+    'astray', {astray},
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -123,26 +138,43 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool = True, placed: bool = True) -> Opening:
+def read_opening(
+    tx: Transaction,
+    boards: Mapping[int, str],
+    *,
+    journaled: bool = True,
+    placed: bool = True,
+    astray: sql.Composable | None = None,
+) -> Opening:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
+    `astray` is the query of `postgres.ids`.
     """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
         opening.itself = read_itself(tx)
         return opening
-    statement = _OPENING.format(
-        itself=ITSELF,
-        bound=BOUND if placed else "'{}'::json",
-        unfinished="(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0",
+    found: sql.Composable = sql.SQL("'[]'::json")
+    if astray is not None:
+        found = sql.SQL(
+            "(SELECT coalesce(json_agg(DISTINCT jsonb_build_array(board_id, item_id)), '[]') FROM ({}) a)"
+        ).format(astray)
+    query = sql.SQL(_OPENING).format(
+        itself=sql.SQL(ITSELF),
+        bound=sql.SQL(BOUND if placed else "'{}'::json"),
+        unfinished=sql.SQL("(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"),
+        astray=found,
     )
-    for board_id, item_id, text, updated_at, state in rows_with_system(tx, statement, (list(boards),)):
+    for board_id, item_id, text, updated_at, state in rows_with_system(
+        tx, query.as_string(tx.connection), (list(boards),)
+    ):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
             opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
+            opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening
@@ -156,18 +188,19 @@ def read_standing(
     planned: Collection[tuple[int, int]] = (),
     gone: Collection[tuple[int, int]] = (),
     forgets: bool = False,
+    claims: tuple[sql.Composable, sql.Composable] | None = None,
 ) -> Standing:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
     `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`. One that `forgets`
-    finds names that look alike anew.
+    finds names that look alike anew. `claims` is the query of `postgres.ids`.
     """
     if not tx.has_state:
         found = unreadable_in(tx, present)
         values = tuple(letter for column in found for letter in _letters(column))
         return Standing(quarantined=sum(column.count for column in found), dead=values)
-    counts = [
+    counts: list[sql.Composable] = [
         sql.SQL(
             "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
             " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
@@ -175,13 +208,17 @@ def read_standing(
         for table in (TABLES if outbound else ())
         if table in present
     ]
+    waits = sql.SQL(
+        "EXISTS (SELECT FROM {table} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
+        " AND p.archived_at IS NULL)"
+    )
     others = sql.SQL(
         "WITH planned AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
-        " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {lookalike} THEN EXISTS"
-        " (SELECT FROM {projects} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
-        " AND p.archived_at IS NULL) WHEN {namesake} THEN {stands} ELSE d.kind = 'op'"
-        " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END)"
+        " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {namesake} THEN {stands} WHEN {lookalike} THEN"
+        " CASE split_part(d.place, '.', 1) WHEN 'users' THEN {users} ELSE {projects} END ELSE d.kind = 'op'"
+        " OR coalesce(left(to_jsonb(d) ->> 'input', 3), '') = 'id:'"
+        " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END){claims}"
         " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
         " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
@@ -194,28 +231,39 @@ def read_standing(
         lookalike=sql.SQL(LOOKALIKE),
         namesake=sql.SQL(NAMESAKE),
         stands=sql.SQL("false") if forgets else _still_alike(tx, present),
-        projects=tx.table("projects"),
+        users=waits.format(table=tx.table("users")),
+        projects=waits.format(table=tx.table("projects")),
+        claims=sql.SQL(", {}").format(claims[0]) if claims is not None else sql.SQL(""),
     )
-    total: dict[str, int] = {}
+    if claims is not None:
+        counts.append(claims[1])
+    total: dict[str, int] = dict.fromkeys(("claim", "claim over"), 0)
     dead: list[DeadLetter] = []
     unreadable: list[DeadLetter] = []
+    moves: dict[str, list[Claim]] = {"claim": [], "claim over": []}
     closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
     for kind, count, letter in tx.rows(
         sql.SQL(" UNION ALL ").join([others, *counts, *unreadable_values(tx, present)]), closed
     ):
         total[kind] = total.get(kind, 0) + int(count)
-        if kind == "unreadable":
+        if kind in moves:
+            moves[kind].append(msgspec.json.decode(letter, type=Claim))
+            total[kind] += 1
+        elif kind == "unreadable":
             unreadable += _letters(msgspec.json.decode(letter, type=Unreadables))
         elif letter is not None:
             dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
     return Standing(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
-        quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable")),
+        quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable", "claim"))
+        - total["claim over"],
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
         outbound=total.get("outbound", 0),
         dead=(*dead, *unreadable),
+        claims=tuple(moves["claim"]),
+        claims_over=tuple(moves["claim over"]),
     )
 
 
@@ -224,8 +272,10 @@ def _still_alike(tx: Transaction, present: Present) -> sql.Composable:
     cases = [
         sql.SQL(
             " WHEN {literal} THEN EXISTS (SELECT FROM {table} t, {table} o"
-            " WHERE t.id = split_part(d.place, '.', 2)::uuid AND o.id = split_part(d.input, E'\\n', 1)::uuid"
-            " AND d.input = o.id || E'\\n' || coalesce(t.{name}::text, '') || E'\\n' || coalesce(o.{name}::text, '')"
+            " WHERE t.id = split_part(d.place, '.', 2)::uuid"
+            " AND o.id = split_part(to_jsonb(d) ->> 'input', E'\\n', 1)::uuid"
+            " AND to_jsonb(d) ->> 'input' = o.id || E'\\n' || coalesce(t.{name}::text, '')"
+            " || E'\\n' || coalesce(o.{name}::text, '')"
             " AND {shown} AND ({other_shown} OR NOT EXISTS (SELECT FROM monday_sync.sync_row s"
             " WHERE s.table_name = {literal} AND s.row_id = o.id)))"
         ).format(

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
+from postgres.ids import read_astray
 from postgres.items import STORED, model_columns, places, rows_by_id, stored_item
 from postgres.parting import read_parting
 from postgres.state import Present, row_hash
@@ -17,6 +18,7 @@ from postgres.transaction import Transaction
 from reconcile.base import FORCE, Stored
 from reconcile.hub import POSITION
 from reconcile.identity import Resolution, adopted_links, resolve
+from reconcile.ids import Astray, LeftBehind, Place, follow
 from reconcile.keys import email_key, item_key, row_keys
 from reconcile.namesakes import NAMES
 from reconcile.plan import Gone, is_archived, last_good
@@ -69,12 +71,27 @@ class WorldLoader:
         self._asked_keys: set[tuple[str, str]] = set()
         self._asked_ids: set[RowId] = set()
         self._asked_siblings: set[RowId] = set()
+        self._astray: dict[ItemKey, Astray] = {}
+        self._seen: set[ItemKey] = set()
         self.world = World()
+        self.left_behind: list[LeftBehind] = []
+
+    @property
+    def lost(self) -> set[RowId]:
+        """Rows that items were linked to, that are not there any more, and that other rows stand in for."""
+        moved = (self._astray[item] for item in self.world.moved)
+        return {astray.link for astray in moved if astray.link is not None and not astray.there}
 
     def load(
-        self, views: Sequence[View], gone: Mapping[ItemKey, Gone] | None = None
+        self,
+        views: Sequence[View],
+        gone: Mapping[ItemKey, Gone] | None = None,
+        astray: Collection[ItemKey] = (),
     ) -> tuple[World, Resolution, list[View]]:
-        """The world, who is who in it, and the views together with those that speak through their base."""
+        """The world, who is who in it, and the views together with those that speak through their base.
+
+        `astray` are items that are to be looked at because of the ids in rows, whether they were read or not.
+        """
         gone = gone or {}
         everyone = list(views)
         self.world.staff_emails = self._emails_of(views)
@@ -85,12 +102,20 @@ class WorldLoader:
         if self.parts:
             everyone += self._parted(everyone)
         self._read_pending()
-        compared = [] if self._forget else [(view.board, view.id) for view in everyone]
-        self._read_stored([*compared, *gone])
+        compared = {} if self._forget else {(view.board, view.id): None for view in everyone}
+        self._seen = {(view.board, view.id) for view in views}
+        if self._has_state:
+            self._astray = read_astray(self._tx, self._layouts, self._present, self._seen)
+        unread = [] if self._forget else sorted((set(astray) & self._astray.keys()) - compared.keys() - gone.keys())
+        self._read_stored([*compared, *gone, *unread])
         self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.stored[key]))
-        self._read_adopted(views)
+        everyone = [view for view in everyone if (view.board, view.id) not in self.world.unsure]
+        everyone += [self._as_remembered(stored) for item in unread if (stored := self.world.stored.get(item))]
+        for item in self.world.anew.keys() - gone.keys():
+            del self.world.stored[item]
+        self._read_adopted(everyone)
         self._read_rows(self._linked())
-        self._read_moved()
+        self._own_items()
         while True:
             everyone += self._siblings(everyone)
             self._read_rows(self._linked())
@@ -207,8 +232,38 @@ class WorldLoader:
 
     def _remember(self, row: tuple[Any, ...]) -> Stored:
         stored = stored_item(row, self._by_id, self._tx.encoding)
-        self.world.stored[stored.board, stored.id] = stored
+        item = (stored.board, stored.id)
+        self.world.stored[item] = stored
+        if (astray := self._astray.get(item)) is not None:
+            self._follow(stored, astray)
         return stored
+
+    def _follow(self, stored: Stored, astray: Astray) -> None:
+        """The item's row is the one that holds its id."""
+        place = astray.place(self._seen)
+        if place is Place.UNSURE:
+            self.world.unsure |= {astray.item} & self._seen
+            return
+        if place is Place.ANEW:
+            self.world.anew[astray.item] = stored.tolerated
+            return
+        left = follow(stored, astray, place, self._layouts[stored.board])
+        self.left_behind += [left] if left is not None else []
+        if place is not Place.EMPTIED:
+            self.world.moved.add(astray.item)
+
+    def _own_items(self) -> None:
+        """The key of an item is its row's, also where a person wrote its id there."""
+        for board, item_id in self.world.moved:
+            layout = self._layouts[board]
+            table, row = layout.slots[layout.record].table, self.world.stored[board, item_id].links[layout.record]
+            if row in self.world.rows[table]:
+                self.world.keys[table][item_key(board, item_id)] = row
+
+    @staticmethod
+    def _as_remembered(stored: Stored) -> View:
+        """What an item says that was not read."""
+        return View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
 
     def _read_adopted(self, views: Sequence[View]) -> None:
         """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
@@ -219,13 +274,6 @@ class WorldLoader:
                 if view.id in found:
                     links = adopted_links(view, layout, self.world.rows, found[view.id])
                     self.world.adopted[view.board, view.id] = links
-
-    def _read_moved(self) -> None:
-        """Items whose row a person deleted, and wrote their id into another one."""
-        for layout in self._layouts.values():
-            rows = self.world.rows[layout.slots[layout.record].table]
-            items = [stored for (board, _id), stored in self.world.stored.items() if board == layout.board]
-            self._rows_of_items(layout, [stored.id for stored in items if stored.links[layout.record] not in rows])
 
     def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
         """Item id → the row that holds it, which is read and owns the item's key."""
@@ -256,8 +304,7 @@ class WorldLoader:
                     continue
                 stored = self._remember(row)
                 present.add((stored.board, stored.id))
-                view = View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
-                found.append(view)
+                found.append(self._as_remembered(stored))
         return found
 
     def _shared_rows(self) -> set[RowId]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from models import TABLES, RowId
 from reconcile.base import Stored
+from reconcile.ids import LeftBehind
 from reconcile.world import ItemKey, RowValues
 
 
@@ -19,8 +20,9 @@ class Edits:
     his key or not. `refused`: what monday would not take at a place, by a hash of the value;
     `letters` the places of all of those that a person was told of.
     `busy` are items and rows that an unfinished journal still speaks of, `elsewhere` changed rows that a board outside
-    this run shows. `items` counts each board's known items. `moved` are items whose id a person wrote into another row
-    than the one that is remembered, and deleted.
+    this run shows. `items` counts each board's known items. `moved` are items that are linked to another row than the
+    one they are remembered with, by the item ids in the rows: see `reconcile.ids`; `left_behind` are rows that lost
+    their item so, `lost` rows of theirs that are there no more.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
@@ -36,3 +38,5 @@ class Edits:
     elsewhere: set[RowId] = field(default_factory=set)
     items: dict[str, int] = field(default_factory=dict)
     moved: set[ItemKey] = field(default_factory=set)
+    left_behind: list[LeftBehind] = field(default_factory=list)
+    lost: set[RowId] = field(default_factory=set)

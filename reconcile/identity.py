@@ -215,12 +215,13 @@ class _Table:
         self, view: View, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
     ) -> Said:
         item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
-        if home and old not in self.rows:  # a person wrote the item's id into a row
-            old = self.owner.get(item_key(*item), old)
         said = Said(view, number, keys, old, home=home)
         if (item, number) in self.world.strangers:
             said.old = None
         if said.old is None:
+            emptied = old is None and not home and self.table != "projects"
+            if emptied and not _spoke(self.layouts[view.board], slot, view, stored):
+                said.keys = ()  # a person emptied the slot: what it says is what it said then
             return said
         was_parent = None if parent is None else stored.links[parent]
         before = said_keys(slot, stored.m, item, was_parent, self.nobody_before)
@@ -481,6 +482,16 @@ def _edited(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence
     return any(
         now[number] is not UNSET and layout.fields[number].said(now[number]) != layout.fields[number].said(was[number])
         for number in slot.fields
+    )
+
+
+def _spoke(layout: Layout, slot: Slot, view: View, stored: Stored) -> bool:
+    """Did any field of the slot say something that it had not said, and that could be read, at its base?"""
+    return any(
+        now is not UNSET
+        and (now is not None if was is UNSET else layout.fields[n].said(now) != layout.fields[n].said(was))
+        for n in slot.fields
+        for now, was in ((view.values[n], stored.m[n]),)
     )
 
 

@@ -156,14 +156,14 @@ class _Planner:
         record = self._row(layout.slots[layout.record].table, stored.links[layout.record])
         key = (stored.board, stored.id)
         if record is None:
-            if key not in self._edits.moved:
-                self._deleted(key, stored, layout, shown)
+            self._deleted(key, stored, layout, shown)
             return
         said = tuple(stored.m)
         view = shown.view if shown else View(stored.board, stored.id, stored.updated_at, said, (), stored.m_hash)
         item = ItemPush(
             stored.board, stored.id, view, list(stored.m), list(stored.p), list(stored.links), dict(stored.held)
         )
+        item.settles = key in self._edits.moved
         pointers = dict(layout.pointers)
         for place, slot in enumerate(layout.slots):
             moved = self._moved(stored, place, record[pointers[place]]) if place in pointers else False

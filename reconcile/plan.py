@@ -17,6 +17,7 @@ from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
+from reconcile.ids import LeftBehind
 from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
@@ -89,8 +90,9 @@ class Plan:
 
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
-    projects, each with a row without item id that may be the same job; `twins` as in `World`. `parted` rows stood for
-    several things by an older rule, which got `new_rows`.
+    projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `World`;
+    `left_behind` are rows that lost their item to another one, `lost` rows of items that are there no more. `parted`
+    rows stood for several things by an older rule, which got `new_rows`.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -116,6 +118,10 @@ class Plan:
     twins: Counter[str] = field(default_factory=Counter)
     parted: Counter[str] = field(default_factory=Counter)
     new_rows: frozenset[RowId] = frozenset()
+    moved: set[ItemKey] = field(default_factory=set)
+    unsure: set[ItemKey] = field(default_factory=set)
+    left_behind: list[LeftBehind] = field(default_factory=list)
+    lost: set[RowId] = field(default_factory=set)
 
     @property
     def writes(self) -> int:
@@ -159,7 +165,7 @@ def make_plan(
     merged.conflicts += point(ranked, layouts, world, links, rows)
     own_policies(ranked, layouts, world, links, hub)
     gather_roles(ranked, layouts, world, links, hub)
-    anchor_items(ranked, layouts, world, links, hub)
+    anchor_items([view for view in ranked if (view.board, view.id) not in gone], layouts, world, links, hub)
     plan = Plan(
         claimed=resolution.claimed,
         released=resolution.released,
@@ -169,6 +175,8 @@ def make_plan(
         lookalikes=lookalikes(views, layouts, world, resolution),
         known_rows=dict(world.counts),
         twins=world.twins,
+        moved=set(world.moved),
+        unsure=set(world.unsure),
     )
     if world.unknown:
         _count_adopted(views, layouts, world, links, plan)
@@ -273,7 +281,7 @@ def _depart(
         slot = layouts[board].slots[record]
         row = hub.row(slot.table, stored.links[record])
         positions = POSITION[slot.table]
-        if row is None or row[positions["monday_item_id"]] != item_id:
+        if row is None or row[positions["monday_item_id"]] not in (item_id, None):
             continue
         if other := heir(board, layouts[board], row[0], world, links):
             row[positions["monday_item_id"]] = other
@@ -295,6 +303,8 @@ def _count_adopted(
         for slot, row_id in zip(layout.slots, links[view.board, view.id], strict=True):
             if row_id not in world.unknown or row_id not in world.rows[slot.table]:
                 continue
+            if (view.board, view.id) in world.moved and slot is layout.slots[layout.record]:
+                continue  # the item is compared with what it was remembered with
             row = folded_row(slot.table, world.rows[slot.table][row_id])
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
@@ -334,12 +344,13 @@ def _collect_items(
         held = next_held(layout, stored, links[item], rows[item][layout.record])
         if waits_for_push(layout, links[item], rows[item], held):
             plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
-        if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
+        as_it_was = stored is not None and stored.held == held and _as_it_was(stored, base, links[item])
+        if not view.seen and as_it_was and item not in plan.moved:
             continue
         plan.edited_items += view.seen and _edited(view, layout, stored)
         m_hash = None if item in waits or base.waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
-        plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)
+        plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))
         place = (view.board, view.id, m_hash, view.updated_at, tolerated)
         plan.items.append(ItemBase(*place, base.m, base.p, linked, held))
         plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]

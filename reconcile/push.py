@@ -80,9 +80,18 @@ class ItemPush:
         return {column_id: cell.form for column_id, cell in self.cells.items()}
 
     def drop(self, column_id: str, layout: Layout) -> None:
-        """Leave out the fields that this column shows: they go on waiting."""
+        """Leave out the fields that this column shows: they go on waiting. A slot that was to show another row, or
+        none, waits as a whole.
+        """
         for number in [n for n in self.targets if column_id in layout.fields[n].cells]:
+            place = layout.fields[number].slot
+            slot = layout.slots[place]
             self.forget(number, layout)
+            if slot.role in self.moved:
+                del self.moved[slot.role]
+                self.links[place] = self.left.pop(slot.role)
+                for other in slot.fields:
+                    self.forget(other, layout)
 
     def forget(self, number: int, layout: Layout) -> None:
         """Leave out one field."""

@@ -42,6 +42,9 @@ class World:
     Where an older rule made the keys: `outdated` are those, all of them, `rekeyed` what they are today, and `strangers`
     the slots (item, number) that the older rule alone linked to their row.
     `twins` are how many rows of each table the first sync found beside another one with their key.
+    `moved` are items that are linked to another row than the one they are remembered with, by the item ids in the rows;
+    `anew` those that meet their row as on the first day, with how many of their cells were tolerated before;
+    `unsure` those that were read and whose row holds an id that nobody knows; see `reconcile.ids`.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -64,3 +67,6 @@ class World:
     strangers: set[tuple[ItemKey, int]] = field(default_factory=set)
     rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
     outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    moved: set[ItemKey] = field(default_factory=set)
+    anew: dict[ItemKey, int] = field(default_factory=dict)
+    unsure: set[ItemKey] = field(default_factory=set)

@@ -9,7 +9,7 @@ value vanished without a newer one, or a line in the conflict log, is lost. In t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -141,7 +141,17 @@ def scene(connection: extensions.connection, sandbox: Sandbox, blind: Collection
         for row_id, row in rows.rows[table].items()
         if row["monday_item_id"] is not None
     }
+    _follow_ids(rows)
     return Scene(rows, items, held, up_to_date, created, unfinished, frozenset(blind))
+
+
+def _follow_ids(rows: Database) -> None:
+    """A project is the row that holds its item's id, whichever it is remembered with."""
+    board, role = BOARD_IDS["master"], RECORDS["master"][0]
+    for row_id, row in rows.rows["projects"].items():
+        item = row["monday_item_id"]
+        if item is not None and (board, int(item)) in rows.items:
+            rows.links[board, int(item), role] = row_id
 
 
 def seen(sandbox: Sandbox, board: str, item_id: int) -> Seen:
@@ -268,6 +278,48 @@ class Ledger:
     def insert(self, table: str, row: str, values: dict[str, str | None]) -> None:
         for column, value in values.items():
             self.in_row(table, row, column, None, value)
+
+    def exchange(self, rows: Mapping[str, Mapping[str, str | None]], items: Mapping[str, int]) -> None:
+        """A person exchanged the item ids of two projects (row → its values, row → its item from now on): each item is
+        compared with what the other row held before.
+        """
+        self.time += 1
+        one, other = rows
+        for column in self._columns("projects"):
+            kind = kind_of("projects", column)
+            now = {row: plain(kind, values[column]) for row, values in rows.items()}
+            met = {}
+            for row in rows:
+                old = self.typed.pop(("projects", row, column), None)
+                met[row] = old.was if old is not None and not old.met else now[row]
+            for row, was in ((one, met[other]), (other, met[one])):
+                if now[one] != now[other] or was != now[row]:
+                    self.touched["projects", row, column] = self.time
+                if now[row] != was:
+                    shown = frozenset({items[row]})
+                    self.typed["projects", row, column] = Edit(self.time, now[row], was, self._mark(), shown=shown)
+
+    def renew(self, table: str, was: str, now: str) -> None:
+        """A row came back with another uuid, and says what it said."""
+        self.typed = {_renewed(place, table, was, now): edit for place, edit in self.typed.items()}
+        self.landed = {_renewed(place, table, was, now): at for place, at in self.landed.items()}
+        for place in [place for place in self.touched if place[:2] == (table, was)]:
+            self.touched[table, now, str(place[2])] = self.touched.pop(place)
+        for rows in (self.inserted, self.deleted):
+            if was in rows:
+                rows.remove(was)
+                rows.add(now)
+        self.made = {item: now if row == was else row for item, row in self.made.items()}
+        for edit in self.said.values():
+            edit.link = now if edit.link == was else edit.link
+
+    def bring_back(self, row: str) -> None:
+        """The row of an item that is gone is to become an item again."""
+        self.time += 1
+        self.inserted.add(row)
+        self.made = {item: made for item, made in self.made.items() if made != row} | {
+            item: "" for item, made in self.made.items() if made == row
+        }
 
     def delete(self, row: str) -> None:
         self.time += 1
@@ -568,7 +620,24 @@ class Ledger:
 
     def final(self, after: Scene) -> list[str]:
         """Everything that is wrong when nothing moves any more."""
-        return [*self._apart(after), *self._unpointed(after), *self._unmade(after)]
+        return [*self._apart(after), *self._unpointed(after), *self._unmade(after), *self._unnamed(after)]
+
+    @staticmethod
+    def _unnamed(after: Scene) -> Iterator[str]:
+        """Every row of a live item has its id, and a row of one that is gone is marked, or listed."""
+        gone = {item for item, seen in after.items.items() if seen.board == "master" and seen.state != "active"}
+        for (board, item, role), link in after.rows.links.items():
+            row = after.rows.row("projects", link)
+            if (board, role) != (BOARD_IDS["master"], RECORDS["master"][0]) or row is None or row["monday_item_id"]:
+                continue
+            if item not in gone:
+                yield f"project {link} has lost the id of item {item}"
+            elif ("row", board, item, f"projects.{link}") not in after.rows.dead:
+                yield f"project {link} has no id, its item {item} is gone, and nobody is told"
+        for row_id, row in after.rows.rows["projects"].items():
+            told = any(place == f"projects.{row_id}" for _k, _b, _i, place in after.rows.dead)
+            if row["archived_at"] is None and int(row["monday_item_id"] or 0) in gone and not told:
+                yield f"project {row_id} has the id of an item that is gone, and nobody is told"
 
     def _apart(self, after: Scene) -> Iterator[str]:
         for item, now in after.items.items():
@@ -650,6 +719,10 @@ class Ledger:
             for other_id, other in after.rows.rows["users"].items()
             if other_id != row_id
         )
+
+
+def _renewed(place: RowField, table: str, was: str, now: str) -> RowField:
+    return (table, now, place[2]) if place[:2] == (table, was) else place
 
 
 def _shared(entry: Shown) -> set[str]:

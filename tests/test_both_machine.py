@@ -310,6 +310,51 @@ class Histories(History):
                     self._set(table, pointing, "customer_id", None)
             self._delete("customers", row)
 
+    @rule(one=picks, other=picks)
+    def exchange_item_ids(self, one: int, other: int) -> None:
+        live = self._projects(*self._items("master"))
+        first, second = self.pick(live, one), self.pick(live, other)
+        if first is None or second is None or first == second or self._unfinished():
+            return
+        rows = {row: self._values("projects", row) for row, _item in (first, second)}
+        for row, item in ((first[0], None), (second[0], first[1]), (first[0], second[1])):
+            self.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, row)
+        self.ledger.exchange(rows, {first[0]: second[1], second[0]: first[1]})
+        self.count("ids moved")
+
+    @rule(pick=picks)
+    def load_a_project_anew(self, pick: int) -> None:
+        """Under another uuid."""
+        if (found := self.pick(self._projects(*self._items("master")), pick)) and not self._unfinished():
+            new = str(uuid.uuid5(uuid.NAMESPACE_OID, f"anew {found[0]}"))
+            self.sql("UPDATE projects SET id = %s WHERE id = %s", new, found[0])
+            self.ledger.renew("projects", found[0], new)
+            self.count("ids moved")
+
+    @rule(pick=picks, gone=st.booleans())
+    def empty_an_item_id(self, pick: int, gone: bool) -> None:
+        items = (
+            self._items("master")
+            if not gone
+            else [*self._items("master", "archived"), *self._items("master", "deleted")]
+        )
+        found = self.pick(self._projects(*items), pick)
+        if found and not self._unfinished() and self._is_remembered(*found):
+            self.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", found[0])
+            self.count("ids moved")
+
+    @rule(pick=picks, whole=st.booleans())
+    def bring_a_project_back(self, pick: int, whole: bool) -> None:
+        """It was marked since its item is gone; with its id emptied it is to become an item again."""
+        marked = self.rows("SELECT id::text FROM projects WHERE archived_at IS NOT NULL ORDER BY created_at, id")
+        if (found := self.pick(marked, pick)) and not self._unfinished():
+            self.sql("UPDATE projects SET archived_at = NULL WHERE id = %s", found[0])
+            if whole:
+                self.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", found[0])
+            if self.rows("SELECT FROM projects WHERE id = %s AND monday_item_id IS NULL", found[0]):
+                self.ledger.bring_back(found[0])
+            self.count("ids moved")
+
     # The commands
 
     @rule(read=st.sampled_from(PULLS), policy=st.sampled_from(POLICIES), rehearse=st.sampled_from([False, False, True]))
@@ -492,6 +537,24 @@ class Histories(History):
     def _row(self, table: str, pick: int) -> str | None:
         found = self.pick(self.rows(f"SELECT id::text FROM {table} ORDER BY created_at, id"), pick)
         return found[0] if found else None
+
+    def _projects(self, *items: int) -> list[tuple[str, int]]:
+        """(row, item) of projects that hold one of these ids, which a run has met."""
+        return self.rows(
+            "SELECT p.id::text, p.monday_item_id FROM projects p JOIN monday_sync.sync_item i"
+            " ON i.item_id = p.monday_item_id WHERE p.monday_item_id = ANY(%s) AND i.board_id = %s ORDER BY i.item_id",
+            list(items), BOARD_IDS["master"],
+        )  # fmt: skip
+
+    def _is_remembered(self, row: str, item: int) -> bool:
+        """Whether a run has met the item with this row: else an emptied id says nothing of whose row it was."""
+        link = "SELECT FROM monday_sync.sync_link WHERE item_id = %s AND role = 'project' AND row_id = %s"
+        return bool(self.rows(link, item, row))
+
+    def _values(self, table: str, row: str) -> dict[str, str | None]:
+        found = "SELECT jsonb_object_agg(key, value) FROM jsonb_each_text((SELECT to_jsonb(t) FROM {} t WHERE id = %s))"
+        ((values,),) = self.rows(found.format(table), row)
+        return dict(values)
 
     def _set(self, table: str, row: str, column: str, value: str | None) -> None:
         ((was,),) = self.rows(f"SELECT {column}::text FROM {table} WHERE id = %s", row)

@@ -17,6 +17,7 @@ from monday_api import BOARDS
 from opening.local import recall
 from postgres import migrate
 from postgres.connection import OLDEST_SERVER
+from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
 from postgres.place import read_bound, read_itself
 from postgres.readable import unreadable_in
@@ -27,6 +28,7 @@ from reconcile.place import judge
 
 _PATIENCE_S: Final = 0.3
 _LONG_AGO: Final = timedelta(hours=48)
+_SHOWN: Final = 10
 
 
 def examine_database(settings: Settings) -> Iterator[Finding]:
@@ -209,7 +211,7 @@ def _examine_boards(tx: Transaction, now: Any) -> Iterator[Finding]:
 def _examine_open(tx: Transaction) -> Iterator[Finding]:
     counts: dict[str, int] = dict(
         tx.rows(
-            "SELECT kind, count(*) FROM monday_sync.sync_dead GROUP BY kind UNION ALL"
+            f"SELECT kind, count(*) FROM monday_sync.sync_dead d WHERE NOT {IS_CLAIM} GROUP BY kind UNION ALL"  # noqa: S608
             " SELECT 'conflict', count(*) FROM monday_sync.sync_conflict WHERE state = 'open'"
         )
     )
@@ -223,7 +225,17 @@ def _examine_open(tx: Transaction) -> Iterator[Finding]:
     for kind, (what, fix) in names.items():
         if counts.get(kind):
             yield warning("open", f"{counts[kind]:,} {what}", fix)
-    if not any(counts.values()):
+    claims = tx.rows(
+        f"SELECT place, item_id, reason, count(*) OVER () FROM monday_sync.sync_dead d WHERE {IS_CLAIM}"  # noqa: S608
+        f" ORDER BY first_seen DESC, place LIMIT {_SHOWN}"
+    )
+    for place, item_id, reason, _count in claims:
+        says, _, fix = reason.partition(": ")
+        yield warning("open", f"{place} with item {item_id}: {says}", fix)
+    if claims and claims[0][3] > len(claims):
+        more = f"{claims[0][3] - len(claims):,} more rows whose monday_item_id is nobody's"
+        yield warning("open", more, "see the reasons: SELECT * FROM monday_sync.sync_dead")
+    if not any(counts.values()) and not claims:
         yield ok("open", "nothing waits for a person")
 
 

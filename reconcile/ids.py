@@ -1,0 +1,117 @@
+"""Which row is an item's: the one that holds its `monday_item_id`, whichever row it was before.
+
+A row's own id (uuid) may change when a table is loaded anew, and a person may write an item's id into another row. What
+the item was remembered with goes on to count, so that only what the other row holds differently is an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import msgspec
+
+from models import RowId
+from reconcile.base import Stored
+from reconcile.rows import Layout
+from reconcile.world import ItemKey
+
+
+class Place(Enum):
+    """Where the row of an item is: MOVED, another row holds its id; ANEW, that is one which was told of as another job
+    before, so that both meet for the first time; EMPTIED, its row's id was cleared; LEFT, its row is another item's
+    now, and no other row is its own; UNSURE, its row holds an id that no known item has.
+    """
+
+    MOVED = auto()
+    ANEW = auto()
+    EMPTIED = auto()
+    LEFT = auto()
+    UNSURE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """An active item whose remembered row (`link`) does not hold its id.
+
+    `there`: that row is there; `holds` is the id in it, `others` whether an active item has that one, `waits` whether
+    the row would become an item. `holder` is the row with the item's own id, `alike` whether it was listed as one that
+    looks like an item.
+    """
+
+    item: ItemKey
+    link: RowId | None
+    there: bool
+    holds: int | None
+    others: bool
+    waits: bool
+    holder: RowId | None
+    alike: bool
+
+    def place(self, known: Container[ItemKey] = ()) -> Place:
+        """`known` are items that are about to become known."""
+        if self.holder is not None:
+            return Place.ANEW if self.alike else Place.MOVED
+        if self.holds is None:
+            return Place.EMPTIED
+        return Place.LEFT if self.others or (self.item[0], self.holds) in known else Place.UNSURE
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A row that was an item's until its id was written into another one (`holder`): nobody said what it is now."""
+
+    item: ItemKey
+    table: str
+    row: RowId
+    holder: RowId
+
+    @property
+    def where(self) -> str:
+        return f"{self.table}.{self.row}"
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"{self.where} was the item's row until its monday_item_id was written into {self.table}.{self.holder}: "
+            "delete it if they are one, or else delete this line of monday_sync.sync_dead, which keeps it from "
+            "becoming an item"
+        )
+
+
+def follow(stored: Stored, astray: Astray, place: Place, layout: Layout) -> LeftBehind | None:
+    """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
+    if place is Place.MOVED:
+        stored.links[layout.record] = astray.holder
+        table = layout.slots[layout.record].table
+        if astray.waits and astray.link is not None and astray.holder is not None:
+            return LeftBehind(astray.item, table, astray.link, astray.holder)
+    elif place is Place.LEFT:
+        stored.links[layout.record] = None
+    return None
+
+
+CLAIMS = {
+    "unknown": "no item of the board has this monday_item_id: correct it, or empty it if the row is to become an item, "
+    "or set archived_at if its item is gone",
+    "gone": "the item of this monday_item_id is archived or deleted on monday.com: restore it there, or empty the "
+    "monday_item_id if the row is to become an item again, or set archived_at",
+    "twice": "another row has this monday_item_id too, and is the item's: empty it or correct it",
+    "emptied": "its item is archived or deleted on monday.com, and its monday_item_id was emptied: clear archived_at "
+    "if the row is to become an item again, or write the id back",
+}
+"""Why a row's `monday_item_id` waits for a person, by kind."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A row whose `monday_item_id` waits for a person, or does so no longer; `kind` is one of `CLAIMS`."""
+
+    board_id: int
+    item_id: int
+    place: str
+    kind: str = ""
+
+    @property
+    def reason(self) -> str:
+        return CLAIMS[self.kind]
