@@ -178,6 +178,7 @@ class Rig:
             "DATABASE_URL": address,
             "SYNC_CACHE_DIR": str(self.cache),
             "SYNC_LOG_DIR": str(self.folder / "logs"),
+            "SYNC_STATE_DIR": str(self.folder / "state"),
         }
 
     def _observed(
