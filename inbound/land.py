@@ -14,6 +14,7 @@ from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
+from postgres.rules import read_rules
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
@@ -42,6 +43,8 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     if not options.yes:  # which says that they are other jobs
         plan.would_merge += plan.lookalikes
+    if run.dry and plan.writes:
+        run.report.notes += read_rules(tx).note()
     applied = None
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):

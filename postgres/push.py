@@ -7,14 +7,17 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import psycopg2
 from psycopg2 import sql
 
 from models import TABLES, RowId
-from postgres.apply import records
-from postgres.faults import ROW_REFUSED, reason_of
-from postgres.items import places, write_items
-from postgres.state import Present, row_hash
+from postgres.faults import is_rows_fault
+from postgres.items import places, rows_by_id, write_items
+from postgres.rules import Rules, read_rules
+from postgres.state import Present, row_hash, tracked_columns
 from postgres.transaction import Transaction
+from postgres.writing import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred
+from reconcile.hub import POSITION
 from reconcile.plan import ItemBase, Update
 from reconcile.push import Refused
 from reconcile.rows import STAFF_ROLE, Layout
@@ -43,22 +46,20 @@ def prepare_rows(
 ) -> Prepared:
     """Complete rows whose content is still what it was when the plan was made, and look at the others (`tables`)."""
     done = Prepared()
+    rules = read_rules(tx) if any(completed.values()) else Rules()
     for table, updates in completed.items():
         by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
         for update in updates:
             by_columns[tuple(update.changes)].append(update)
         for columns, group in sorted(by_columns.items()):
-            written = _complete(tx, table, present, columns, group, hashes, done)
+            written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
             done.completed[table] += len(written)
     for table in TABLES:
         rest = sorted(row for row, of in tables.items() if of == table and row not in done.hashes)
         if not rest:
             continue
-        statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])")
-        now: dict[RowId, str] = dict(
-            tx.rows(statement.format(hash=row_hash(table, present[table]), table=tx.table(table)), (rest,))
-        )
+        now = _contents(tx, table, present, rest)
         done.moved |= {row for row in rest if now.get(row) != hashes[row]}
         done.hashes |= {row: content for row, content in now.items() if content == hashes[row]}
     return done
@@ -72,30 +73,91 @@ def _complete(
     updates: Sequence[Update],
     hashes: Mapping[RowId, str],
     done: Prepared,
+    rules: Rules,
 ) -> dict[RowId, str]:
-    """Row → its content now, of those that were updated. One that the database refuses is left as it is."""
+    """Row → its content now, of those that were updated. One that the database refuses is left as it is, and so is one
+    that its owner's triggers or rules would not have as it was sent: the next run looks at what it is then."""
+    refused: dict[RowId, str] = {}
+    try:
+        with tx.savepoint() as part:
+            written = _write_completed(tx, table, present, columns, updates, hashes, rules)
+            look_at_deferred(tx, rules)
+            if rules.rewriting:
+                refused = _not_as_sent(tx, table, present, updates, hashes, written)
+            part.kept = not refused
+        if part.kept:
+            return written
+    except psycopg2.Error as error:
+        if not is_rows_fault(error):
+            raise
+        refused = {updates[0].id: rules.reason(table, error)} if len(updates) == 1 else {}
+    for row, reason in refused.items():
+        logger.warning("row not completed table=%s row=%s reason=%s", table, row, reason)
+    done.refused |= refused
+    found: dict[RowId, str] = {}
+    for update in updates:
+        if update.id not in refused:
+            found |= _complete(tx, table, present, columns, [update], hashes, done, rules)
+    return found
+
+
+def _write_completed(
+    tx: Transaction,
+    table: str,
+    present: Present,
+    columns: tuple[str, ...],
+    updates: Sequence[Update],
+    hashes: Mapping[RowId, str],
+    rules: Rules,
+) -> dict[RowId, str]:
+    content, name = row_hash(table, present[table]), tx.table(table)
+    ids = [update.id for update in updates]
     statement = sql.SQL(
         "UPDATE {table} AS t SET {set}, updated_at = now() FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
         " JOIN unnest(%s::uuid[], %s::text[]) AS h (id, content) ON h.id = s.id"
-        " WHERE t.id = s.id AND {hash} = h.content RETURNING t.id::text, {hash}"
+        " WHERE t.id = s.id AND {hash} = h.content"
     ).format(
-        table=tx.table(table),
+        table=name,
         set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-        hash=row_hash(table, present[table]),
+        hash=content,
     )
-    ids = [update.id for update in updates]
-    try:
-        with tx.savepoint():
-            return dict(tx.rows(statement, (records(updates), ids, [hashes[row] for row in ids])))
-    except ROW_REFUSED as error:
-        if len(updates) == 1:
-            logger.warning("row not completed table=%s row=%s reason=%s", table, ids[0], reason_of(error))
-            done.refused[ids[0]] = reason_of(error)
-            return {}
-    found: dict[RowId, str] = {}
+    params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
+    if not rules.rewrites_updates(table):
+        return dict(tx.rows(sql.SQL("{} RETURNING t.id::text, {}").format(statement, content), params))
+    there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
+    tx.execute(statement, params)
+    now = _contents(tx, table, present, ids)
+    return {row: now[row] for row, was in there.items() if was == hashes[row] and row in now}
+
+
+def _contents(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> dict[RowId, str]:
+    statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])")
+    return dict(tx.rows(statement.format(hash=row_hash(table, present[table]), table=tx.table(table)), (sorted(ids),)))
+
+
+def _not_as_sent(
+    tx: Transaction,
+    table: str,
+    present: Present,
+    updates: Sequence[Update],
+    hashes: Mapping[RowId, str],
+    written: Mapping[RowId, str],
+) -> dict[RowId, str]:
+    """Rows that a trigger or rule left out, or stored otherwise in a column that monday is told of, with the reason."""
+    told, now = set(tracked_columns(table)), _contents(tx, table, present, [update.id for update in updates])
+    stored = {row[0]: row for row in rows_by_id(tx, table, present, written)}
+    refused: dict[RowId, str] = {}
     for update in updates:
-        found |= _complete(tx, table, present, columns, [update], hashes, done)
-    return found
+        if update.id not in written:
+            if now.get(update.id) == hashes[update.id]:
+                refused[update.id] = SKIPPED
+        elif any(
+            stored[update.id][POSITION[table][column]] != after
+            for column, (_before, after) in update.changes.items()
+            if column in told
+        ):
+            refused[update.id] = CHANGED
+    return refused
 
 
 def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> None:

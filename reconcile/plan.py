@@ -203,11 +203,11 @@ def _keep_keys(world: World, links: Mapping[ItemKey, Links], hub: Hub, plan: Pla
             if key in world.derived[table]:
                 if has_it and key not in released:
                     claimed.setdefault(key, row)
-            elif row in plan.in_step and _is_natural(key) and not has_it:
+            elif row in plan.in_step and is_natural(key) and not has_it:
                 released.add(key)
 
 
-def _is_natural(key: str) -> bool:
+def is_natural(key: str) -> bool:
     """Whether a key is made of what a row says, and not of the item that shows it."""
     return not key.startswith(("slot:", "item:"))
 

@@ -17,6 +17,7 @@ from monday_api import BOARDS
 from postgres import migrate
 from postgres.connection import OLDEST_SERVER
 from postgres.lease import Holder
+from postgres.rules import read_rules
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
@@ -139,6 +140,16 @@ def _examine_models(tx: Transaction) -> Iterator[Finding]:
         yield ok("models", f"{text} ({', '.join(narrow[:5])}{', …' if len(narrow) > 5 else ''})")
 
 
+def _examine_rules(tx: Transaction) -> Iterator[Finding]:
+    """What the tables' owner has them refuse or change: it is met when rows are written, and not before."""
+    named = read_rules(tx).unforeseen()
+    if named:
+        text = "what these refuse is set aside, and what they change stays as they change it, unforeseen by a dry run"
+        yield ok("rules", f"{text}: {'; '.join(named)}")
+    else:
+        yield ok("rules", "no constraint, trigger or rule that a dry run cannot foretell")
+
+
 def _is_field(table: str, column: str) -> bool:
     return table in TABLES and column in fields_of(table)
 
@@ -232,5 +243,6 @@ _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
     "privileges": _examine_privileges,
     "tables": _examine_tables,
     "models": _examine_models,
+    "rules": _examine_rules,
     "sync state": _examine_state,
 }
