@@ -23,7 +23,7 @@ from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, row_hash
 from postgres.transaction import Transaction
 from postgres.writing import EVERYTHING, Refused, RowWriter, look_at_deferred, pointers
-from reconcile.base import FORCE
+from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.keys import row_keys
@@ -96,6 +96,8 @@ class Applier:
             self._rules = read_rules(self._tx)
             self._writer.rules = self._rules
             self._write_tables(plan)
+        self._applied.inserted.update(self._writer.inserted)
+        self._applied.updated.update(self._writer.updated)
         if self._rules.rewriting or self._writer.refused or self._writer.dropped:
             self._take_stock(plan)
         places = self._item_places(plan.items)  # before their links are taken away
@@ -122,22 +124,22 @@ class Applier:
         except psycopg2.Error as error:
             if not is_rows_fault(error):
                 raise
-            self._applied, self._absent, self._adrift = Applied(), set(), {}
+            self._absent, self._adrift = set(), {}
             self._writer = RowWriter(self._tx, self._rules, at_once=True)
             self._write_rows(plan)
 
     def _write_rows(self, plan: Plan) -> None:
         for table in TABLES:
-            if plan.inserts[table]:
-                rows = [self._without_absent(table, row) for row in plan.inserts[table]] if self._absent else None
-                self._applied.inserted[table] = self._writer.insert(table, rows or plan.inserts[table])
-                new = {row[0] for row in plan.inserts[table]}
-                self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
-            if plan.updates[table]:
-                updates = plan.updates[table]
-                if self._absent:
-                    updates = [self._update_without_absent(table, update) for update in updates]
-                self._applied.updated[table] = self._writer.update(table, updates)
+            rows: Sequence[RowValues] = plan.inserts[table]
+            updates: Sequence[Update] = plan.updates[table]
+            if not rows and not updates:
+                continue
+            if self._absent:
+                rows = [self._without_absent(table, row) for row in rows]
+                updates = [self._update_without_absent(table, update) for update in updates]
+            self._writer.write(table, rows, updates)
+            new = {row[0] for row in rows}
+            self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
     def _without_absent(self, table: str, row: RowValues) -> RowValues:
         """A new row whose pointers to rows that were refused are empty for now."""
@@ -220,9 +222,11 @@ class Applier:
             yield item
 
     def _leave_open(self, item: ItemBase) -> None:
+        """Its hash stays beside the mark, by which the next run tells that nobody has edited it since."""
         if item.m_hash is not None:
             self._opened += 1
-            item.m_hash = None if self._opened <= _AGAIN_AT_ONCE else ""
+            mark = AGAIN if self._opened <= _AGAIN_AT_ONCE else AGAIN_LATER
+            item.m_hash = mark + content_of(item.m_hash)
 
     def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
         """The slots that stand as they did before this run: those of refused rows, and those of which the row is not

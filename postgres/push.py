@@ -151,12 +151,11 @@ def _not_as_sent(
         if update.id not in written:
             if now.get(update.id) == hashes[update.id]:
                 refused[update.id] = SKIPPED
-        elif any(
-            stored[update.id][POSITION[table][column]] != after
-            for column, (_before, after) in update.changes.items()
-            if column in told
-        ):
-            refused[update.id] = CHANGED
+            continue
+        holds = {column: stored[update.id][POSITION[table][column]] for column in update.changes}
+        if any(holds[column] != after for column, (_before, after) in update.changes.items() if column in told):
+            same = all(holds[column] == before for column, (before, _after) in update.changes.items())
+            refused[update.id] = SKIPPED if same else CHANGED
     return refused
 
 

@@ -32,7 +32,7 @@ WITH ours AS MATERIALIZED (
     JOIN pg_attribute a ON a.attrelid = f.oid AND a.attnum = d.refobjsubid
     WHERE d.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass) GROUP BY 1, 2, 3
 )
-SELECT f.relname, 'trigger', g.tgname, NULL::text[], p.proname, false, ''
+SELECT f.relname::text, 'trigger', g.tgname::text, NULL::text[], p.proname::text, false, ''
 FROM family f JOIN pg_trigger g ON g.tgrelid = f.oid JOIN pg_proc p ON p.oid = g.tgfoid
 WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 20 <> 0
 UNION SELECT f.relname, CASE w.ev_type WHEN '3' THEN 'insert rule' ELSE 'update rule' END, w.rulename, NULL, NULL,

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ROWS_A_STATEMENT = 5_000
-_NOT_NULL = "23502"
+_NOT_NULL, _TAKEN = "23502", "23505"
 _FRUITLESS = 3
 """Rows in a row of which no column is to blame for the same refusal, before nobody looks for one any more."""
 _ALWAYS = frozenset({"id", "monday_item_id", "archived_at", "roles"})
@@ -63,6 +63,16 @@ class _Job(Generic[T]):
     values: Callable[[T], dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T]):
+    """A row that cannot have what another row has; that one may be about to give it up."""
+
+    job: _Job[T]
+    row: T
+    omit: frozenset[str]
+    taken: frozenset[str]
+
+
 @dataclass(slots=True)
 class RowWriter:
     """`dropped` are columns of landed rows that were left out; `idle` rows of which nothing was left to be written."""
@@ -74,11 +84,31 @@ class RowWriter:
     refused: list[Refused] = field(default_factory=list)
     dropped: dict[RowId, frozenset[str]] = field(default_factory=dict)
     idle: set[RowId] = field(default_factory=set)
+    inserted: Counter[str] = field(default_factory=Counter)
+    updated: Counter[str] = field(default_factory=Counter)
+    _gone: set[RowId] = field(default_factory=set)
+    _waiting: list[_Waiting[Any]] = field(default_factory=list)
+    _may_wait: bool = False
     _learned: dict[tuple[str, str], list[frozenset[str]]] = field(default_factory=lambda: defaultdict(list))
     _fruitless: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def insert(self, table: str, rows: Sequence[RowValues]) -> int:
-        """New rows by COPY; how many landed."""
+    def write(self, table: str, rows: Sequence[RowValues], updates: Sequence[Update]) -> None:
+        """New and changed rows of one table. Values that rows hand on or exchange under a unique index are written once
+        all of them have let go."""
+        self._may_wait = bool(updates)
+        self._insert(table, rows)
+        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
+        for update in updates:
+            by_columns[tuple(update.changes)].append(update)
+        for columns, group in sorted(by_columns.items()):
+            self._update(table, columns, group)
+        self._may_wait = False
+        waiting, self._waiting = self._waiting, []
+        while waiting:
+            waiting = self._exchange(waiting)
+
+    def _insert(self, table: str, rows: Sequence[RowValues]) -> None:
+        """By COPY."""
         columns = TABLES[table].__struct_fields__
 
         def write(part: Sequence[RowValues], omit: frozenset[str]) -> int:
@@ -93,7 +123,8 @@ class RowWriter:
         def values(row: RowValues) -> dict[str, Any]:
             return dict(zip(columns, row, strict=True))
 
-        return self._run(_Job(table, True, columns, write, lambda row: row[0], values), rows)
+        if rows:
+            self._land(_Job(table, True, columns, write, lambda row: row[0], values), rows, frozenset())
 
     def _insert_select(self, table: str, names: sql.Composable, rows: Sequence[RowValues]) -> int:
         """As people's own programs would, so that the table's rules see it."""
@@ -107,14 +138,9 @@ class RowWriter:
             for part in parts
         )
 
-    def update(self, table: str, updates: Sequence[Update]) -> int:
-        """Changed columns by one UPDATE a set of columns; how many rows were changed."""
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        return sum(self._update(table, columns, group) for columns, group in sorted(by_columns.items()))
+    def _update(self, table: str, columns: tuple[str, ...], group: Sequence[Update]) -> None:
+        """One UPDATE for all rows in which the same columns change."""
 
-    def _update(self, table: str, columns: tuple[str, ...], group: Sequence[Update]) -> int:
         def write(part: Sequence[Update], omit: frozenset[str]) -> int:
             kept = [column for column in columns if column not in omit]
             if not kept:
@@ -125,15 +151,38 @@ class RowWriter:
             return sum(self.tx.execute(statement, (as_json(map(changed_values, some)),)) for some in parts)
 
         job = _Job(table, False, columns, write, lambda update: update.id, changed_values)
-        return self._run(job, group) - len(self.idle & {update.id for update in group})
+        self._land(job, group, frozenset())
+
+    def _exchange(self, waiting: list[_Waiting[Any]]) -> list[_Waiting[Any]]:
+        """Write rows after all of them have let go of what they are to change; those that stay where one of them is
+        refused even then."""
+        with self.tx.savepoint() as part:
+            for each in waiting:
+                self._let_go(each)
+            failed = [each for each in waiting if self._attempt(each.job, [each.row], each.omit) is not None]
+            part.kept = not failed
+        for each in waiting if part.kept else failed:
+            if part.kept:
+                self._landed(each.job, [each.row], each.omit, "")
+            else:
+                self._land(each.job, [each.row], each.omit)
+        return [each for each in waiting if each not in failed] if failed else []
+
+    def _let_go(self, each: _Waiting[Any]) -> None:
+        """Empty for the moment what a row is to change, if that may be."""
+        columns = [] if each.job.new else sorted(each.taken.intersection(each.job.columns) - each.omit)
+        if not columns:
+            return
+        empty = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for column in columns)
+        statement = sql.SQL("UPDATE {} SET {} WHERE id = %s").format(self.tx.table(each.job.table), empty)
+        try:
+            with self.tx.savepoint():
+                self.tx.execute(statement, (each.job.id_of(each.row),))
+        except psycopg2.Error as error:
+            if not is_rows_fault(error):
+                raise
 
     # Finding what is refused
-
-    def _run(self, job: _Job[T], rows: Sequence[T]) -> int:
-        before = len(self.refused)
-        if rows:
-            self._land(job, rows, frozenset())
-        return len(rows) - sum(not refused.columns for refused in self.refused[before:])
 
     def _land(self, job: _Job[T], rows: Sequence[T], omit: frozenset[str], why: str = "") -> None:
         """Write rows without the columns of `omit`, which were refused because of `why`."""
@@ -152,15 +201,24 @@ class RowWriter:
             return
         blamed = self._droppable(job, self.rules.blamed(job.table, error), omit) if broken else []
         if blamed:
-            self._land(job, rows, omit | blamed[0], why or self.rules.reason(job.table, error))
+            self._land_without(job, rows, omit | blamed[0], why or self.rules.reason(job.table, error))
             return
         if broken and error.pgcode == _NOT_NULL:  # and there is nothing else that could stand there
             for row in rows:
-                self._refuse(job.table, job.id_of(row), why or self.rules.reason(job.table, error))
+                reason = why or self.rules.reason(job.table, error)
+                self._refuse(job.table, job.id_of(row), f"the database refused it: {reason}")
             return
         middle = len(rows) // 2
         for half in (rows[:middle], rows[middle:]):
             self._land(job, half, omit, why)
+
+    def _land_without(self, job: _Job[T], rows: Sequence[T], omit: frozenset[str], why: str) -> None:
+        kept = [row for row in rows if self._substance(job, row, omit)]
+        if kept:
+            self._land(job, kept, omit, why)
+        for row in rows:
+            if not self._substance(job, row, omit):
+                self._refuse(job.table, job.id_of(row), f"the database refused it: {why}")
 
     def _attempt(self, job: _Job[T], rows: Sequence[T], omit: frozenset[str]) -> psycopg2.Error | None:
         """Write rows, or leave everything as it was and give the reason. Raises what is no row's fault."""
@@ -182,6 +240,9 @@ class RowWriter:
         reason = why or self.rules.reason(job.table, error)
         key = (job.table, reason)
         named = self.rules.blamed(job.table, error)
+        if self._may_wait and error.pgcode == _TAKEN:
+            self._waiting.append(_Waiting(job, row, omit, frozenset().union(*named)))
+            return
         ways = self._droppable(job, named, omit)
         for columns in [*ways, *([frozenset().union(*ways)] if len(ways) > 1 else [])]:
             again = self._attempt(job, [row], omit | columns) if self._substance(job, row, omit | columns) else error
@@ -297,13 +358,11 @@ class RowWriter:
     # What became of them
 
     def _landed(self, job: _Job[T], rows: Sequence[T], omit: frozenset[str], why: str) -> None:
-        if not omit:
-            return
-        gone = {refused.row for refused in self.refused if not refused.columns}
-        for row in rows:
+        there = [row for row in rows if job.id_of(row) not in self._gone] if self._gone else rows
+        if not omit.issuperset(job.columns):
+            (self.inserted if job.new else self.updated)[job.table] += len(there)
+        for row in there if omit else ():
             row_id, values = job.id_of(row), job.values(row)
-            if row_id in gone:
-                continue
             self.dropped[row_id] = omit
             lost = frozenset(column for column in omit if not job.new or values[column] is not None)
             if lost:  # else the column's default stands for an empty cell
@@ -313,6 +372,7 @@ class RowWriter:
     def _refuse(self, table: str, row: RowId, reason: str) -> None:
         logger.warning("row refused table=%s row=%s reason=%s", table, row, reason)
         self.refused.append(Refused(table, row, reason))
+        self._gone.add(row)
 
 
 def look_at_deferred(tx: Transaction, rules: Rules) -> None:

@@ -127,7 +127,8 @@ def _second_rows(plan: Plan, known_items: Mapping[str, int], thresholds: Thresho
 
 def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
     for table, every_update in plan.updates.items():
-        updates = [update for update in every_update if update.changes.keys() != {"archived_at"}]  # see _too_many_gone
+        news = [update for update in every_update if update.id not in plan.again]
+        updates = [update for update in news if update.changes.keys() != {"archived_at"}]  # see _too_many_gone
         known = plan.known_rows.get(table, 0)
         limit = _limit(thresholds.max_change, CHANGE_FLOOR, CHANGE_SHARE, known)
         if len(updates) > limit:

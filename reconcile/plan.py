@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from models import TABLES, RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import FORCE, BaseValue, Stored, is_as_refused
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
@@ -87,7 +87,8 @@ class Plan:
 
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
-    projects, each with a row without item id that may be the same job; `twins` as in `World`.
+    projects, each with a row without item id that may be the same job; `twins` as in `World`. `again` are rows of items
+    of which something was refused and that nobody has edited since: what is tried again is no news.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -106,6 +107,7 @@ class Plan:
     unknown_stages: Counter[str] = field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
+    again: set[RowId] = field(default_factory=set)
     adopted_fields: int = 0
     adopted_differences: int = 0
     tolerated: Counter[str] = field(default_factory=Counter)
@@ -303,7 +305,10 @@ def _collect_items(
             plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
         if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
             continue
-        plan.edited_items += view.seen and _edited(view, layout, stored)
+        if stored is not None and view.seen and is_as_refused(stored.m_hash, view.m_hash):
+            plan.again.update(row for row in links[item] if row is not None)
+        else:
+            plan.edited_items += view.seen and _edited(view, layout, stored)
         m_hash = None if item in waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)

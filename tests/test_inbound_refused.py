@@ -1,4 +1,4 @@
-"""Rows that the database refuses, by a rule of its owner's: the value that is to blame waits, or the row; the rest lands."""
+"""What the database refuses by a rule of its owner's: the value that is to blame waits, or the row; the rest lands."""
 
 from __future__ import annotations
 
