@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -159,13 +159,72 @@ def _not_as_sent(
     return refused
 
 
-def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> None:
-    """New items' ids into their rows."""
+def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> dict[RowId, str]:
+    """New items' ids into their rows; those that the database refused, with the reason."""
     statement = sql.SQL(
         "UPDATE {table} t SET monday_item_id = w.item_id, updated_at = now()"
         " FROM unnest(%s::uuid[], %s::bigint[]) AS w (id, item_id) WHERE t.id = w.id AND t.monday_item_id IS NULL"
+    ).format(table=tx.table(table))
+
+    def link(rows: Sequence[RowId]) -> None:
+        tx.execute(statement, (list(rows), [items[row] for row in rows]))
+
+    return _halved(tx, table, list(items), link)
+
+
+def _halved(
+    tx: Transaction, table: str, rows: Sequence[RowId], write: Callable[[Sequence[RowId]], object]
+) -> dict[RowId, str]:
+    """Write rows; those that the database refuses are found by halving, and left as they are: row → reason."""
+    rules = read_rules(tx) if rows else Rules()
+
+    def refused(part: Sequence[RowId]) -> dict[RowId, str]:
+        try:
+            with tx.savepoint():
+                write(part)
+                look_at_deferred(tx, rules)
+        except psycopg2.Error as error:
+            if not is_rows_fault(error):
+                raise
+            if len(part) == 1:
+                reason = rules.reason(table, error)
+                logger.warning("row not written table=%s row=%s reason=%s", table, part[0], reason)
+                return {part[0]: reason}
+            middle = len(part) // 2
+            return refused(part[:middle]) | refused(part[middle:])
+        return {}
+
+    return refused(rows) if rows else {}
+
+
+def note_refused_rows(
+    tx: Transaction,
+    run_id: str,
+    table: str,
+    refused: Mapping[RowId, str],
+    board_id: int = 0,
+    items: Mapping[RowId, int] | None = None,
+) -> None:
+    """Rows that would not take what follows from a push (row → reason), each with an item that shows it: the first that
+    is known, else the one of `items`."""
+    if not refused:
+        return
+    tx.execute(
+        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"
+        " SELECT 'row', coalesce(i.board_id, %s), coalesce(i.item_id, w.item_id), %s || '.' || w.id, w.reason, %s"
+        " FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS w (id, item_id, reason)"
+        " LEFT JOIN LATERAL (SELECT board_id, item_id FROM monday_sync.sync_item WHERE w.id = ANY(links)"
+        " ORDER BY state <> 'active', board_id, item_id LIMIT 1) i ON true"
+        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason",
+        (
+            board_id,
+            table,
+            run_id,
+            list(refused),
+            [(items or {}).get(row, 0) for row in refused],
+            [f"the database refused it: {reason}" for reason in refused.values()],
+        ),
     )
-    tx.execute(statement.format(table=tx.table(table)), (list(items), list(items.values())))
 
 
 def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
@@ -232,43 +291,42 @@ def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> 
     )
 
 
-def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> None:
-    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept."""
+def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> dict[RowId, str]:
+    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept. Those whose rows
+    the database refused, with the reason."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
-    tx.execute(
-        sql.SQL(
-            "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
-            " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
-            " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
-            " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
-            " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
-            " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles"
-        ).format(users=tx.table("users")),
-        (sorted(ours - {STAFF_ROLE.partition(":")[2]}), sorted(people)),
-    )
+    statement = sql.SQL(
+        "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
+        " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
+        " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
+        " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
+        " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
+        " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles"
+    ).format(users=tx.table("users"))
+    words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
+    return _halved(tx, "users", sorted(people), lambda part: tx.execute(statement, (words, list(part))))
 
 
-def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> None:
+def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
     """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
-    the smallest item id. A policy that a person edited keeps what it has, and its edit."""
-    tx.execute(
-        sql.SQL(
-            "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
-            " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
-            " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
-            " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
-            " ORDER BY q.policy_id, q.monday_item_id),"
-            " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
-            " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
-            " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
-            " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
-            " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
-            " WHERE s.table_name = 'policies' AND s.row_id = m.id"
-        ).format(
-            policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
-        ),
-        (sorted(projects), sorted(projects)),
+    the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
+    database refused, with the reason."""
+    statement = sql.SQL(
+        "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
+        " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
+        " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
+        " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
+        " ORDER BY q.policy_id, q.monday_item_id),"
+        " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
+        " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
+        " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
+        " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
+        " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
+        " WHERE s.table_name = 'policies' AND s.row_id = m.id"
+    ).format(
+        policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
     )
+    return _halved(tx, "policies", sorted(projects), lambda part: tx.execute(statement, (list(part), list(part))))
 
 
 def note_refused(

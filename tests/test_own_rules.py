@@ -574,3 +574,54 @@ def test_e_mails_that_are_exchanged_or_handed_on_land_under_a_unique_index(synce
         f"owner{number}@mail.example" for number in told.values()
     ]
     settled(synced)
+
+
+@pytest.mark.parametrize("how", ["BEFORE UPDATE", "AFTER UPDATE"])
+def test_a_row_that_will_not_take_its_items_id_stops_no_push_and_makes_no_second_item(
+    synced: Company, how: str
+) -> None:
+    rule = trigger(
+        "projects",
+        "IF NEW.description = 'stubborn' AND NEW.monday_item_id IS NOT NULL"
+        " THEN RAISE 'no' USING ERRCODE = 'AB123'; END IF;",
+        how,
+    )
+    if how.startswith("AFTER"):
+        rule = rule.replace("CREATE TRIGGER", "CREATE CONSTRAINT TRIGGER")
+        rule = rule.replace(" FOR EACH", " DEFERRABLE INITIALLY DEFERRED FOR EACH")
+    synced.sql(rule)
+    for word in ("stubborn", "willing"):
+        synced.sql("INSERT INTO projects (name, description, status) VALUES (%s, %s, 'pending')", f"New {word}", word)
+    before = len(jobs(synced))
+    for _ in range(2):
+        ended = synced.run("--json", program=PUSH)
+        assert ended.code == 5, ended.err
+        assert "AB123" in ended.report["details"]["quarantined"][0]["reason"]
+        assert len(jobs(synced)) == before + 2
+        assert synced.value("SELECT monday_item_id IS NOT NULL FROM projects WHERE description = 'willing'")
+    synced.sql("DROP TRIGGER owners ON projects")
+    assert synced.sync("--full").writes >= 0
+    assert synced.value("SELECT count(*) FROM projects WHERE description IN ('stubborn', 'willing')") == 2
+
+
+def test_roles_that_are_refused_stop_no_push(synced: Company) -> None:
+    item = jobs(synced)[0]
+    synced.sql("ALTER TABLE users ADD CONSTRAINT no CHECK (NOT roles && '{Estimator}')")
+    rep = synced.value("SELECT id::text FROM users ORDER BY id LIMIT 1")
+    synced.sql("UPDATE projects SET estimator_id = %s WHERE monday_item_id = %s", rep, item)
+    ended = synced.run("--json", program=PUSH)
+    assert ended.code == 5, ended.err
+    (told,) = ended.report["details"]["quarantined"]
+    assert "constraint=no" in told["reason"]
+
+
+def test_a_new_row_that_cannot_be_made_whole_is_named(synced: Company) -> None:
+    synced.sql(trigger("projects", "RAISE 'no' USING ERRCODE = 'AB123';", "BEFORE UPDATE"))
+    synced.sql("INSERT INTO projects (name, description) VALUES ('New', 'no status yet')")
+    before = len(jobs(synced))
+    ended = synced.run("--json", program=PUSH)
+    assert (ended.code, len(jobs(synced))) == (5, before), ended.err
+    assert "AB123" in ended.report["details"]["quarantined"][0]["reason"]
+    synced.sql("DROP TRIGGER owners ON projects")
+    assert synced.push().code == 0
+    assert len(jobs(synced)) == before + 1
