@@ -625,3 +625,18 @@ def test_a_new_row_that_cannot_be_made_whole_is_named(synced: Company) -> None:
     synced.sql("DROP TRIGGER owners ON projects")
     assert synced.push().code == 0
     assert len(jobs(synced)) == before + 1
+
+
+def test_what_a_trigger_says_where_no_row_is_written_is_shown_to_nobody(synced: Company) -> None:
+    """Not one on the sync's own tables either, which stops the run."""
+    synced.sql(
+        f"CREATE FUNCTION owners() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" RAISE insufficient_privilege USING MESSAGE = '{SECRET}', DETAIL = '{SECRET}'; END $$;"
+        "CREATE TRIGGER owners BEFORE INSERT ON monday_sync.sync_item FOR EACH ROW EXECUTE FUNCTION owners()"
+    )
+    edit(synced, jobs(synced)[0], {TEXT: "new"})
+    ended = synced.run()
+    assert ended.code == 2, ended.err
+    assert "42501" in ended.err
+    assert SECRET not in ended.err
+    assert all(SECRET not in path.read_text() for path in Path(synced.folder / "logs").iterdir())
