@@ -16,6 +16,7 @@ from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applier
 from postgres.ids import claims_query, keep_claims
+from postgres.rules import read_rules
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
@@ -47,6 +48,8 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
     if not options.yes:  # which says that they are other jobs
         plan.would_merge += plan.lookalikes
+    if run.dry and plan.writes:
+        run.report.notes += read_rules(tx).note()
     applied = None
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):

@@ -16,6 +16,7 @@ from postgres.encoding import narrowed
 from postgres.ids import astray_query
 from postgres.state import Known, Opening, Present, keep_hashes, read_opening
 from postgres.transaction import Transaction
+from reconcile.base import is_open
 from reconcile.errors import DriftError
 from reconcile.intake import hash_key
 from reconcile.rows import Layout, Limits, compile_layout
@@ -46,7 +47,7 @@ class Start:
     def open_items(self, board: str) -> Collection[int]:
         """Items with something left open: they are looked at again, changed or not."""
         return [
-            item_id for item_id, known in self.known(board).items() if known.m_hash is None and known.state == "active"
+            item_id for item_id, known in self.known(board).items() if is_open(known.m_hash) and known.state == "active"
         ]
 
     def watermark(self, board_id: int) -> datetime | None:

@@ -27,6 +27,7 @@ from postgres.push import (
     mark_told,
     move_keys,
     note_refused,
+    note_refused_rows,
     remember_items,
 )
 from postgres.state import Standing, read_standing
@@ -96,9 +97,9 @@ def _remember(
     forget_rows(tx, edits.lost)
     people, projects = _moved(run, sent)
     if people:
-        gather_roles(tx, run.layouts, people)
+        note_refused_rows(tx, run.run_id, "users", gather_roles(tx, run.layouts, people))
     if projects:
-        follow_customers(tx, start.present, projects)
+        note_refused_rows(tx, run.run_id, "projects", follow_customers(tx, start.present, projects))
     if push.settled or sent.delivered or sent.new:
         count_tolerated(tx)
 

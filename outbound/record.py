@@ -16,7 +16,7 @@ from monday.connection import READ_TIMEOUT_S
 from opening.begin import Start
 from postgres import journal
 from postgres.conflicts import add_conflicts
-from postgres.push import link_rows, mark_archived, remember_items
+from postgres.push import link_rows, mark_archived, note_refused_rows, remember_items
 from postgres.transaction import Transaction
 from reconcile.errors import DriftError
 from reconcile.intake import content_hash
@@ -67,7 +67,10 @@ def write_outcome(run: Run, tx: Transaction, outcome: Outcome) -> None:
         mark_archived(tx, run.layouts, outcome.archived)
     if outcome.created:
         journal.keep_item_ids(tx, outcome.number, [(place, item_id) for place, _row, item_id in outcome.created])
-        link_rows(tx, outcome.table, {row: item_id for _place, row, item_id in outcome.created})
+        items = {row: item_id for _place, row, item_id in outcome.created}
+        refused = link_rows(tx, outcome.table, items)
+        board_id = next(o.board_id for o in run.layouts.values() if o.slots[o.record].table == outcome.table)
+        note_refused_rows(tx, run.run_id, outcome.table, refused, board_id, items)
     if outcome.places:
         journal.drop_ops(tx, outcome.number, outcome.places)
 

@@ -71,6 +71,10 @@ def _claim(run: Run, start: Start, found: Found) -> None:
         claim(run, start, shown.marked)
 
 
+def _not_whole(why: str) -> str:
+    return f"the database would not take the row made whole ({why}): correct the row"
+
+
 class _Sender:
     def __init__(self, run: Run, start: Start, found: Found, stop: StopSignal) -> None:
         self._run, self._start, self._found, self._stop = run, start, found, stop
@@ -109,9 +113,13 @@ class _Sender:
         for item in left:
             self.sent.undelivered = self.sent.undelivered | set(item.causes.values())
             why = next((prepared.refused[row] for row in item.causes.values() if row in prepared.refused), None)
-            reason = f"the database would not take the row made whole ({why}): correct the row"
-            self.sent.refused += [Refused(item.board, item.id, name, reason, "") for name in item.cells if why]
+            self.sent.refused += [Refused(item.board, item.id, name, _not_whole(why), "") for name in item.cells if why]
         push.items = [item for item in push.items if item not in left] if left else push.items
+        for create in push.creates:
+            if create.row in prepared.refused:
+                layout = self._run.layouts[create.board]
+                place = f"{layout.slots[layout.record].table}.{create.row}"
+                self.sent.refused.append(Refused(create.board, 0, place, _not_whole(prepared.refused[create.row]), ""))
         push.creates = [create for create in push.creates if create.row not in unsure]
 
     def create(self, board: str, new: Sequence[ItemCreate]) -> None:

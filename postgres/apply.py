@@ -1,40 +1,41 @@
 """Carries out a plan in one transaction: new rows by COPY, changed columns by one UPDATE a set, then the sync's state.
 
-Nothing is touched when nothing differs. A row that the database refuses (a constraint of the user's own) is found by
-halving, left out with everything that depends on it, and reported; the rest lands.
+Nothing is touched when nothing differs. What the database refuses (a constraint or trigger of the user's own) is left
+out alone, a value or a row, and reported; the rest lands. What is remembered is what the rows really hold.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
+import psycopg2
 from msgspec import UNSET
-from psycopg2 import errors, sql
+from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import REFERENCES, TABLES, RowId
 from postgres.conflicts import add_conflicts, settle_open
 from postgres.copy import CopyText
-from postgres.faults import ROW_REFUSED, reason_of
+from postgres.faults import is_rows_fault
 from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
-from postgres.items import places, write_items
-from postgres.state import JSON_COLUMNS, LOOKALIKE, NAMESAKE, row_hash
+from postgres.items import places, rows_by_id, write_items
+from postgres.rules import Rules, read_rules
+from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
+from postgres.writing import EVERYTHING, Refused, RowWriter, look_at_deferred, pointers
+from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
-from reconcile.plan import ItemBase, Plan, Update
-from reconcile.rows import Layout
-from reconcile.world import RowValues, World
+from reconcile.keys import row_keys
+from reconcile.merge import Conflict
+from reconcile.plan import ItemBase, Plan, Update, is_natural
+from reconcile.rows import Field, Layout, folded_row, together, unfolded_row
+from reconcile.world import ItemKey, RowValues, World
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-_ROWS_A_STATEMENT = 5_000
+_AGAIN_AT_ONCE = 100
+"""Items of which something was refused that the next run tries again: one request. The others wait for the next whole
+read, or until somebody edits them."""
 _FORGET = """
 DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
 DELETE FROM monday_sync.sync_row;
@@ -53,42 +54,15 @@ _GONE = f"""
 DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
 WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {NAMESAKE}
 """  # noqa: S608  constants alone
-_FOREIGN_KEYS = {
-    table: tuple(
-        position for column, position in columns.items() if column.endswith("_id") and column != "monday_item_id"
-    )
-    for table, columns in POSITION.items()
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row that the database would not take: its table, and the rule's name. Never a value."""
-
-    table: str
-    row: RowId
-    reason: str
 
 
 @dataclass(slots=True)
 class Applied:
-    """Rows really written, by table; and the refused ones, which wait for a person."""
+    """Rows really written, by table; and what was refused, which waits for a person."""
 
     inserted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     updated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     refused: list[Refused] = field(default_factory=list)
-
-
-class _StillInTheWayError(Exception):
-    """Rows that cannot have what they are to have, although the others let go of theirs: row → why."""
-
-    def __init__(self, refused: Mapping[RowId, str]) -> None:
-        super().__init__()
-        self.refused = refused
-
-
-def _id_of(entry: RowValues | Update) -> RowId:
-    return entry.id if isinstance(entry, Update) else entry[0]
 
 
 class Applier:
@@ -100,9 +74,21 @@ class Applier:
         self._world = world
         self._run_id = run_id
         self._applied = Applied()
+        self._rules = Rules()
+        self._writer = RowWriter(tx, self._rules)
+        self._absent: set[RowId] = set()
+        """New rows that are not there."""
+        self._adrift: dict[RowId, set[str]] = {}
+        """Foreign keys that could not be set, by row."""
+        self._lost: dict[RowId, set[str]] = {}
+        """Columns that were refused, by row."""
+        self._stored: dict[RowId, tuple[list[Any], list[Any]]] = {}
+        """Rows that hold something else than was planned: both, folded."""
         self._refused: set[RowId] = set()
-        self._changing = False
-        self._in_the_way: list[RowValues | Update] = []
+        self._idle: set[RowId] = set()
+        """Rows of which nothing was written, since all of it was refused."""
+        self._opened = 0
+        self._refused_cells: list[tuple[ItemBase, Field, RowId]] = []
 
     def apply(self, plan: Plan, *, forget: bool = False) -> Applied:
         """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered of rows, and
@@ -112,16 +98,16 @@ class Applier:
         """
         if forget:
             self._tx.execute(_FORGET)
-        for table in TABLES:
-            self._changing = bool(plan.updates[table])
-            if plan.inserts[table]:
-                self._insert(table, plan.inserts[table])
-            if plan.updates[table]:
-                self._update(table, plan.updates[table])
-            if self._in_the_way:
-                self._make_way(table)
+        if plan.writes:
+            self._rules = read_rules(self._tx)
+            self._writer.rules = self._rules
+            self._write_tables(plan)
+        self._applied.inserted.update(self._writer.inserted)
+        self._applied.updated.update(self._writer.updated)
+        if self._rules.rewriting or self._writer.refused or self._writer.dropped:
+            self._take_stock(plan)
         places = self._item_places(plan.items)  # before their links are taken away
-        self._write_items(plan.items, forget=forget)
+        self._write_items(plan, forget=forget)
         self._write_departed(plan)
         self._write_keys(plan)
         self._write_row_hashes(plan)
@@ -132,166 +118,226 @@ class Applier:
 
     # The nine tables
 
-    def _insert(self, table: str, rows: list[RowValues]) -> None:
-        statement = self._insert_statement(table)
-        healthy = [row for row in rows if not self._depends_on_refused(table, row)]
-
-        def copy(part: Sequence[RowValues]) -> None:
-            self._tx.copy_in(statement, CopyText(part))
-
-        done = self._halving(table, healthy, copy, lambda row: row[0])
-        self._applied.inserted[table] = len(done)
-
-    def _insert_statement(self, table: str) -> sql.Composable:
-        return sql.SQL("COPY {} ({}) FROM STDIN").format(
-            self._tx.table(table), sql.SQL(", ").join(map(sql.Identifier, TABLES[table].__struct_fields__))
-        )
-
-    def _depends_on_refused(self, table: str, row: RowValues) -> bool:
-        if not self._refused or self._refused.isdisjoint(row[position] for position in _FOREIGN_KEYS[table]):
-            return False
-        self._refuse(table, row[0], "it points at a row that was refused")
-        return True
-
-    def _update(self, table: str, updates: Sequence[Update]) -> None:
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            if self._refused.isdisjoint(after for _before, after in update.changes.values() if isinstance(after, str)):
-                by_columns[tuple(update.changes)].append(update)
-            else:
-                self._refuse(table, update.id, "it points at a row that was refused")
-        for columns, group in sorted(by_columns.items()):
-            statement = self._update_statement(table, columns)
-
-            def run(part: Sequence[Update], statement: sql.Composable = statement) -> None:
-                for start in range(0, len(part), _ROWS_A_STATEMENT):
-                    self._tx.execute(statement, (records(part[start : start + _ROWS_A_STATEMENT]),))
-
-            done = self._halving(table, group, run, lambda update: update.id)
-            self._applied.updated[table] += len(done)
-
-    def _update_statement(self, table: str, columns: Sequence[str]) -> sql.Composable:
-        """The record set is typed by the table itself, so an enum or a varchar of an older database fits as it is."""
-        name = self._tx.table(table)
-        return sql.SQL(
-            "UPDATE {table} AS t SET {set}, updated_at = now()"
-            " FROM jsonb_populate_recordset(NULL::{table}, %s) AS s WHERE t.id = s.id"
-        ).format(
-            table=name, set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns)
-        )
-
-    def _halving(
-        self, table: str, rows: Sequence[T], write: Callable[[Sequence[T]], None], row_id: Callable[[T], RowId]
-    ) -> Sequence[T]:
-        """Write rows; where the database refuses some, find them by halving and write the others."""
-        if not rows:
-            return rows
+    def _write_tables(self, plan: Plan) -> None:
+        """All rows at first as if nobody objected. Constraints that are deferred are looked at once all rows are there;
+        where one objects, all is done again, and they are looked at with each statement."""
+        if not self._rules.deferred:
+            self._write_rows(plan)
+            return
         try:
             with self._tx.savepoint():
-                write(rows)
-        except ROW_REFUSED as error:
-            if len(rows) == 1 and isinstance(error, errors.UniqueViolation) and self._changing:
-                self._in_the_way += rows  # type: ignore[arg-type]  # rows are RowValues or Updates
-                return []
-            if len(rows) == 1:
-                self._refuse(table, row_id(rows[0]), f"the database refused it: {reason_of(error)}")
-                return []
-            middle = len(rows) // 2
-            halves = (rows[:middle], rows[middle:])
-            return [row for half in halves for row in self._halving(table, half, write, row_id)]
-        return rows
+                self._write_rows(plan)
+                look_at_deferred(self._tx, self._rules)
+        except psycopg2.Error as error:
+            if not is_rows_fault(error):
+                raise
+            self._absent, self._adrift = set(), {}
+            self._writer = RowWriter(self._tx, self._rules, at_once=True)
+            self._write_rows(plan)
 
-    def _make_way(self, table: str) -> None:
-        """Write what a unique index refused because of rows that are to change themselves: values that are handed on,
-        or exchanged. All let go of theirs first; those that are refused even then stay as they were."""
-        waiting, self._in_the_way = self._in_the_way, []
-        while waiting:
-            try:
-                with self._tx.savepoint():
-                    self._write_all(table, waiting)
-            except _StillInTheWayError as error:
-                waiting = [entry for entry in waiting if _id_of(entry) not in error.refused]
-                for row, reason in error.refused.items():
-                    self._refuse(table, row, reason)
+    def _write_rows(self, plan: Plan) -> None:
+        for table in TABLES:
+            rows: Sequence[RowValues] = plan.inserts[table]
+            updates: Sequence[Update] = plan.updates[table]
+            if not rows and not updates:
                 continue
-            self._applied.inserted[table] += sum(not isinstance(entry, Update) for entry in waiting)
-            self._applied.updated[table] += sum(isinstance(entry, Update) for entry in waiting)
-            return
+            if self._absent:
+                rows = [self._without_absent(table, row) for row in rows]
+                updates = [self._update_without_absent(table, update) for update in updates]
+            self._writer.write(table, rows, updates)
+            new = {row[0] for row in rows}
+            self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
-    def _write_all(self, table: str, waiting: Sequence[RowValues | Update]) -> None:
-        for entry in waiting:
-            self._vacate(table, entry)
-        reasons = {_id_of(entry): self._refusal(table, entry) for entry in waiting}
-        if refused := {row: reason for row, reason in reasons.items() if reason}:
-            raise _StillInTheWayError(refused)
+    def _without_absent(self, table: str, row: RowValues) -> RowValues:
+        """A new row whose pointers to rows that were refused are empty for now."""
+        lost = {column: at for column, at in pointers(table) if row[at] in self._absent}
+        if not lost:
+            return row
+        self._adrift.setdefault(row[0], set()).update(lost)
+        return tuple(None if at in lost.values() else value for at, value in enumerate(row))
 
-    def _vacate(self, table: str, entry: RowValues | Update) -> None:
-        """Empty what a row is to change, for the moment, as far as its columns may be empty."""
-        if not isinstance(entry, Update):
-            return
-        found = self._tx.rows(
-            "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attnotnull"
-            " AND attname = ANY(%s)",
-            (self._tx.table(table).as_string(self._tx.connection), sorted(entry.changes)),
-        )
-        if found:
-            empty = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for (column,) in found)
-            with suppress(*ROW_REFUSED), self._tx.savepoint():
-                self._tx.execute(
-                    sql.SQL("UPDATE {} SET {} WHERE id = %s").format(self._tx.table(table), empty), (entry.id,)
-                )
+    def _update_without_absent(self, table: str, update: Update) -> Update:
+        """A change whose pointers to rows that were refused stay as they are for now."""
+        lost = {c for c, _at in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
+        if not lost:
+            return update
+        self._adrift.setdefault(update.id, set()).update(lost)
+        return Update(update.id, {column: change for column, change in update.changes.items() if column not in lost})
 
-    def _refusal(self, table: str, entry: RowValues | Update) -> str | None:
-        """Write one row; why the database would not take it."""
-        try:
-            with self._tx.savepoint():
-                if isinstance(entry, Update):
-                    self._tx.execute(self._update_statement(table, tuple(entry.changes)), (records([entry]),))
-                else:
-                    self._tx.copy_in(self._insert_statement(table), CopyText([entry]))
-        except ROW_REFUSED as error:
-            return f"the database refused it: {reason_of(error)}"
-        return None
+    def _take_stock(self, plan: Plan) -> None:
+        """What became of the rows: refused ones, columns that were left out, and rows that hold something else than was
+        written, by a trigger, a rule or a default of theirs."""
+        self._applied.refused += self._writer.refused
+        self._refused = {refused.row for refused in self._writer.refused if not refused.columns}
+        self._idle = self._writer.idle - self._refused
+        for refused in self._writer.refused:
+            if refused.columns:
+                self._lost.setdefault(refused.row, set()).update(refused.columns)
+                self._adrift.setdefault(refused.row, set()).update(refused.columns & REFERENCES.keys())
+        for table in TABLES:
+            planned = self._planned(table, plan)
+            if not planned:
+                continue
+            for row in rows_by_id(self._tx, table, EVERYTHING, planned):
+                before, after = folded_row(table, planned[row[0]]), folded_row(table, row)
+                if before != after:
+                    self._stored[row[0]] = (before, after)
 
-    def _refuse(self, table: str, row: RowId, reason: str) -> None:
-        logger.warning("row refused table=%s row=%s reason=%s", table, row, reason)
-        self._refused.add(row)
-        self._applied.refused.append(Refused(table, row, reason))
+    def _planned(self, table: str, plan: Plan) -> dict[RowId, RowValues]:
+        """The rows of which it is not certain that they hold what was planned, as they were planned: those of which a
+        column was left out, and all where something of the owner's may write too."""
+        everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
+        if not everything and not dropped:
+            return {}
+        known = self._world.rows[table]
+        found = {row[0]: row for row in plan.inserts[table] if everything or row[0] in dropped}
+        for update in plan.updates[table]:
+            if everything or update.id in dropped:
+                row = list(known[update.id])
+                for column, (_before, after) in update.changes.items():
+                    row[POSITION[table][column]] = after
+                found[update.id] = tuple(row)
+        if everything:  # rows that were met or edited are in step from now on, as they are
+            linked = {row for item in plan.items for row in item.links if row is not None}
+            remembered = linked & self._world.unknown | plan.in_step
+            found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
+        return {row: values for row, values in found.items() if row not in self._refused}
 
     # What is remembered
 
-    def _write_items(self, items: Sequence[ItemBase], *, forget: bool) -> None:
+    def _write_items(self, plan: Plan, *, forget: bool) -> None:
+        items = plan.items
         if not items:
             return
         known = {(item.board, item.id) for item in items}
         if not forget:
             known &= self._world.stored.keys() | self._world.anew.keys()
-        write_items(self._tx, self._layouts, self._whole(items), known)
+        write_items(self._tx, self._layouts, self._whole(plan), known)
 
-    def _whole(self, items: Sequence[ItemBase]) -> Iterator[ItemBase]:
-        for item in items:
-            if self._refused and not self._refused.isdisjoint(item.links):
-                self._forget_refused(item, self._layouts[item.board])
+    def _whole(self, plan: Plan) -> Iterator[ItemBase]:
+        """The items as they are remembered: what of them did not land is tried again by the next run."""
+        touched = self._refused | self._adrift.keys() | self._stored.keys()
+        tellers = self._tellers(plan.items) if self._lost else {}
+        for item in plan.items:
+            if touched and not touched.isdisjoint(item.links):
+                layout, counted = self._layouts[item.board], item.tolerated
+                unsettled = self._unsettled(item, layout)
+                self._set_right(item, layout, unsettled, tellers)
+                if unsettled:
+                    self._forget(item, layout, unsettled)
+                plan.tolerated[item.board] += item.tolerated - counted
             yield item
 
-    def _forget_refused(self, item: ItemBase, layout: Layout) -> None:
-        """An item with a refused row is tried again by the next run. Its refused slots, and those that moved to another
-        row, stand as they did before this run: what points at them may be what was refused."""
+    def _leave_open(self, item: ItemBase) -> None:
+        """Its hash stays beside the mark, by which the next run tells that nobody has edited it since."""
+        if item.m_hash is not None:
+            self._opened += 1
+            mark = AGAIN if self._opened <= _AGAIN_AT_ONCE else AGAIN_LATER
+            item.m_hash = mark + content_of(item.m_hash)
+
+    def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
+        """The slots that stand as they did before this run: those of refused rows, and those of which the row is not
+        pointed at as it was to be."""
         stored = self._world.stored.get((item.board, item.id))
-        m = list(item.m)
-        for place, (slot, row) in enumerate(zip(layout.slots, item.links, strict=True)):
-            before = stored.links[place] if stored is not None else None
-            if before is None and row in self._world.rows[slot.table]:
-                before = row  # it is there, only its change was refused
-            if row not in self._refused and (stored is None or row == before):
+        lost: set[int] = set()
+        for place, row in enumerate(item.links):
+            if row is None:
                 continue
+            table = layout.slots[place].table
+            adrift = self._adrift.get(row, set())
+            if row in self._refused:
+                lost.add(place)
+                adrift = {column for column, _at in pointers(table)} if row in self._world.rows[table] else set()
+            for target, slot in enumerate(layout.slots):
+                moved = item.links[target] != (stored.links[target] if stored is not None else None)
+                if slot.link in adrift and moved:
+                    lost.add(target)
+        return lost
+
+    def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
+        """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
+        stored = self._world.stored.get((item.board, item.id))
+        m, held = list(item.m), dict(item.held)
+        for place in places:
+            slot, row = layout.slots[place], item.links[place]
+            before = stored.links[place] if stored is not None else None
+            if before is None and row in self._refused and row in self._world.rows[slot.table]:
+                before = row  # it is there, only its change was refused
             item.links[place] = before
+            held.pop(place, None)
+            if stored is not None and place in stored.held:
+                held[place] = stored.held[place]
             for number in slot.fields:
                 item.p.pop(number, None)
                 m[number] = UNSET if stored is None or before is None else stored.m[number]
                 if stored is not None and before is not None and stored.p[number] != stored.m[number]:
                     item.p[number] = stored.p[number]
-        item.m_hash, item.m, item.held = None, m, stored.held if stored is not None else {}
+        item.m, item.held = m, held
+        self._leave_open(item)
+
+    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
+        """Which item's cell stands for a value that was refused, by row and place in it: of those that say it one that
+        says it anew, and the staff board's before others. That one is tried again; the others are left different."""
+        found: dict[tuple[RowId, int], tuple[bool, ItemKey, int]] = {}
+        for item in items:
+            layout, stored = self._layouts[item.board], self._world.stored.get((item.board, item.id))
+            for place, row in enumerate(item.links):
+                if row is None or row not in self._lost or row not in self._stored:
+                    continue
+                slot, planned = layout.slots[place], self._stored[row][0]
+                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                    shape, says = layout.fields[number], item.m[number]
+                    if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
+                        continue
+                    if shape.canon(says) != shape.canon(planned[at]):
+                        continue
+                    anew = stored is None or stored.links[place] != row or shape.said(stored.m[number]) != says
+                    if anew >= found.get((row, at), (False,))[0]:
+                        found[row, at] = (anew, (item.board, item.id), number)
+        return {place: (key, number) for place, (_anew, key, number) in found.items()}
+
+    def _set_right(
+        self,
+        item: ItemBase,
+        layout: Layout,
+        unsettled: Collection[int],
+        tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
+    ) -> None:
+        """The base is of what the rows really hold. A value that was refused stands as an edit that
+        is still to come."""
+        for place, row in enumerate(item.links):
+            if row is None or row not in self._stored or place in unsettled:
+                continue
+            planned, holds = self._stored[row]
+            for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
+                shape, says = layout.fields[number], item.m[number]
+                was = item.p.get(number, says)
+                if says is UNSET or was is FORCE or planned[at] == holds[at]:
+                    continue
+                if shape.canon(was) != shape.canon(planned[at]):
+                    continue  # an edit waits there, and waits on
+                if tellers.get((row, at)) == ((item.board, item.id), number):
+                    self._hold_back(item, place, row, number, shape, holds[at])
+                else:
+                    self._leave_different(item, number, shape, planned[at], holds[at])
+
+    def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
+        says = item.m[number]
+        item.p[number] = holds
+        item.tolerated += (shape.canon(says) != shape.canon(holds)) - (shape.canon(says) != shape.canon(planned))
+
+    def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
+        """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
+        stored = self._world.stored.get((item.board, item.id))
+        met = stored is not None and stored.links[place] == row and stored.m[number] is not UNSET
+        self._refused_cells.append((item, shape, row))
+        m, p = (stored.m[number], stored.p[number]) if stored is not None and met else (None, holds)
+        item.m = [*item.m[:number], m, *item.m[number + 1 :]]
+        item.p.pop(number, None)
+        if p is FORCE or p != m:
+            item.p[number] = p
+        item.tolerated += p is not FORCE and shape.canon(m) != shape.canon(p)
+        self._leave_open(item)
 
     def _write_departed(self, plan: Plan) -> None:
         if not plan.departed:
@@ -320,13 +366,13 @@ class Applier:
             for table, keys in plan.claimed.items()
             if table != "projects"  # the item id is in the table itself
             for key, row in sorted(keys.items())
-            if row not in self._refused
+            if row not in self._refused and self._has(table, row, key)
         ]
         gone = [
             (table, key)
             for table, keys in plan.released.items()
             for key in sorted(keys)
-            if self._world.keys[table].get(key) not in self._refused  # the row still has it
+            if not self._keeps(table, self._world.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
         if any(self._world.counts.values()):  # the key of a deleted row may still be there
@@ -344,16 +390,34 @@ class Applier:
                 "COPY monday_sync.sync_key (table_name, key, row_id, placeholder) FROM STDIN", CopyText(rows)
             )
 
+    def _has(self, table: str, row: RowId, key: str) -> bool:
+        """Whether a row has a key that it was to have; not if the value behind it was refused, and it keeps another."""
+        changed = row in self._lost or row in self._adrift
+        if not changed or row not in self._world.rows[table] or not is_natural(key):
+            return True
+        return key in self._keys_of(table, row)
+
+    def _keeps(self, table: str, row: RowId | None, key: str) -> bool:
+        """Whether a row still has a key that it was to give up."""
+        if row is None or row in self._refused:
+            return row is not None
+        return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
+
+    def _keys_of(self, table: str, row: RowId) -> Collection[str]:
+        held = self._stored[row][1] if row in self._stored else folded_row(table, self._world.rows[table][row])
+        return set(row_keys(table, unfolded_row(table, held)))
+
     def _write_row_hashes(self, plan: Plan) -> None:
         """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
         person's that waits keeps its old hash, or the edit would be forgotten."""
         linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
+        left = self._refused | self._idle
         for table in TABLES:
-            new = {row[0] for row in plan.inserts[table]} - self._refused
-            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - self._refused
-            clean = {update.id for update in plan.updates[table]} - self._world.pending - self._refused
-            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - self._refused
-            edited = {row for row in plan.in_step if row in self._world.rows[table]} - self._refused
+            new = {row[0] for row in plan.inserts[table]} - left
+            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
+            clean = {update.id for update in plan.updates[table]} - self._world.pending - left
+            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
+            edited = {row for row in plan.in_step if row in self._world.rows[table]} - left
             current = (new | met | clean | edited) - dirty
             if current:
                 everything = not self._world.counts.get(table) and not dirty  # a first load: every row is one of these
@@ -392,10 +456,7 @@ class Applier:
             )
             for found in plan.would_merge
         ]
-        dead += [
-            ("row", *places.get(refused.row, (0, 0)), f"{refused.table}.{refused.row}", kept(refused.reason), "")
-            for refused in self._applied.refused
-        ]
+        dead += [(*letter[:4], kept(letter[4]), "") for letter in self._refusals(places)]
         if seen:
             self._tx.execute(
                 _CORRECTED,
@@ -414,18 +475,39 @@ class Applier:
                 (self._run_id, *([entry[number] for entry in dead] for number in range(6))),
             )
 
+    def _refusals(self, places: Mapping[RowId, tuple[int, int]]) -> Iterator[tuple[str, int, int, str, str]]:
+        """A refused value by the cell that says it; one that no cell says, and a refused row, by the row."""
+        by_row = {refused.row: refused for refused in self._applied.refused if refused.columns}
+        for item, shape, row in self._refused_cells:
+            refused = by_row[row]
+            columns = ", ".join(column for column in shape.columns if column in refused.columns)
+            reason = f"the database refused it for {refused.table}.{columns} of row {row}: {refused.reason}"
+            yield "cell", self._layouts[item.board].board_id, item.id, shape.cells[0], reason
+        told = {
+            (row, column)
+            for _item, shape, row in self._refused_cells
+            for one in shape.columns
+            for column in together(by_row[row].table, one)
+        }
+        for refused in self._applied.refused:
+            columns = ",".join(sorted(column for column in refused.columns if (refused.row, column) not in told))
+            if columns or not refused.columns:
+                place = ".".join(filter(None, (refused.table, refused.row, columns)))
+                yield "row", *places.get(refused.row, (0, 0)), place, refused.reason
+
     def _item_places(self, items: Sequence[ItemBase]) -> dict[RowId, tuple[int, int]]:
         """Where the refused rows come from: row → (board id, item id)."""
         return {
             row: (self._layouts[item.board].board_id, item.id)
-            for item in (items if self._refused else ())
+            for item in (items if self._applied.refused else ())
             for row in item.links
-            if row in self._refused and row is not None
+            if row is not None and (row in self._refused or row in self._lost)
         }
 
     def _write_conflicts(self, plan: Plan) -> None:
         if self._world.stored:
             settle_open(self._tx, self._layouts, [(item.board, item.id) for item in plan.items])
+        plan.conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost)]
         add_conflicts(self._tx, self._layouts, self._run_id, plan.conflicts)
 
     def _write_ids(self, plan: Plan) -> None:
@@ -438,6 +520,11 @@ class Applier:
                 " AS w (board_id, item_id) WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
                 places(self._layouts, plan.unsure),
             )
+
+    def _was_refused(self, lost: Conflict) -> bool:
+        """Whether the value that was to win was refused, so that nothing lost."""
+        column = lost.field.partition("/")[0].rpartition(".")[2]
+        return lost.row in self._refused or column in self._lost.get(lost.row, ())
 
 
 def alike(found: WouldMerge) -> str:
@@ -460,16 +547,3 @@ def alike(found: WouldMerge) -> str:
             f"one is users {found.row}: correct the cells, or archive one of the two items if they are one person"
         )
     return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"
-
-
-def records(updates: Sequence[Update]) -> str:
-    """The changed columns of several rows as a JSON array; jsonb columns hold JSON themselves."""
-    records = [
-        {"id": update.id} | {column: _json_value(column, after) for column, (_before, after) in update.changes.items()}
-        for update in updates
-    ]
-    return json.dumps(records, default=str, ensure_ascii=False)
-
-
-def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from enum import Enum
 
 import psycopg2
-from psycopg2 import errors
 
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
 
@@ -24,8 +23,13 @@ class Fault(Enum):
     FINAL = "final"
 
 
-ROW_REFUSED: tuple[type[psycopg2.Error], ...] = (psycopg2.DataError, psycopg2.IntegrityError, errors.RaiseException)
-"""A value, a constraint or a trigger refused a row (SQLSTATE classes 22 and 23, P0001): the other rows can go on."""
+# A lost connection, a read-only or broken transaction, another one's lock, the server's means, an operator's hand, its
+# system, a damaged file: whatever row is tried next, it meets the same.
+_NO_ROWS_FAULT = ("08", "25", "40", "53", "55P03", "57", "58", "XX001", "XX002")
+# Names, types and rights: a fault of the statement itself, unless it was raised inside, by what the statement set off.
+_STATEMENT = ("0A", "28", "3D", "3F", "42", "55")
+_RAISED_BY_HAND = ("exec_stmt_raise", "PLy_", "plperl", "pltcl")
+"""Functions of the server in which the owner's own code raises an error: whatever it names may be a value."""
 
 # Serialization failure, deadlock, lock timeout, shutdown, crash, starting up, too many connections, idle too long.
 _AGAIN = frozenset(("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25P03"))
@@ -84,6 +88,19 @@ def fault_of(error: BaseException) -> Fault:
     return Fault.ONCE_MORE if error.pgcode == _STATEMENT_TIMEOUT else Fault.FINAL
 
 
+def is_rows_fault(error: psycopg2.Error) -> bool:
+    """Whether a value, a constraint or a trigger refused a row, with whatever SQLSTATE: the other rows can go on."""
+    code = error.pgcode
+    if code is None or code.startswith(_NO_ROWS_FAULT):
+        return False
+    return raised_inside(error) or not code.startswith(_STATEMENT)
+
+
+def raised_inside(error: psycopg2.Error) -> bool:
+    """Whether a trigger or another function of the database raised it: only then does the server tell a context."""
+    return bool(error.diag.context)
+
+
 def connection_lost(error: psycopg2.Error) -> bool:
     """Say whether the connection died with this error, so that the fate of a COMMIT in flight is unknown."""
     if error.pgcode is None:
@@ -94,6 +111,8 @@ def connection_lost(error: psycopg2.Error) -> bool:
 def reason_of(error: psycopg2.Error) -> str:
     """Why a row was refused, in names only: `SQLSTATE 23505 constraint=users_email_key table=users`."""
     diag = error.diag
+    if (diag.source_function or "").startswith(_RAISED_BY_HAND):
+        return f"SQLSTATE {error.pgcode}, raised by a trigger or function of the database"
     names = (("constraint", diag.constraint_name), ("table", diag.table_name), ("column", diag.column_name))
     return " ".join([f"SQLSTATE {error.pgcode or 'none'}", *(f"{what}={name}" for what, name in names if name)])
 
@@ -179,5 +198,8 @@ def server_name(keywords: Mapping[str, str]) -> str:
 
 
 def _names(error: psycopg2.Error) -> str:
-    """The server's first line; in the classes that use it, it quotes identifiers and types, never a value."""
+    """The server's first line: in the classes that use it, it quotes identifiers and types, never a value. A function
+    of the database may put anything there."""
+    if raised_inside(error):
+        return f"SQLSTATE {error.pgcode}, raised by a trigger or function of the database"
     return error.diag.message_primary or f"SQLSTATE {error.pgcode}"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import psycopg2
 from psycopg2 import sql
 
 from models import TABLES, RowId
-from postgres.apply import records
-from postgres.faults import ROW_REFUSED, reason_of
-from postgres.items import places, write_items
+from postgres.faults import is_rows_fault
+from postgres.items import places, rows_by_id, write_items
 from postgres.readable import READABLE_WORDS
-from postgres.state import Present, row_hash
+from postgres.rules import Rules, read_rules
+from postgres.state import Present, row_hash, tracked_columns
 from postgres.transaction import Transaction
+from postgres.writing import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred
+from reconcile.hub import POSITION
 from reconcile.plan import ItemBase, Update
 from reconcile.push import Refused
 from reconcile.rows import STAFF_ROLE, Layout
@@ -44,22 +47,20 @@ def prepare_rows(
 ) -> Prepared:
     """Complete rows whose content is still what it was when the plan was made, and look at the others (`tables`)."""
     done = Prepared()
+    rules = read_rules(tx) if any(completed.values()) else Rules()
     for table, updates in completed.items():
         by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
         for update in updates:
             by_columns[tuple(update.changes)].append(update)
         for columns, group in sorted(by_columns.items()):
-            written = _complete(tx, table, present, columns, group, hashes, done)
+            written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
             done.completed[table] += len(written)
     for table in TABLES:
         rest = sorted(row for row, of in tables.items() if of == table and row not in done.hashes)
         if not rest:
             continue
-        statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])")
-        now: dict[RowId, str] = dict(
-            tx.rows(statement.format(hash=row_hash(table, present[table]), table=tx.table(table)), (rest,))
-        )
+        now = _contents(tx, table, present, rest)
         done.moved |= {row for row in rest if now.get(row) != hashes[row]}
         done.hashes |= {row: content for row, content in now.items() if content == hashes[row]}
     return done
@@ -73,39 +74,158 @@ def _complete(
     updates: Sequence[Update],
     hashes: Mapping[RowId, str],
     done: Prepared,
+    rules: Rules,
 ) -> dict[RowId, str]:
-    """Row → its content now, of those that were updated. One that the database refuses is left as it is."""
-    statement = sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = now() FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
-        " JOIN unnest(%s::uuid[], %s::text[]) AS h (id, content) ON h.id = s.id"
-        " WHERE t.id = s.id AND {hash} = h.content RETURNING t.id::text, {hash}"
-    ).format(
-        table=tx.table(table),
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-        hash=row_hash(table, present[table]),
-    )
-    ids = [update.id for update in updates]
+    """Row → its content now, of those that were updated. One that the database refuses is left as it is, and so is one
+    that its owner's triggers or rules would not have as it was sent: the next run looks at what it is then."""
+    refused: dict[RowId, str] = {}
     try:
-        with tx.savepoint():
-            return dict(tx.rows(statement, (records(updates), ids, [hashes[row] for row in ids])))
-    except ROW_REFUSED as error:
-        if len(updates) == 1:
-            logger.warning("row not completed table=%s row=%s reason=%s", table, ids[0], reason_of(error))
-            done.refused[ids[0]] = reason_of(error)
-            return {}
+        with tx.savepoint() as part:
+            written = _write_completed(tx, table, present, columns, updates, hashes, rules)
+            look_at_deferred(tx, rules)
+            if rules.rewriting:
+                refused = _not_as_sent(tx, table, present, updates, hashes, written)
+            part.kept = not refused
+        if part.kept:
+            return written
+    except psycopg2.Error as error:
+        if not is_rows_fault(error):
+            raise
+        refused = {updates[0].id: rules.reason(table, error)} if len(updates) == 1 else {}
+    for row, reason in refused.items():
+        logger.warning("row not completed table=%s row=%s reason=%s", table, row, reason)
+    done.refused |= refused
     found: dict[RowId, str] = {}
     for update in updates:
-        found |= _complete(tx, table, present, columns, [update], hashes, done)
+        if update.id not in refused:
+            found |= _complete(tx, table, present, columns, [update], hashes, done, rules)
     return found
 
 
-def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> None:
-    """New items' ids into their rows."""
+def _write_completed(
+    tx: Transaction,
+    table: str,
+    present: Present,
+    columns: tuple[str, ...],
+    updates: Sequence[Update],
+    hashes: Mapping[RowId, str],
+    rules: Rules,
+) -> dict[RowId, str]:
+    content, name = row_hash(table, present[table]), tx.table(table)
+    ids = [update.id for update in updates]
+    statement = sql.SQL(
+        "UPDATE {table} AS t SET {set}, updated_at = now() FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
+        " JOIN unnest(%s::uuid[], %s::text[]) AS h (id, content) ON h.id = s.id"
+        " WHERE t.id = s.id AND {hash} = h.content"
+    ).format(
+        table=name,
+        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
+        hash=content,
+    )
+    params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
+    if not rules.rewrites_updates(table):
+        return dict(tx.rows(sql.SQL("{} RETURNING t.id::text, {}").format(statement, content), params))
+    there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
+    tx.execute(statement, params)
+    now = _contents(tx, table, present, ids)
+    return {row: now[row] for row, was in there.items() if was == hashes[row] and row in now}
+
+
+def _contents(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> dict[RowId, str]:
+    statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])")
+    return dict(tx.rows(statement.format(hash=row_hash(table, present[table]), table=tx.table(table)), (sorted(ids),)))
+
+
+def _not_as_sent(
+    tx: Transaction,
+    table: str,
+    present: Present,
+    updates: Sequence[Update],
+    hashes: Mapping[RowId, str],
+    written: Mapping[RowId, str],
+) -> dict[RowId, str]:
+    """Rows that a trigger or rule left out, or stored otherwise in a column that monday is told of, with the reason."""
+    told, now = set(tracked_columns(table)), _contents(tx, table, present, [update.id for update in updates])
+    stored = {row[0]: row for row in rows_by_id(tx, table, present, written)}
+    refused: dict[RowId, str] = {}
+    for update in updates:
+        if update.id not in written:
+            if now.get(update.id) == hashes[update.id]:
+                refused[update.id] = SKIPPED
+            continue
+        holds = {column: stored[update.id][POSITION[table][column]] for column in update.changes}
+        if any(holds[column] != after for column, (_before, after) in update.changes.items() if column in told):
+            same = all(holds[column] == before for column, (before, _after) in update.changes.items())
+            refused[update.id] = SKIPPED if same else CHANGED
+    return refused
+
+
+def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> dict[RowId, str]:
+    """New items' ids into their rows; those that the database refused, with the reason."""
     statement = sql.SQL(
         "UPDATE {table} t SET monday_item_id = w.item_id, updated_at = now()"
         " FROM unnest(%s::uuid[], %s::bigint[]) AS w (id, item_id) WHERE t.id = w.id AND t.monday_item_id IS NULL"
+    ).format(table=tx.table(table))
+
+    def link(rows: Sequence[RowId]) -> None:
+        tx.execute(statement, (list(rows), [items[row] for row in rows]))
+
+    return _halved(tx, table, list(items), link)
+
+
+def _halved(
+    tx: Transaction, table: str, rows: Sequence[RowId], write: Callable[[Sequence[RowId]], object]
+) -> dict[RowId, str]:
+    """Write rows; those that the database refuses are found by halving, and left as they are: row → reason."""
+    rules = read_rules(tx) if rows else Rules()
+
+    def refused(part: Sequence[RowId]) -> dict[RowId, str]:
+        try:
+            with tx.savepoint():
+                write(part)
+                look_at_deferred(tx, rules)
+        except psycopg2.Error as error:
+            if not is_rows_fault(error):
+                raise
+            if len(part) == 1:
+                reason = rules.reason(table, error)
+                logger.warning("row not written table=%s row=%s reason=%s", table, part[0], reason)
+                return {part[0]: reason}
+            middle = len(part) // 2
+            return refused(part[:middle]) | refused(part[middle:])
+        return {}
+
+    return refused(rows) if rows else {}
+
+
+def note_refused_rows(
+    tx: Transaction,
+    run_id: str,
+    table: str,
+    refused: Mapping[RowId, str],
+    board_id: int = 0,
+    items: Mapping[RowId, int] | None = None,
+) -> None:
+    """Rows that would not take what follows from a push (row → reason), each with an item that shows it: the first that
+    is known, else the one of `items`."""
+    if not refused:
+        return
+    tx.execute(
+        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"
+        " SELECT 'row', coalesce(i.board_id, %s), coalesce(i.item_id, w.item_id), %s || '.' || w.id, w.reason, %s"
+        " FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS w (id, item_id, reason)"
+        " LEFT JOIN LATERAL (SELECT board_id, item_id FROM monday_sync.sync_item WHERE w.id = ANY(links)"
+        " ORDER BY state <> 'active', board_id, item_id LIMIT 1) i ON true"
+        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason",
+        (
+            board_id,
+            table,
+            run_id,
+            list(refused),
+            [(items or {}).get(row, 0) for row in refused],
+            [f"the database refused it: {reason}" for reason in refused.values()],
+        ),
     )
-    tx.execute(statement.format(table=tx.table(table)), (list(items), list(items.values())))
 
 
 def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
@@ -172,43 +292,42 @@ def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> 
     )
 
 
-def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> None:
-    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept."""
+def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> dict[RowId, str]:
+    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept. Those whose rows
+    the database refused, with the reason."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
-    tx.execute(
-        sql.SQL(
-            "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
-            " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
-            " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
-            " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
-            " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
-            " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
-        ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles"))),
-        (sorted(ours - {STAFF_ROLE.partition(":")[2]}), sorted(people)),
-    )
+    statement = sql.SQL(
+        "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
+        " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
+        " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
+        " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
+        " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
+        " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
+    ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
+    words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
+    return _halved(tx, "users", sorted(people), lambda part: tx.execute(statement, (words, list(part))))
 
 
-def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> None:
+def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
     """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
-    the smallest item id. A policy that a person edited keeps what it has, and its edit."""
-    tx.execute(
-        sql.SQL(
-            "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
-            " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
-            " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
-            " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
-            " ORDER BY q.policy_id, q.monday_item_id),"
-            " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
-            " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
-            " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
-            " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
-            " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
-            " WHERE s.table_name = 'policies' AND s.row_id = m.id"
-        ).format(
-            policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
-        ),
-        (sorted(projects), sorted(projects)),
+    the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
+    database refused, with the reason."""
+    statement = sql.SQL(
+        "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
+        " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
+        " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
+        " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
+        " ORDER BY q.policy_id, q.monday_item_id),"
+        " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
+        " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
+        " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
+        " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
+        " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
+        " WHERE s.table_name = 'policies' AND s.row_id = m.id"
+    ).format(
+        policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
     )
+    return _halved(tx, "policies", sorted(projects), lambda part: tx.execute(statement, (list(part), list(part))))
 
 
 def note_refused(

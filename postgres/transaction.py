@@ -48,6 +48,13 @@ class Stats:
     retries: int = 0
 
 
+@dataclass(slots=True)
+class Part:
+    """What happens inside a savepoint."""
+
+    kept: bool = True
+
+
 class Transactor(Protocol):
     """What can run transactions: `db_connector.Database`."""
 
@@ -136,15 +143,18 @@ class Transaction:
         return sql.Identifier(self.schema, name)
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo only what happens inside when it raises; the error goes on, the transaction stays usable."""
+    def savepoint(self) -> Iterator[Part]:
+        """Undo only what happens inside when it raises, or says that it is not kept; an error goes on, the transaction
+        stays usable."""
+        part = Part()
         self._savepoints += 1
         name = f"part_{self._savepoints}"
         self.execute(f"SAVEPOINT {name}")
+        undo = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
         try:
-            yield
+            yield part
         except BaseException:
             if not self.connection.closed:
-                self.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+                self.execute(undo)
             raise
-        self.execute(f"RELEASE SAVEPOINT {name}")
+        self.execute(f"RELEASE SAVEPOINT {name}" if part.kept else undo)

@@ -29,6 +29,27 @@ FORCE: Final = Force.FORCE
 BaseValue = FieldValue | Literal[Force.FORCE]
 
 
+AGAIN: Final = "!"
+"""Before the hash of an item of which something was refused: the next run tries again."""
+AGAIN_LATER: Final = "~"
+"""The same, when the next whole read comes by: there are too many for each run."""
+
+
+def content_of(m_hash: str) -> str:
+    """The hash of an item's content, without a mark."""
+    return m_hash.lstrip(AGAIN + AGAIN_LATER)
+
+
+def is_as_refused(m_hash: str | None, now: str | None) -> bool:
+    """Whether something of an item was refused, and its content is still what it was then."""
+    return m_hash is not None and m_hash.startswith((AGAIN, AGAIN_LATER)) and content_of(m_hash) == now
+
+
+def is_open(m_hash: str | None) -> bool:
+    """Whether an item is looked at in each run, changed or not."""
+    return m_hash is None or m_hash.startswith(AGAIN)
+
+
 class Stored(msgspec.Struct):
     """What the database remembers of one item. A field that was never read is UNSET on both sides.
 

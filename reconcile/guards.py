@@ -130,7 +130,8 @@ def _too_many_changes(plan: Plan, thresholds: Thresholds) -> Iterator[str]:
         updates = [
             update
             for update in every_update
-            if update.changes.keys() != {"archived_at"}  # see _too_many_gone
+            if update.id not in plan.again
+            and update.changes.keys() != {"archived_at"}  # see _too_many_gone
             and not _parts(update, plan)  # they were parted
         ]
         known = plan.known_rows.get(table, 0)

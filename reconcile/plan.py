@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import FORCE, BaseValue, Stored, is_as_refused
 from reconcile.columns import Policy
 from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
@@ -92,7 +92,8 @@ class Plan:
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
     projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `World`;
     `left_behind` are rows that lost their item to another one, `lost` rows of items that are there no more. `parted`
-    rows stood for several things by an older rule, which got `new_rows`.
+    rows stood for several things by an older rule, which got `new_rows`. `again` are rows of items of which something
+    was refused and that nobody has edited since: what is tried again is no news.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -111,6 +112,7 @@ class Plan:
     unknown_stages: Counter[str] = field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
+    again: set[RowId] = field(default_factory=set)
     adopted_fields: int = 0
     adopted_differences: int = 0
     tolerated: Counter[str] = field(default_factory=Counter)
@@ -225,7 +227,7 @@ def _keep_keys(world: World, links: Mapping[ItemKey, Links], hub: Hub, plan: Pla
             if key in world.derived[table]:
                 if has_it and key not in released:
                     claimed.setdefault(key, row)
-            elif row in plan.in_step and _is_natural(key) and not has_it:
+            elif row in plan.in_step and is_natural(key) and not has_it:
                 released.add(key)
 
 
@@ -244,7 +246,7 @@ def _rekey(world: World, resolution: Resolution, plan: Plan) -> None:
         plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
 
 
-def _is_natural(key: str) -> bool:
+def is_natural(key: str) -> bool:
     """Whether a key is made of what a row says, and not of the item that shows it."""
     return not key.startswith(("slot:", "item:"))
 
@@ -347,7 +349,10 @@ def _collect_items(
         as_it_was = stored is not None and stored.held == held and _as_it_was(stored, base, links[item])
         if not view.seen and as_it_was and item not in plan.moved:
             continue
-        plan.edited_items += view.seen and _edited(view, layout, stored)
+        if stored is not None and view.seen and is_as_refused(stored.m_hash, view.m_hash):
+            plan.again.update(row for row in links[item] if row is not None)
+        else:
+            plan.edited_items += view.seen and _edited(view, layout, stored)
         m_hash = None if item in waits or base.waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))

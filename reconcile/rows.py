@@ -226,6 +226,7 @@ class Layout:
 # Rows of the hub hold one value per field -----------------------------------------------------------------------------
 
 _GROUPS = {"users": NAME_COLUMNS, "properties": ADDRESS_COLUMNS}
+_STAGE = ("current_stage", "status")
 _SPANS = {
     table: (start := TABLES[table].__struct_fields__.index(columns[0]), start + len(columns))
     for table, columns in _GROUPS.items()
@@ -250,6 +251,15 @@ def unfolded_row(table: str, values: Sequence[Any]) -> tuple[Any, ...]:
     start, end = _SPANS[table]
     parts = values[start] if values[start] is not None else (None,) * (end - start)
     return (*values[:start], *parts, *values[end:])
+
+
+def together(table: str, column: str) -> tuple[str, ...]:
+    """The columns that are written together with one, or not at all: the parts of a name or an address, and a stage
+    with the status that follows from it."""
+    group = _GROUPS.get(table, ())
+    if table == "projects" and column in _STAGE:
+        return _STAGE
+    return group if column in group else (column,)
 
 
 # Compiling the mapping ----------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from psycopg2 import extensions
 
 from db_connector import Database, Transaction, describe, parse_database_url
 from postgres.connection import CONNECT_TRIES
-from postgres.faults import ROW_REFUSED, reason_of
+from postgres.faults import reason_of
 from postgres.url import connection_keywords
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
 from tests.servers import BreakingLine, IntrudedDatabase, Keywords, Pooler, free_port, no_sleep
@@ -266,7 +266,7 @@ def test_a_refused_row_costs_only_its_savepoint(any_database: Database) -> None:
             try:
                 with tx.savepoint():
                     tx.execute("INSERT INTO public.projects (monday_item_id) VALUES (%s)", (item,))
-            except ROW_REFUSED as error:
+            except psycopg2.IntegrityError as error:
                 reasons.append(reason_of(error))
 
     write(any_database, insert)

@@ -21,6 +21,7 @@ from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
 from postgres.place import read_bound, read_itself
 from postgres.readable import unreadable_in
+from postgres.rules import read_rules
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
@@ -145,6 +146,16 @@ def _examine_models(tx: Transaction) -> Iterator[Finding]:
     if narrow:
         text = f"{len(narrow)} columns take less than a cell can hold: values that do not fit are quarantined"
         yield ok("models", f"{text} ({', '.join(narrow[:5])}{', …' if len(narrow) > 5 else ''})")
+
+
+def _examine_rules(tx: Transaction) -> Iterator[Finding]:
+    """What the tables' owner has them refuse or change: it is met when rows are written, and not before."""
+    named = read_rules(tx).unforeseen()
+    if named:
+        text = "what these refuse is set aside, and what they change stays as they change it, unforeseen by a dry run"
+        yield ok("rules", f"{text}: {'; '.join(named)}")
+    else:
+        yield ok("rules", "no constraint, trigger or rule that a dry run cannot foretell")
 
 
 def _is_field(table: str, column: str) -> bool:
@@ -287,5 +298,6 @@ _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
     "tables": _examine_tables,
     "models": _examine_models,
     "values": _examine_values,
+    "rules": _examine_rules,
     "sync state": _examine_state,
 }
