@@ -19,7 +19,7 @@ def contrasted(before: object, after: object, longest: int = LONGEST) -> tuple[s
     nothing differs that can be seen, what cannot (a blank of another kind, a mark of its own) is written as a number.
 
     >>> contrasted("call before you come, gate code 7", "call before you come, gate code 8")
-    ('…te code 7', '…te code 8')
+    ('…e code 7', '…e code 8')
     >>> contrasted("Ann Lee", "Ann\\u00a0Lee")
     ('"Ann Lee"', '"Ann\\\\u00a0Lee"')
     """
