@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
+from cli.contrast import contrasted
 from cli.report import Open, counted
 from cli.run import Run
 from models import TABLES, RowId
@@ -19,7 +21,6 @@ from reconcile.merge import Conflict
 from reconcile.plan import Plan
 
 _SAMPLES = 10
-_LONGEST = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,8 @@ def samples(plan: Plan, verbosity: int) -> Iterable[str]:
     width = max((len(column) for column, *_rest in shown), default=0)
     for column, row, before, after in shown:
         where = f"item {items[row]}" if row in items else f"row {row[:8]}"
-        yield f"{column:<{width}}  {where}  {_shown(before)} → {_shown(after)}"
+        was, now = contrasted(before, after)
+        yield f"{column:<{width}}  {where}  {was} → {now}"
     if len(changes) > len(shown):
         yield f"… and {counted(len(changes) - len(shown), 'more change')}: -v lists them all"
 
@@ -201,19 +203,17 @@ def _differences(run: Run, plan: Plan) -> Iterable[str]:
             field, says = layout.fields[number], item.m[number]
             if held is not FORCE and field.canon(says) != field.canon(held):
                 name = f"{layout.slots[field.slot].table}.{field.columns[0]}"
-                yield f"{name:<24}  item {item.id}  {_shown(_first(says))} | {_shown(_first(held))}"
+                on_board, in_row = contrasted(*_apart(says, held))
+                yield f"{name:<24}  item {item.id}  {on_board} | {in_row}"
 
 
-def _first(value: Any) -> Any:
-    """Of a field that holds its parts too, the whole."""
-    return value[0] if isinstance(value, tuple) else value
+def _apart(says: Any, holds: Any) -> tuple[Any, Any]:
+    """Of a field that holds its parts too, the whole, or else the first part that differs."""
+    both = [value if isinstance(value, tuple) else (value,) for value in (says, holds)]
+    pairs = list(zip_longest(*both))
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 
 def _items_of(plan: Plan, rows: set[RowId]) -> Mapping[RowId, int]:
     """An item that a person can open on the board, for each of these rows that one shows."""
     return {row: item.id for item in reversed(plan.items) for row in item.links if row is not None and row in rows}
-
-
-def _shown(value: Any) -> str:
-    text = "(empty)" if value is None else " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

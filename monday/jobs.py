@@ -25,9 +25,9 @@ from monday.errors import Action, Doubtful, Refusal, gravest, sentence
 from monday.signed import SignedFiles
 from monday.transport import Transport
 from monday.wire import Aliases, Complexity, Document
-from reconcile.columns import Codec, Value
+from reconcile.columns import Codec, Value, plain_link
 from reconcile.errors import Unavailable
-from reconcile.refusals import HOME_COUNTRY
+from reconcile.phones import HOME_COUNTRY
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ def csv_text(codec: Codec, value: Value, was: None = None) -> str | None:
         case "email", str():
             return _without(value, "<", ">", ",")  # `Name <a@b.co>` is a form of its own
         case "link", str():
-            return _without(value, "](")  # so is `[text](https://…)`
+            return _without(plain_link(value), "](")  # so is `[text](https://…)`
         case "status", str():
             return None if value.isdecimal() else _without(value, ",")  # an id, and several labels
         case "phone", str():

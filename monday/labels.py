@@ -10,7 +10,7 @@ import msgspec
 from reconcile.wire import without_lone_surrogates
 
 Labels = Mapping[str, int]
-"""Label text, trimmed and casefolded → label id; of active labels only."""
+"""Label text without outer blanks → label id; of active labels only."""
 
 
 def spelled(settings: Any) -> dict[int, str]:
@@ -46,8 +46,8 @@ def _is_label(label_id: Any, text: Any) -> bool:
 
 
 def by_text(texts: Mapping[int, str]) -> dict[str, int]:
-    """Of several labels that differ in case or outer blanks only, the first."""
+    """Of several labels that differ in outer blanks only, the first."""
     found: dict[str, int] = {}
     for label_id, text in texts.items():
-        found.setdefault(text.strip().casefold(), label_id)
+        found.setdefault(text.strip(), label_id)
     return found

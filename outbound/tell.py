@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cli.contrast import contrasted, shortened
 from cli.report import ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
@@ -18,7 +19,6 @@ from reconcile.merge import Conflict
 from reconcile.push import Push
 
 _SAMPLES = 10
-_LONGEST = 24
 
 
 def tell(
@@ -174,17 +174,17 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
 def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
     """The first changes, item by item and cell by cell, before → after; all of them with -v."""
     lines = [
-        (f"item {item.id}", BOARDS[item.board][column_id].title, _shown(cell.before), _shown(cell.after))
+        (f"item {item.id}", BOARDS[item.board][column_id].title, *contrasted(cell.before, cell.after))
         for item in push.items
         for column_id, cell in sorted(item.cells.items())
     ]
     lines += [
-        ("new item", BOARDS[create.board][column_id].title, "(new)", _shown(cell.after))
+        ("new item", BOARDS[create.board][column_id].title, "(new)", shortened(cell.after))
         for create in push.creates
         for column_id, cell in [("name", None), *sorted(create.cells.items())]
         if cell is not None
     ]
-    names = [f"new item in the {create.board} board: {_shown(create.name)}" for create in push.creates]
+    names = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
     names += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
     width = max((len(title) for _, title, _, _ in lines), default=0)
     told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
@@ -212,8 +212,3 @@ def _forecast(push: Push) -> str:
     if not requests:
         return ""
     return f"about {counted(requests, 'more request')} to write, as many daily calls"
-
-
-def _shown(value: object) -> str:
-    text = "(empty)" if value is None else " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any, Literal
 
 from msgspec import UnsetType
 
-from reconcile import refusals
+from reconcile import amounts, phones, refusals
 from reconcile.errors import CellError
 from reconcile.wire import Cell, FileRef
 
@@ -25,9 +25,7 @@ Value = str | Decimal | date | None
 Direction = Literal["two-way", "read-only", "create-only"]
 Policy = Literal["monday", "pg", "manual"]
 
-_CENT = Decimal("0.01")
-_MONEY_LIMIT = Decimal(10) ** 12  # numeric(14,2)
-_NOT_DIGITS = re.compile(r"\D+")
+_SCHEME_AND_HOST = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#\s]*@)?([^/?#\s@]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +122,25 @@ def parse_money(raw: str) -> Value:
         amount = Decimal(raw)
     except InvalidOperation:
         raise CellError("is not a number: type digits and at most one decimal point") from None
-    if not amount.is_finite() or amount.copy_abs() >= _MONEY_LIMIT:  # abs() overflows at an exponent without end
+    rounded = amounts.in_cents(amount)
+    if rounded is None:
         raise CellError("is not an amount below 1,000,000,000,000: correct the number")
-    return amount.quantize(_CENT, ROUND_HALF_UP)
+    return rounded
 
 
 def encode_money(value: Value, _was: Cell | None = None) -> Any:
-    return None if value is None else str(value)
+    if not isinstance(value, Decimal):
+        return None
+    rounded = amounts.in_cents(value)
+    return f"{value if rounded is None else rounded:f}"
+
+
+def canon_money(value: Value) -> Any:
+    """Cents; what is no amount is its text, since a NaN does not even equal itself."""
+    if not isinstance(value, Decimal):
+        return value
+    rounded = amounts.in_cents(value)
+    return str(value) if rounded is None else rounded
 
 
 def load_money(raw: Any) -> Value:
@@ -164,11 +174,8 @@ def encode_phone(value: Value, was: Cell | None = None) -> Any:
 
 
 def canon_phone(value: Value) -> Any:
-    """Digits only, a US number with its country code, so that "+1 (202) 555-0172" equals "2025550172"."""
-    if not isinstance(value, str):
-        return value
-    digits = _NOT_DIGITS.sub("", value)
-    return "1" + digits if len(digits) == 10 else digits or value
+    """The number, so that "+1 (202) 555-0172" equals "2025550172": see `reconcile.phones`."""
+    return phones.canonical(value) if isinstance(value, str) else value
 
 
 def decode_link(cell: Cell) -> Value:
@@ -178,7 +185,26 @@ def decode_link(cell: Cell) -> Value:
 def encode_link(value: Value, was: Cell | None = None) -> Any:
     if value is None:
         return None
-    return {"url": value, "text": was.url_text if was is not None and isinstance(was.url_text, str) else ""}
+    text = was.url_text if was is not None and isinstance(was.url_text, str) else ""
+    return {"url": plain_link(str(value)), "text": text}
+
+
+def plain_link(address: str) -> str:
+    """With the scheme in small letters, the only form that monday is documented to take.
+
+    >>> plain_link("HTTPS://Jobs.example/A")
+    'https://Jobs.example/A'
+    """
+    found = _SCHEME_AND_HOST.match(address)
+    return address if found is None else found[1].lower() + address[found.end(1) :]
+
+
+def canon_link(value: Value) -> Any:
+    """Scheme and host in small letters, in which capitals mean nothing; the rest as it is."""
+    found = _SCHEME_AND_HOST.match(value) if isinstance(value, str) else None
+    if found is None or not isinstance(value, str):
+        return value
+    return found[1].lower() + (found[2] or "") + found[3].lower() + value[found.end() :]
 
 
 def decode_status(cell: Cell) -> Value:
@@ -206,8 +232,24 @@ def decode_date(cell: Cell) -> Value:
         raise CellError("is not a date: pick one from the calendar") from None
 
 
-def encode_date(value: Value, _was: Cell | None = None) -> Any:
-    return None if value is None else {"date": str(value)}
+def encode_date(value: Value, was: Cell | None = None) -> Any:
+    """A time of day that is in the cell stays there: day and time are both in UTC, as in `value`."""
+    if value is None:
+        return None
+    time = _time_of(was) if was is not None else None
+    return {"date": str(value)} | ({"time": time} if time else {})
+
+
+def _time_of(cell: Cell) -> str | None:
+    """The time of a date cell in UTC; None where it has none."""
+    if not cell.time or not isinstance(cell.value, str):
+        return None
+    try:
+        told = json.loads(cell.value)
+    except ValueError:
+        return None
+    time = told.get("time") if isinstance(told, dict) else None
+    return time if isinstance(time, str) else None
 
 
 def load_date(raw: Any) -> Value:
@@ -256,9 +298,10 @@ MONEY = Codec(
     "... on NumbersValue { text }",
     decode_money,
     encode_money,
-    _same,
+    canon_money,
     (({"text": "18250.5"}, Decimal("18250.50")), ({"text": ""}, None), ({"text": "-0.005"}, Decimal("-0.01"))),
     load_money,
+    refusal=refusals.money,
     plain="text",
     parse=parse_money,
 )
@@ -289,7 +332,7 @@ LINK = Codec(
     "... on LinkValue { url }",
     decode_link,
     encode_link,
-    _same,
+    canon_link,
     (({"url": "https://x.co/1", "url_text": "Job"}, "https://x.co/1"), ({"url": None, "url_text": None}, None)),
     refusal=refusals.link,
     kept="... on LinkValue { url_text }",

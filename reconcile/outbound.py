@@ -117,6 +117,10 @@ class _Planner:
         self._whole: dict[RowId, list[Any]] = {}
         self._settled: set[tuple[RowId, int]] = set()
         self._new_people: dict[str, RowId] = {}
+        self._labels: dict[str, dict[str, dict[str, int | None]]] = {
+            board: {column_id: dict(known) for column_id, known in columns.items()}
+            for board, columns in options.labels.items()
+        }
         self.push = Push(fanned=dict(fanned))
 
     def run(self, shown: dict[ItemKey, Shown] | None) -> None:
@@ -294,7 +298,11 @@ class _Planner:
         field = layout.fields[number]
         edits: dict[str, CellEdit] = {}
         cells = shown.cells() if shown is not None else {}
-        for column_id, value in zip(field.cells, field.told(target), strict=True):
+        try:
+            told = field.told(target)
+        except CellError as error:
+            return self._untold(item, number, target, cause, str(error), looked=shown is not None)
+        for column_id, value in zip(field.cells, told, strict=True):
             edit = self._edit(item.board, item.id, column_id, value, cells.get(column_id), looked=shown is not None)
             if isinstance(edit, Refused):
                 self.push.waits.add(cause)
@@ -316,6 +324,22 @@ class _Planner:
         item.causes[number] = cause
         return True
 
+    def _untold(
+        self, item: ItemPush, number: int, target: FieldValue, cause: RowId, reason: str, *, looked: bool
+    ) -> bool:
+        """No cell can show what the field holds: it is set aside, and listed with the first of its cells."""
+        place, digest = (item.board, item.id, self._layouts[item.board].fields[number].cells[0]), input_of(target)
+        if self._edits.refused.get(place) == digest:
+            self.push.refused_still.add(place)
+        elif looked:
+            self.push.refused.append(Refused(*place, reason, digest))
+        else:  # the item has to be looked at before anything is said about it
+            item.cells.setdefault(place[2], CellEdit(None, None, None))
+            item.causes[number] = cause
+            return False
+        self.push.waits.add(cause)
+        return False
+
     def _edit(
         self, board: str, item_id: int, column_id: str, value: Value, was: Cell | None, *, looked: bool
     ) -> CellEdit | Refused | None:
@@ -335,12 +359,27 @@ class _Planner:
             before = None
         if was is not None and column.codec.canon(before) == column.codec.canon(value):
             return None
-        labels = self._options.labels.get(board, {}).get(column_id)
         try:
-            form = write_form(column, value, was, labels, create_labels=self._options.create_labels)
+            form = self._form(board, column_id, value, was)
         except CellError as error:
             return Refused(board, item_id, column_id, str(error), digest)
+        if column.codec is STATUS and self._is_shown(board, column_id, before, form):
+            return None
         return CellEdit(before, value, form)
+
+    def _form(self, board: str, column_id: str, value: Value, was: Cell | None) -> Any:
+        """`write_form` of a cell. A label that is to be made is known from then on, so that a second spelling of it
+        makes no other."""
+        column, labels = self._options.columns[board][column_id], self._labels.get(board, {}).get(column_id)
+        form = write_form(column, value, was, labels, create_labels=self._options.create_labels)
+        if column.codec is STATUS and labels is not None and isinstance(form, dict) and "label" in form:
+            labels.setdefault(form["label"], None)
+        return form
+
+    def _is_shown(self, board: str, column_id: str, shows: Value, form: Any) -> bool:
+        """Whether a status shows the label already that a row spells in another way."""
+        labels = self._labels.get(board, {}).get(column_id, {})
+        return isinstance(form, dict) and "index" in form and labels.get(str(shows)) == form["index"]
 
     def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
         if item.m[number] != says or item.p[number] is FORCE or item.p[number] != holds:
@@ -473,16 +512,22 @@ class _Planner:
 
     def _new_cells(self, create: ItemCreate, layout: Layout, number: int) -> None:
         field = layout.fields[number]
-        for column_id, value in zip(field.cells, field.told(create.targets[number]), strict=True):
+        try:
+            told = field.told(create.targets[number])
+        except CellError as error:
+            place = (create.board, 0, field.cells[0])
+            create.refused.append(Refused(*place, str(error), input_of(create.targets[number])))
+            create.uncarried.add(number)
+            return
+        for column_id, value in zip(field.cells, told, strict=True):
             if value is None or column_id in create.cells or column_id == "name":
                 continue
             column = self._options.columns[create.board].get(column_id)
             if column is None:
                 create.uncarried.add(number)
                 continue
-            labels = self._options.labels.get(create.board, {}).get(column_id)
             try:
-                form = write_form(column, value, None, labels, create_labels=self._options.create_labels)
+                form = self._form(create.board, column_id, value, None)
             except CellError as error:
                 digest = input_of(value)
                 create.refused.append(Refused(create.board, 0, column_id, str(error), digest))

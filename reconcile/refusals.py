@@ -7,13 +7,14 @@ value, or None where nothing is known against it. What only monday knows it says
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
+from reconcile import amounts, phones
 from reconcile.wire import Cell
 
 LONGEST_TEXT_BYTES = 2_000
 LONGEST_NAME = 255
-HOME_COUNTRY = "US"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BLANK = re.compile(r"\s")
@@ -40,38 +41,29 @@ def email(value: Any, _was: Cell | None = None) -> str | None:
 
 def link(value: Any, _was: Cell | None = None) -> str | None:
     address = str(value)
-    if not address.startswith(("http://", "https://")) or _BLANK.search(address):
+    if not address.lower().startswith(("http://", "https://")) or _BLANK.search(address):
         return "is no link that begins with http:// or https://: correct the value in PostgreSQL"
     return text(value)
 
 
 def phone(value: Any, was: Cell | None = None) -> str | None:
-    """libphonenumber's rules, which are monday's (monday docs, "Phone"); an extension is none of them."""
-    import phonenumbers  # late: nothing but a push needs its tables
+    """libphonenumber's rules, which are monday's (monday docs, "Phone"); letters and an extension are none of them."""
+    if phones.country_for(str(value), was.country_short_name if was is not None else None) is None:
+        return (
+            "is no valid phone number of its country, in digits and without an extension: correct the value in "
+            "PostgreSQL"
+        )
+    return None
 
-    try:
-        number = phonenumbers.parse(str(value), country_of(was))
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or number.extension or not phonenumbers.is_valid_number(number):
-        return "is no valid phone number of its country, without an extension: correct the value in PostgreSQL"
+
+def money(value: Any, _was: Cell | None = None) -> str | None:
+    """PostgreSQL's numeric knows values that are no number, and a column may be wider than what is carried."""
+    if not isinstance(value, Decimal) or amounts.in_cents(value) is None:
+        return "is not an amount below 1,000,000,000,000: correct the value in PostgreSQL"
     return None
 
 
 def phone_country(value: str, was: Cell | None) -> str:
-    """The two letters that monday checks the number against: those of an international number, else the cell's own."""
-    if not value.startswith("+"):
-        return country_of(was)
-    import phonenumbers
-
-    try:
-        found = phonenumbers.region_code_for_number(phonenumbers.parse(value, None))
-    except phonenumbers.NumberParseException:
-        found = None
-    return found or country_of(was)
-
-
-def country_of(was: Cell | None) -> str:
-    """The country that a phone cell names, or the company's own."""
+    """The two letters that monday checks the number against: those for which it is valid, else the cell's own."""
     named = was.country_short_name if was is not None else None
-    return named if isinstance(named, str) and len(named) == 2 else HOME_COUNTRY
+    return phones.country_for(value, named) or phones.region_of(named)

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from reconcile import address
 from reconcile.columns import Column, Value
+from reconcile.errors import CellError
 
 FieldValue = Value | tuple[Value, ...] | UnsetType
 """One field: a value, a tuple of several columns, None when empty, UNSET when it was not read."""
@@ -66,8 +67,8 @@ def person_name(values: Sequence[Value], _item_name: str = "") -> FieldValue:
 
 @lru_cache(maxsize=16_384)
 def _split_name(full: str) -> FieldValue:
-    first_word, _, rest = full.partition(" ")
-    return full, first_word, rest.strip() or None
+    first_word, *rest = full.split(maxsplit=1)  # at any white space: a no-break space separates names too
+    return full, first_word, rest[0].rstrip() if rest else None
 
 
 @lru_cache(maxsize=16_384)
@@ -93,19 +94,29 @@ def _canon_name(value: Any) -> Any:
         return value
     full, first, last = value
     joined = " ".join(part for part in (first, last) if part)
-    return full or joined, joined or full
+    if not full:
+        return joined, joined
+    return address.spaced(full), joined or " ".join(full.split())
 
 
 def _canon_address(value: Any) -> Any:
-    """A row that holds only the whole address is equal to one that holds the parts that are read from it too."""
-    if isinstance(value, tuple) and value[0] is not None and not any(value[1:]):
-        return (value[0], *address.parse(value[0]))
-    return value
+    """A row that holds only the whole address is equal to one that holds the parts that are read from it too. What
+    kind of blanks stand in it is no difference."""
+    if not isinstance(value, tuple):
+        return value
+    if value[0] is not None and not any(value[1:]):
+        value = (value[0], *address.parse(value[0]))
+    return tuple([_as_spaced(part) for part in value])
+
+
+def _as_spaced(text: Any) -> Any:
+    """What a text is compared by where its blanks do not count; empty is None."""
+    return (address.spaced(text) or None) if isinstance(text, str) else text
 
 
 def _raw_address(value: Any) -> Any:
     """What a person typed: the parts are ours, and a better parser is no edit."""
-    return value[0] if isinstance(value, tuple) else value
+    return _as_spaced(value[0]) if isinstance(value, tuple) else value
 
 
 # How a value that was edited in PostgreSQL becomes whole again, and how its cells show it ---------------------------
@@ -127,36 +138,60 @@ def settled_name(now: Any, was: Any) -> Any:
     if not isinstance(now, tuple) or now == was:
         return now
     full, *parts = map(settled_value, now)
-    old_full, *old_parts = was if isinstance(was, tuple) else (None, None, None)
+    old_full, *old_parts = map(settled_value, was if isinstance(was, tuple) else (None, None, None))
     joined = " ".join(part for part in parts if part) or None
     if joined is None:
         return None if full is None else _split_name(full)
-    if full == joined or (full is not None and full != old_full and parts != old_parts):
+    alike = full is not None and full.split() == joined.split()
+    if alike or (full is not None and full != old_full and parts != old_parts):
         return (full, *parts)
     if full != old_full and parts == old_parts:
         return None if full is None else _split_name(full)
     return (joined, *parts)
 
 
-def settled_address(now: Any, was: Any) -> Any:
-    """(raw, street, city, state, zip) of which a person edited some. The raw text is written again only where a part
-    was edited and street and city are known: what a parser could not read is not replaced by less than it says.
+class Unplaced(tuple[Value, ...]):
+    """An address of which a part was edited that has no place in its text: no cell can show it."""
 
-    >>> was = ("1 A St, Reno, NV", "1 A St", "Reno", "NV", None)
-    >>> settled_address(("1 A St, Reno, NV", "1 A St", "Elko", "NV", None), was)
-    ('1 A St, Elko, NV', '1 A St', 'Elko', 'NV', None)
+    __slots__ = ()
+
+
+def settled_address(now: Any, was: Any) -> Any:
+    """(raw, street, city, state, zip) of which a person edited some. An edited part is exchanged inside the raw text,
+    so that nothing else of it changes; `Unplaced` where that cannot be done for certain.
+
+    >>> was = ("1 A St, Reno, NV (ask Bob)", "1 A St", "Reno", "NV", None)
+    >>> settled_address(("1 A St, Reno, NV (ask Bob)", "1 A St", "Elko", "NV", None), was)
+    ('1 A St, Elko, NV (ask Bob)', '1 A St', 'Elko', 'NV', None)
     """
     if not isinstance(now, tuple) or now == was:
         return now
     raw, *parts = map(settled_value, now)
     old_raw, *old_parts = was if isinstance(was, tuple) else (None,) * 5
-    if raw is not None and raw != old_raw:
-        return (raw, *parts) if parts != old_parts and any(parts) else (raw, *address.parse(raw))
-    if raw is None and (parts == old_parts or not any(parts)):
-        return None
-    if parts == old_parts or not (parts[0] and parts[1]):
-        return (raw, *parts)
-    return (address.composed(address.Parts(*parts)), *parts)
+    if old_raw is not None and not any(old_parts):
+        old_parts = list(address.parse(old_raw))
+    edited = [_as_spaced(part) != _as_spaced(old) for part, old in zip(parts, old_parts, strict=True)]
+    if raw is None:
+        if not any(edited) or not any(parts):
+            return None
+        whole = address.composed(address.Parts(*parts)) if parts[0] and parts[1] else None
+        return Unplaced((None, *parts)) if whole is None else (whole, *parts)
+    if _as_spaced(raw) != _as_spaced(old_raw):
+        return raw, *_parts_of_new(raw, parts, edited)
+    if not any(edited) or not any(parts):
+        return raw, *parts
+    text = address.exchanged(raw, address.Parts(*old_parts), address.Parts(*parts))
+    return Unplaced((raw, *parts)) if text is None else (text, *parts)
+
+
+def _parts_of_new(raw: str, parts: Sequence[Value], edited: Sequence[bool]) -> Sequence[Value]:
+    """The parts of an address that was typed anew: those that were typed with it stay, the others are read from it."""
+    read = address.parse(raw)
+    if not any(parts) or not any(edited):
+        return read
+    if read == address.UNPARSED:
+        return parts
+    return [part if typed else now for part, now, typed in zip(parts, read, edited, strict=True)]
 
 
 def _told_value(value: Any) -> tuple[Value, ...]:
@@ -164,12 +199,20 @@ def _told_value(value: Any) -> tuple[Value, ...]:
 
 
 def _told_address(value: Any) -> tuple[Value, ...]:
-    return (_raw_address(value),)
+    if isinstance(value, Unplaced):
+        raise CellError(
+            "was edited in a part that has no certain place in the address: write the whole into the column address "
+            "in PostgreSQL, or set the part back"
+        )
+    return (value[0] if isinstance(value, tuple) else value,)
 
 
 def whole_name(value: Any) -> Any:
     """A person's full name, or its parts joined."""
-    return _canon_name(value)[0] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    full, *parts = value
+    return full or " ".join(part for part in parts if part)
 
 
 def _told_name(value: Any) -> tuple[Value, ...]:

@@ -114,12 +114,19 @@ class Control:
         with self.world.lock:
             self.world.write(self.world.item(item_id), {}, item_name(name))
 
-    def create(self, board_id: int, name: str, cells: Values | None = None, group_id: str | None = None) -> int:
-        """A new item, in the first group if none is named; returns its id."""
+    def create(
+        self,
+        board_id: int,
+        name: str,
+        cells: Values | None = None,
+        group_id: str | None = None,
+        force: bool = False,
+    ) -> int:
+        """A new item, in the first group if none is named; returns its id. `force` as in `edit`."""
         with self.world.lock:
             board = self._board(board_id)
             group = board.group(group_id) if group_id else board.first_group
-            return self.world.create_item(board, group, item_name(name), self._read(board, cells or {}, False)).id
+            return self.world.create_item(board, group, item_name(name), self._read(board, cells or {}, force)).id
 
     def archive(self, item_id: int) -> None:
         with self.world.lock:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from sandbox.cells import (
@@ -37,9 +38,7 @@ LABEL_LENGTH_AT_MOST = 30
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _NUMBER = re.compile(r"-?\d+(\.\d*)?|-?\.\d+")
-_PUNCTUATION = re.compile(r"[\s().+-]+")
-_NORTH_AMERICAN = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
-_ABROAD = re.compile(r"\d{6,15}")
+_PHONE = re.compile(r"[\s().+/\d-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +151,30 @@ def _email(target: Target, raw: Any) -> Cell | None:
 
 
 def _phone(target: Target, raw: Any) -> Cell | None:
-    """Digits that can be a number of that country: ten for North America, with or without the leading 1."""
+    """Digits that libphonenumber takes for a number of that country, with or without its code (monday docs)."""
     row = _object(target, raw, "phone", "countryShortName")
     if row["phone"] == "":
         return None
     country = row["countryShortName"]
     if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
         target.refuse("countryShortName must be two capital letters")
-    rule = _NORTH_AMERICAN if country in ("US", "CA") else _ABROAD
-    if not rule.fullmatch(_PUNCTUATION.sub("", row["phone"])):
+    if not _is_number(row["phone"], country):
         target.refuse("not a phone number of that country")
     return Phone(row["phone"], country, target.at)
+
+
+@lru_cache(maxsize=4_096)
+def _is_number(text: str, country: str) -> bool:
+    import phonenumbers  # late: not every demo writes a phone
+
+    if not _PHONE.fullmatch(text):
+        return False
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return False
+    ours = phonenumbers.country_code_for_valid_region(country) if country in phonenumbers.SUPPORTED_REGIONS else None
+    return number.country_code == ours and phonenumbers.is_valid_number(number)
 
 
 def _link(target: Target, raw: Any) -> Cell | None:

