@@ -200,21 +200,21 @@ SAFEGUARDS = (
         "postgres/world.py",
         "        if (astray := self._astray.get(item)) is not None:\n            self._follow(stored, astray)\n",
         "",
-        ("tests/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds[pull]",),
+        ("tests/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
     Safeguard(
         "an item follows its id to another row, when it is written",
         "postgres/edits.py",
         "        self._follow()\n",
         "",
-        ("tests/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds[push]",),
+        ("tests/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
     Safeguard(
         "a row that lost its item to another row does not become one by itself",
         "reconcile/ids.py",
         "        if astray.waits and astray.link is not None",
         "        if not astray.waits and astray.link is not None",
-        ("tests/test_item_ids.py::test_an_id_that_was_moved_to_another_row_leaves_a_row_for_a_person[push]",),
+        ("tests/test_item_ids.py::test_an_id_that_was_moved_to_another_row_leaves_a_row_for_a_person",),
     ),
     Safeguard(
         "nothing passes between an item and a row with an id that nobody knows",
@@ -228,14 +228,14 @@ SAFEGUARDS = (
         "reconcile/identity.py",
         "                said.keys = ()  # a person emptied the slot: what it says is what it said then\n",
         "                pass\n",
-        ("tests/test_emptied_slots.py::test_a_house_with_files_that_a_person_took_away[push]",),
+        ("tests/test_emptied_slots.py::test_a_house_with_files_that_a_person_took_away",),
     ),
     Safeguard(
         "a slot of which monday refused one cell waits as a whole",
         "reconcile/push.py",
         "            if slot.role in self.moved:\n",
         "            if slot.role in ():\n",
-        ("tests/test_emptied_slots.py::test_a_cell_that_monday_does_not_clear_keeps_the_slot_waiting[person]",),
+        ("tests/test_emptied_slots.py::test_a_cell_that_monday_does_not_clear_keeps_the_slot_waiting",),
     ),
 )
 
