@@ -367,6 +367,8 @@ class Ledger:
                 alone = entry.cells and all(was.cells.get(cell) == now.cells.get(cell) for cell in entry.cells)
                 if was.says(entry) != now.says(entry) and not alone:  # else it is called like its item
                     yield from self._written(item, entry, before, after)
+                elif entry.kind == "loud" and not alone:
+                    yield from self._unasked(item, entry, before, after, "was written in other letters")
 
     def _archived(self, item: int, before: Scene, was: Seen, now: Seen, propagated: bool) -> Iterator[str]:
         link = before.link(item, RECORDS[was.board][0])
@@ -394,6 +396,10 @@ class Ledger:
                 told |= holds(row, other) if row is not None else frozenset({None})
         if not now & told:
             yield f"{label}, and its row {after.link(item, entry.role)} holds {_s(told)}"
+        yield from self._unasked(item, entry, before, after, label)
+
+    def _unasked(self, item: int, entry: Shown, before: Scene, after: Scene, label: str) -> Iterator[str]:
+        place = (item, entry.role, entry.column)
         asked = max(self._asks(item, entry, before, after), default=0)
         if asked <= self.agreed.get(place, 0):
             yield f"{label} at time {self.time}: nobody asked for that (last {asked}, agreed {self.agreed.get(place)})"

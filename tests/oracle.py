@@ -69,7 +69,7 @@ FIELDS = {
         customer             | customers.name             | text65__1              | text
         customer             | customers.email            | email4__1              | email
         customer             | customers.phone            | phone_1__1             | phone
-        customer             | customers.notes            | text43__1              | text
+        customer             | customers.notes            | text43__1              | loud
         property             | properties.address         | dup__of_job_address0__1| address
         sales_team           | sales_teams.name           | job_division___1__1    | status
         user:Project Manager | users.name                 | text19__1              | text
@@ -116,12 +116,22 @@ NUMBERS = {
 """Phones as people also spell them → the number; what is not here is a number, or a text, of its own."""
 
 
+LOUD = """
+CREATE FUNCTION public.loud() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.notes := upper(NEW.notes); RETURN NEW; END $$;
+CREATE TRIGGER loud BEFORE INSERT OR UPDATE ON public.customers FOR EACH ROW EXECUTE FUNCTION public.loud()
+"""
+"""What the owners of some databases do to a value of the kind `loud`."""
+
+
 def like(kind: str, value: str | None) -> Any:
     """The form in which two values of a kind are the same thing to a person."""
     if value is None or value == BAD:
         return value
     if kind == "email":
         return value.lower()
+    if kind == "loud":
+        return value.upper()
     if kind == "phone":
         return NUMBERS.get(value, value)
     if kind == "address":

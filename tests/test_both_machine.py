@@ -173,8 +173,11 @@ class Histories(History):
         self.unseen: dict[tuple[int, str], str | None] = {}
         """What items said in a column before it was retyped."""
 
-    @initialize(jobs=st.integers(2, 4), people=st.integers(1, 2), marker=st.booleans(), data=st.data())
-    def begin(self, jobs: int, people: int, marker: bool, data: st.DataObject) -> None:
+    @initialize(
+        jobs=st.integers(2, 4), people=st.integers(1, 2), marker=st.booleans(), loud=st.booleans(), data=st.data()
+    )
+    def begin(self, jobs: int, people: int, marker: bool, loud: bool, data: st.DataObject) -> None:
+        self.own_rules(loud=loud)
         for number in range(people):
             self._create("staff", f"Rep {number}", data)
         for number in range(jobs):

@@ -107,8 +107,9 @@ class Histories(History):
         super().__init__()
         self.ledger = Ledger(anybodys=ANYBODYS)
 
-    @initialize(jobs=st.integers(3, 6), people=st.integers(1, 3), data=st.data())
-    def begin(self, jobs: int, people: int, data: st.DataObject) -> None:
+    @initialize(jobs=st.integers(3, 6), people=st.integers(1, 3), loud=st.booleans(), data=st.data())
+    def begin(self, jobs: int, people: int, loud: bool, data: st.DataObject) -> None:
+        self.own_rules(loud=loud)
         for number in range(people):
             self._create("staff", f"Rep {number}", data)
         for number in range(jobs):
