@@ -145,8 +145,9 @@ class Applier:
                 rows = [self._without_absent(table, row) for row in rows]
                 updates = [self._update_without_absent(table, update) for update in updates]
             self._writer.write(table, rows, updates)
-            new = {row[0] for row in rows}
-            self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
+            if self._writer.refused:
+                new = {row[0] for row in rows}
+                self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
     def _without_absent(self, table: str, row: RowValues) -> RowValues:
         """A new row whose pointers to rows that were refused are empty for now."""
@@ -291,7 +292,8 @@ class Applier:
                         continue
                     if shape.canon(says) != shape.canon(planned[at]):
                         continue
-                    anew = stored is None or stored.links[place] != row or shape.said(stored.m[number]) != says
+                    was = stored.m[number] if stored is not None and stored.links[place] == row else UNSET
+                    anew = was is UNSET or shape.said(was) != shape.said(says)
                     if anew >= found.get((row, at), (False,))[0]:
                         found[row, at] = (anew, (item.board, item.id), number)
         return {place: (key, number) for place, (_anew, key, number) in found.items()}
@@ -303,12 +305,14 @@ class Applier:
         unsettled: Collection[int],
         tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
     ) -> None:
-        """The base is of what the rows really hold. A value that was refused stands as an edit that
-        is still to come."""
+        """The base is of what the rows really hold. A value that was refused stands as an edit that is still to
+        come."""
         for place, row in enumerate(item.links):
             if row is None or row not in self._stored or place in unsettled:
                 continue
             planned, holds = self._stored[row]
+            if place == layout.record:
+                self._point_right(item, layout, unsettled, planned, holds)
             for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
                 shape, says = layout.fields[number], item.m[number]
                 was = item.p.get(number, says)
@@ -320,6 +324,17 @@ class Applier:
                     self._hold_back(item, place, row, number, shape, holds[at])
                 else:
                     self._leave_different(item, number, shape, planned[at], holds[at])
+
+    def _point_right(
+        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Sequence[Any], holds: Sequence[Any]
+    ) -> None:
+        """A foreign key that the record does not have as it was to be is no edit either."""
+        for place, at in layout.pointers:
+            met = item.held.get(place, item.links[place])
+            if planned[at] != holds[at] and place not in unsettled and met == planned[at]:
+                item.held.pop(place, None)
+                if holds[at] != item.links[place]:
+                    item.held[place] = holds[at]
 
     def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
         says = item.m[number]

@@ -41,8 +41,9 @@ FROM family f JOIN pg_rewrite w ON w.ev_class = f.oid
 WHERE w.rulename <> '_RETURN' AND w.ev_enabled IN ('O', 'A') AND w.ev_type IN ('2', '3')
 UNION SELECT f.relname, CASE c.contype WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key' WHEN 'x' THEN 'exclusion'
     WHEN 't' THEN 'constraint trigger' ELSE 'unique' END, c.conname, t.columns,
-    CASE WHEN c.contype = 'c' THEN pg_get_expr(c.conbin, c.conrelid) END, c.condeferrable AND c.condeferred,
-    n.nspname
+    CASE c.contype WHEN 'c' THEN pg_get_expr(c.conbin, c.conrelid)
+        WHEN 'f' THEN (SELECT r.relname::text FROM pg_class r WHERE r.oid = c.confrelid) END,
+    c.condeferrable AND c.condeferred, n.nspname
 FROM family f JOIN pg_constraint c ON c.conrelid = f.oid JOIN pg_namespace n ON n.oid = c.connamespace
 LEFT JOIN tied t ON t.classid = 'pg_constraint'::regclass AND t.objid = c.oid AND t.relname = f.relname
 WHERE c.contype IN ('c', 'f', 'x', 't', 'u', 'p')
@@ -60,7 +61,8 @@ ORDER BY 1, 2, 3
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of a table. `columns` are those it looks at, as far as the catalogue knows; `told` is the expression of
-    a check or the function of a trigger; `schema` where a deferred constraint is named."""
+    a check, the function of a trigger, or the table that a foreign key points at; `schema` is where a deferred
+    constraint is named."""
 
     table: str
     kind: str
@@ -75,7 +77,7 @@ class Rule:
         """Whether the program made it, or could have: no surprise comes from it."""
         if self.kind == "unique":
             return self.columns in ({"id"}, {"monday_item_id"})
-        return self.kind == "foreign key" and len(self.columns) == 1 and self.columns <= REFERENCES.keys()
+        return self.kind == "foreign key" and [REFERENCES.get(column) for column in self.columns] == [self.told]
 
 
 @dataclass(frozen=True)

@@ -156,11 +156,14 @@ class RowWriter:
     def _exchange(self, waiting: list[_Waiting[Any]]) -> list[_Waiting[Any]]:
         """Write rows after all of them have let go of what they are to change; those that stay where one of them is
         refused even then."""
+        refused, gone = list(self.refused), set(self._gone)
         with self.tx.savepoint() as part:
             for each in waiting:
                 self._let_go(each)
             failed = [each for each in waiting if self._attempt(each.job, [each.row], each.omit) is not None]
             part.kept = not failed
+        if not part.kept:
+            self.refused, self._gone = refused, gone
         for each in waiting if part.kept else failed:
             if part.kept:
                 self._landed(each.job, [each.row], each.omit, "")
@@ -227,6 +230,8 @@ class RowWriter:
                 met = job.write(rows, omit)
                 if self.at_once:
                     look_at_deferred(self.tx, self.rules)
+                if job.new and self.rules.rewriting:  # which may have given a row another id
+                    met = min(met, self._there(job, rows))
         except psycopg2.Error as error:
             if not is_rows_fault(error):
                 raise
@@ -234,6 +239,11 @@ class RowWriter:
         if met < len(rows):
             self._skipped(job, rows, omit)
         return None
+
+    def _there(self, job: _Job[T], rows: Sequence[T]) -> int:
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE id = ANY(%s::uuid[])").format(self.tx.table(job.table))
+        found = self.tx.one(statement, ([job.id_of(row) for row in rows],))
+        return found[0] if found else 0
 
     def _alone(self, job: _Job[T], row: T, omit: frozenset[str], error: psycopg2.Error, why: str) -> None:
         """One row that is refused: without the columns that are to blame, else not at all."""

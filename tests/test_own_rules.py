@@ -640,3 +640,34 @@ def test_what_a_trigger_says_where_no_row_is_written_is_shown_to_nobody(synced: 
     assert "42501" in ended.err
     assert SECRET not in ended.err
     assert all(SECRET not in path.read_text() for path in Path(synced.folder / "logs").iterdir())
+
+
+@pytest.mark.parametrize("what", ["customer_id", "property_id"])
+def test_a_foreign_key_that_a_trigger_would_not_have_clears_no_cell(synced: Company, what: str) -> None:
+    """On the board the item goes on showing what it shows; a person who sets the key is heard."""
+    synced.sql(trigger("projects", f"IF NEW.description = 'Roof 47' THEN NEW.{what} := NULL; END IF;", "BEFORE INSERT"))
+    item = create(synced, "Job 47", job_cells(47))
+    synced.landed()
+    assert synced.project(item, what) is None
+    nothing_is_sent(synced)
+    synced.sql("UPDATE projects SET claim_number = 'C-47' WHERE monday_item_id = %s", item)
+    assert synced.push().report["items"]["update"] == 1
+    assert (cell(synced, item, NAME), cell(synced, item, CLAIM)) == ("Owner 47", "C-47")
+    settled(synced)
+    table = "customers" if what == "customer_id" else "properties"
+    other = f"(SELECT {what} FROM projects WHERE monday_item_id = {jobs(synced)[0]})"
+    synced.sql(f"UPDATE projects SET {what} = {other} WHERE monday_item_id = {item}")
+    assert synced.push().code == 0
+    shown = {"customers": (NAME, "Owner 1"), "properties": ("dup__of_job_address0__1", "101 Main St, Denver, CO 80202")}
+    assert cell(synced, item, shown[table][0]) == shown[table][1]
+
+
+def test_rows_that_a_trigger_gives_ids_of_its_own_are_found_again(synced: Company) -> None:
+    synced.sql(trigger("customers", "NEW.id := gen_random_uuid();", "BEFORE INSERT"))
+    item = create(synced, "Job 48", job_cells(48))
+    assert synced.sync().code == 5
+    assert synced.sync().code == 0
+    assert customer_of(synced, item)["email"] == "owner48@mail.example"
+    assert synced.value("SELECT count(*) FROM customers WHERE email LIKE 'owner48@%%'") == 1
+    settled(synced)
+    nothing_is_sent(synced)
