@@ -36,6 +36,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from opening.begin import begin
     from outbound.conclude import conclude
     from outbound.find import find_edits, plan_push
+    from outbound.guard import guard
     from outbound.lanes import Sent
     from outbound.marker import set_up_marker
     from outbound.recover import recover
@@ -52,6 +53,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
             partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"
         )
         found = plan_push(run, start, edits)
+        guard(run, start, found)
         sent = Sent() if run.dry else send(run, start, found, stop)
         return conclude(run, start, found, sent, recovered)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import timing
+from cli.conflicts import Names
 from cli.report import counted
 from cli.run import Run, run_record
 from inbound.read import Snapshot, revisions
-from inbound.tell import Landed, foretell, tell
+from inbound.tell import Landed, foretell, named_rows, new_names, tell
 from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
-from postgres.apply import Applier
+from postgres.apply import Applied, Applier
+from postgres.conflicts import news_told
+from postgres.names import row_names
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
-from reconcile.errors import Exit
+from reconcile.errors import Exit, UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.plan import Plan, make_plan
 
@@ -35,33 +39,65 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     )
     if not run.dry and _has_news(start, snapshot):
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
-    guard_read(_sizes(start, snapshot), thresholds)
     loader = WorldLoader(tx, run.layouts, start.present, forget=options.resync)
     plan = _plan(run, snapshot, loader)
-    foretell(run, plan)
-    guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    names = _names(run, start, plan, Standing(), tx)
+    foretell(run, plan, names)
+    _guard(run, start, snapshot, plan, thresholds, names, tx)
     if not options.yes:  # which says that they are other jobs
         plan.would_merge += plan.lookalikes
-    applied = None
+    applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
             applied = Applier(tx, run.layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
             migrate.link(tx, start.unlinked)
-    tell(run, Landed(plan, applied, _standing(run, start, plan, tx)))
+    standing = _tell(run, start, plan, applied, names, tx)
     if not run.dry:
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run)])
+        news = [news_told(run.run_id)] if standing.lost_count else []
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, run_record(run)])
 
 
-def _standing(run: Run, start: Start, plan: Plan, tx: Transaction) -> Standing:
-    """What stays open. A dry run says what would, were its plan carried out."""
-    if not run.dry:
+def _guard(
+    run: Run, start: Start, snapshot: Snapshot, plan: Plan, thresholds: Thresholds, names: Names, tx: Transaction
+) -> None:
+    """A plan that is refused is shown all the same, whatever the run: nobody can judge what he does not see."""
+    try:
+        guard_read(_sizes(start, snapshot), thresholds)
+        guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    except UnsafePlan:
+        _tell(run, start, plan, None, names, tx)
+        raise
+
+
+def _tell(run: Run, start: Start, plan: Plan, applied: Applied | None, names: Names, tx: Transaction) -> Standing:
+    standing = _standing(run, start, plan, tx, carried_out=applied is not None)
+    names = {**_names(run, start, plan, standing, tx, known=names), **names}
+    tell(run, Landed(plan, applied, standing, names))
+    return standing
+
+
+def _names(
+    run: Run, start: Start, plan: Plan, standing: Standing, tx: Transaction, known: Names = MappingProxyType({})
+) -> Names:
+    """What people call the rows that the report points at; no query where it points at none."""
+    wanted = {table: rows - known.keys() for table, rows in named_rows(run, plan, standing).items()}
+    found = row_names(tx, start.present, wanted)
+    return new_names(plan, {row for rows in wanted.values() for row in rows} - found.keys()) | found
+
+
+def _standing(run: Run, start: Start, plan: Plan, tx: Transaction, *, carried_out: bool) -> Standing:
+    """What stays open. A plan that is not carried out says what would, if it were."""
+    if carried_out:
         return read_standing(tx, start.present)
     ids = run.board_ids
     planned = {(ids[item.board], item.id) for item in plan.items}
     if run.options.resync:  # which forgets what was open, too
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
     gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
-    return read_standing(tx, start.present, planned=planned, gone=gone)
+    opened = {lost.place for lost in plan.conflicts if lost.open}
+    undecided = [(ids[board], item_id, field) for (board, item_id), field in plan.undecided - opened]
+    told = start.tells_of_losses
+    return read_standing(tx, start.present, planned=planned, gone=gone, undecided=undecided, told=told)
 
 
 def _has_news(start: Start, snapshot: Snapshot) -> bool:

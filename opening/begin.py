@@ -21,12 +21,13 @@ from reconcile.rows import compile_layout
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
-    to be made after the rows."""
+    to be made after the rows; not `tells_of_losses`: the log of conflicts is still an older program's."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
     present: Present
     unlinked: Sequence[str] = ()
+    tells_of_losses: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -74,10 +75,11 @@ def begin(run: Run, tx: Transaction) -> Start:
     }
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     journaled = not run.dry or (before is not None and before.version >= migrate.JOURNAL)
+    tells = not run.dry or (before is not None and before.version >= migrate.CONFLICTS)
     opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
+    return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked, tells)
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:

@@ -17,16 +17,17 @@ from msgspec import UNSET
 from psycopg2 import sql
 
 from models import TABLES, RowId
-from postgres.conflicts import add_conflicts, settle_open
+from postgres.conflicts import Open, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
 from postgres.faults import ROW_REFUSED, reason_of
 from postgres.items import write_items
 from postgres.state import JSON_COLUMNS, LOOKALIKE, row_hash
 from postgres.transaction import Transaction
+from reconcile.base import FORCE
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.plan import ItemBase, Plan, Update
-from reconcile.rows import Layout
+from reconcile.rows import Layout, folded_row
 from reconcile.world import RowValues, World
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ _FORGET = """
 DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
 DELETE FROM monday_sync.sync_row;
 DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
-UPDATE monday_sync.sync_conflict SET state = 'settled' WHERE state = 'open';
+UPDATE monday_sync.sync_conflict SET state = 'settled', winner = 'nobody', settled_at = now(), told_by = ''
+WHERE state = 'open';
 UPDATE monday_sync.sync_board SET tolerated = 0
 """
 _CORRECTED = f"""
@@ -340,9 +342,47 @@ class Applier:
         }
 
     def _write_conflicts(self, plan: Plan) -> None:
-        if self._world.stored:
-            settle_open(self._tx, self._layouts, [(item.board, item.id) for item in plan.items])
-        add_conflicts(self._tx, self._layouts, self._run_id, plan.conflicts)
+        gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
+        decided = [(item.board, item.id) for item in plan.items] if self._world.stored else []
+        standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
+        refused = [entry.place for entry in standing if entry.row in self._refused]
+        conflicts = [lost for lost in plan.conflicts if lost.open or lost.row not in self._refused]  # else not written
+        add_conflicts(self._tx, self._layouts, self._run_id, conflicts, standing)
+        going_on = {*plan.undecided, *refused, *(lost.place for lost in conflicts)}
+        bases = {(item.board, item.id): item for item in plan.items}
+        settle(
+            self._tx,
+            self._run_id,
+            {
+                entry.id: self._ending(plan, entry, bases.get(entry.place[0]))
+                for entry in standing
+                if entry.place not in going_on
+            },
+        )
+
+    def _ending(self, plan: Plan, entry: Open, base: ItemBase | None) -> tuple[Winner, Any]:
+        """Who stands where an open conflict is none any more, and with which value: no edit lost in this run."""
+        (board, _item), field_id = entry.place
+        layout = self._layouts[board]
+        number = next((n for n, known in enumerate(layout.field_ids) if known == field_id), None)
+        if base is None or number is None:
+            return "nobody", None
+        field = layout.fields[number]
+        table, row_id = layout.slots[field.slot].table, base.links[field.slot]
+        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        if row_id != entry.row or before is None:
+            return "nobody", None
+        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
+        written = not changes.keys().isdisjoint(field.columns)
+        names = TABLES[table].__struct_fields__
+        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
+        says, holds = base.m[number], folded_row(table, after)[field.at]
+        if field.canon(says) == field.canon(holds):
+            return ("monday" if written else "both"), says
+        took_back = base.p.get(number, says)
+        return ("nobody", None) if took_back is not FORCE and field.canon(took_back) == field.canon(holds) else (
+            "postgres", holds,
+        )  # fmt: skip
 
 
 def alike(found: WouldMerge) -> str:

@@ -27,6 +27,9 @@ _LOCK: Final = 7_265_841_902
 JOURNAL: Final = 4
 """The first version that has a journal of writes to monday.com."""
 
+CONFLICTS: Final = 8
+"""The first version whose log says how a conflict ended, and who was told of it."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked FROM monday_sync.sync_schema"
@@ -184,6 +187,7 @@ _NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
     3: _lacks_unique_item,
     4: lambda _shapes: True,
     5: lambda _shapes: True,
+    8: lambda _shapes: True,
 }
 
 

@@ -19,7 +19,8 @@ from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
-from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.losses import Loss, how_lost
+from reconcile.merge import Adopt, Conflict, Merged, NextBase, Place, merge_fields, newest_first, next_base
 from reconcile.pointers import (
     anchor_items,
     gather_roles,
@@ -85,6 +86,8 @@ class Departed(msgspec.Struct, frozen=True):
 class Plan:
     """All changes of one run, sorted.
 
+    `undecided` are fields that both sides edited and that this run leaves to a person or to the other direction.
+    `edited_items` lost a value on monday since they were last seen, `edited_fields` says which: (field, how).
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
     projects, each with a row without item id that may be the same job; `twins` as in `World`.
@@ -100,14 +103,16 @@ class Plan:
     dirty: set[RowId] = field(default_factory=set)
     in_step: set[RowId] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
+    undecided: set[Place] = field(default_factory=set)
     quarantined: list[Quarantined] = field(default_factory=list)
     would_merge: list[WouldMerge] = field(default_factory=list)
     lookalikes: list[WouldMerge] = field(default_factory=list)
     unknown_stages: Counter[str] = field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
+    edited_fields: Counter[Loss] = field(default_factory=Counter)
     adopted_fields: int = 0
-    adopted_differences: int = 0
+    adopted_differences: Counter[str] = field(default_factory=Counter)
     tolerated: Counter[str] = field(default_factory=Counter)
     known_rows: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
@@ -159,6 +164,7 @@ def make_plan(
         released=resolution.released,
         placeholders=resolution.placeholders,
         conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
+        undecided={(item, layouts[item[0]].fields[number].id) for item, number in merged.held},
         would_merge=resolution.would_merge,
         lookalikes=lookalikes(views, layouts, world, resolution),
         known_rows=dict(world.counts),
@@ -267,7 +273,8 @@ def _count_adopted(
                 field, says, holds = layout.fields[number], view.values[number], row[at]
                 if says not in (None, UNSET) and holds is not None:
                     plan.adopted_fields += 1
-                    plan.adopted_differences += field.canon(says) != field.canon(holds)
+                    if field.canon(says) != field.canon(holds):
+                        plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1
 
 
 def _collect_rows(hub: Hub, plan: Plan) -> None:
@@ -303,7 +310,9 @@ def _collect_items(
             plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
         if not view.seen and stored is not None and stored.held == held and _as_it_was(stored, base, links[item]):
             continue
-        plan.edited_items += view.seen and _edited(view, layout, stored)
+        if view.seen and stored is not None and (lost := _lost_on_monday(view, layout, stored)):
+            plan.edited_items += 1
+            plan.edited_fields.update(lost)
         m_hash = None if item in waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else 0)
@@ -330,12 +339,13 @@ def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
     }
 
 
-def _edited(view: View, layout: Layout, stored: Stored | None) -> bool:
-    return stored is not None and any(
-        field.said(now) != field.said(was)
+def _lost_on_monday(view: View, layout: Layout, stored: Stored) -> list[Loss]:
+    """The fields that were filled on monday and say something else now, or nothing."""
+    return [
+        (f"{layout.slots[field.slot].table}.{field.columns[0]}", how_lost(was, now))
         for field, now, was in zip(layout.fields, view.values, stored.m, strict=True)
-        if was is not UNSET
-    )
+        if was is not UNSET and was is not None and now != was and field.said(now) != field.said(was)
+    ]
 
 
 def _as_it_was(stored: Stored, base: NextBase, links: Links) -> bool:
