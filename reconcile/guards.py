@@ -258,7 +258,7 @@ def _too_many_made(push: Push, board: str, known: int, thresholds: Thresholds) -
     limit = _limit(thresholds.max_create, CREATE_FLOOR, CREATE_SHARE, known)
     if count > limit:
         yield (
-            f"{count:,} new items of the {board} board ({known:,} known) would be created, the limit is {limit:,} "
+            f"{count:,} items of the {board} board ({known:,} known) would be created, the limit is {limit:,} "
             f"({count:,} × {_RECORDS[board]}: row → new item); if these rows are no new ones, write the items' ids "
             f"into monday_item_id and run again; if it is right, run with --max-create {count}."
         )

@@ -19,7 +19,7 @@ from reconcile.hub import POSITION, Hub, ItemRows
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
-from reconcile.losses import Loss, how_lost
+from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Conflict, Merged, NextBase, Place, merge_fields, newest_first, next_base
 from reconcile.pointers import (
     anchor_items,
@@ -271,7 +271,7 @@ def _count_adopted(
             row = folded_row(slot.table, world.rows[slot.table][row_id])
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
-                if says not in (None, UNSET) and holds is not None:
+                if says not in (None, UNSET) and not is_empty(holds):
                     plan.adopted_fields += 1
                     if field.canon(says) != field.canon(holds):
                         plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1

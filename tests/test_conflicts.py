@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -174,22 +175,27 @@ def taken_back(company: Company, item: int) -> None:
     put_back_in_sql(company, item)
 
 
+def left_alone(company: Company, item: int) -> None:
+    """The option alone decides."""
+
+
 def archived(company: Company, item: int) -> None:
     company.sandbox.archive(item)
 
 
-SETTLED = {
-    "monday wins": (lambda _c, _i: None, ("--on-conflict", "monday"), "pull",
+IN_SQL = ("postgres", "postgres", "in SQL", "nobody", None)
+SETTLED: dict[str, tuple[Callable[[Company, int], None], tuple[str, ...], str, tuple[object, ...], int]] = {
+    "monday wins": (left_alone, ("--on-conflict", "monday"), "pull",
                     ("monday", "monday", "on the board", "postgres", "in SQL"), 5),
-    "PostgreSQL wins": (lambda _c, _i: None, ("--on-conflict", "pg"), "push",
+    "PostgreSQL wins": (left_alone, ("--on-conflict", "pg"), "push",
                         ("postgres", "postgres", "in SQL", "monday", "on the board"), 5),
     "made equal, seen by the pull": (made_equal, (), "pull", ("both", "both", "on the board", "nobody", None), 0),
     "made equal, seen by the push": (made_equal, (), "push, pull", ("both", "both", "on the board", "nobody", None), 0),
     "taken back in SQL": (put_back_in_sql, (), "pull", ("monday", "monday", "on the board", "nobody", None), 0),
-    "taken back on monday, pull": (put_back_on_monday, (), "pull", ("postgres", "postgres", "in SQL", "nobody", None), 0),
-    "taken back on monday, push": (put_back_on_monday, (), "push", ("postgres", "postgres", "in SQL", "nobody", None), 0),
+    "taken back on monday, pull": (put_back_on_monday, (), "pull", IN_SQL, 0),
+    "taken back on monday, push": (put_back_on_monday, (), "push", IN_SQL, 0),
     "taken back on both": (taken_back, (), "pull", ("both", "both", "Roof 1", "nobody", None), 0),
-    "the item left": (archived, (), "pull", ("nobody", "nobody", None, "monday", "on the board"), 0),
+    "item left": (archived, (), "pull", ("nobody", "nobody", None, "monday", "on the board"), 0),
 }  # fmt: skip
 
 

@@ -550,7 +550,7 @@ def test_the_day_is_spent_at_the_second_batch(crowd: Company) -> None:
 
 
 def test_too_many_changes(crowd: Company) -> None:
-    crowd.sql("UPDATE projects SET claim_number = 'C-1' WHERE monday_item_id IS NOT NULL")
+    crowd.sql("UPDATE projects SET claim_number = 'C-1', description = 'new' WHERE monday_item_id IS NOT NULL")
     for arguments in (("--test",), ()):
         ended = crowd.run(*arguments, program=PUSH)
         assert (ended.code, "run with --max-change 70" in ended.err) == (4, True), ended.err
