@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, pg_to_monday_options
+from cli.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, pg_to_monday_options
 
 if TYPE_CHECKING:
     from cli.main import StopSignal
     from reconcile.errors import Exit
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(cls=JsonCommand, direction="pg_to_monday", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
 @pg_to_monday_options
 @common_options
 def command(options: Options) -> None:

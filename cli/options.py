@@ -189,6 +189,45 @@ def common_options(command: Callable[[Options], None]) -> Command:
     return _common(collected)
 
 
+class JsonCommand(click.Command):
+    """A command whose wrong options, too, are one JSON object on stdout where `--json` was asked for."""
+
+    def __init__(self, *args: Any, direction: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.direction = direction
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        wanted = "--json" in args or self._json_in_environment()
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            self._say(error, wanted=wanted)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            self._say(error, wanted=bool(ctx.params.get("json")))
+            raise
+
+    def _json_in_environment(self) -> bool:
+        option = next(param for param in self.params if param.name == "json")
+        try:
+            with click.Context(self) as ctx:
+                return bool(option.type_cast_value(ctx, option.value_from_envvar(ctx)))
+        except click.UsageError:
+            return False
+
+    def _say(self, error: click.UsageError, *, wanted: bool) -> None:
+        if wanted:
+            from cli.ending import print_unmade
+
+            print_unmade(self.direction, error.format_message())
+
+
 CONTEXT_SETTINGS: Final = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
 EPILOG: Final = (
     "Each option can also be set in the environment as SYNC_<OPTION>, for cron: SYNC_LIMIT=10, SYNC_TEST=1. "

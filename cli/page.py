@@ -51,6 +51,16 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, lef
         yield _line(row, sizes, left)
 
 
+def shortened(text: str, size: int) -> str:
+    """Cut after a word, where there is one to cut after.
+
+    >>> shortened("MASTER PROJECT BOARD", 16), shortened("MASTERPIECE", 8)
+    ('MASTER PROJECT…', 'MASTERP…')
+    """
+    kept = text[: size - 1]
+    return (kept if text[size - 1] == " " else kept.rpartition(" ")[0] or kept) + "…"
+
+
 def _sizes(heads: Sequence[Sequence[str]], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(text) for text in [*head, *(row[place] for row in rows)]) for place, head in enumerate(heads)]
 
@@ -60,7 +70,7 @@ def _total(sizes: Sequence[int]) -> int:
 
 
 def _line(texts: Sequence[str], sizes: Sequence[int], left: int) -> str:
-    first = texts[0] if len(texts[0]) <= sizes[0] else texts[0][: sizes[0] - 1] + "…"
+    first = texts[0] if len(texts[0]) <= sizes[0] else shortened(texts[0], sizes[0])
     cells = [
         f"{text:<{size}}" if place < left else f"{text:>{size}}"
         for place, (text, size) in enumerate(zip([first, *texts[1:]], sizes, strict=True))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from cli.edits import lost_text, place_text, waiting_text
-from cli.page import WIDEST, table, wrapped
+from cli.page import WIDEST, shortened, table, wrapped
 from models import TABLES
 from reconcile.errors import Exit
 
@@ -257,7 +257,11 @@ def _looked(report: Report, width: int) -> Iterator[str]:
 
 
 def _title(board: BoardReport) -> str:
-    return board.title[:28]
+    return board.title if len(board.title) <= _TITLE else shortened(board.title, _TITLE)
+
+
+_TITLE = 28
+"""Signs of a board's title that a table shows at most."""
 
 
 def _items(report: Report, width: int) -> Iterator[str]:
