@@ -105,7 +105,11 @@ monday_to_pg_options: Final = _stacked(
             help="Settle the differences that were there from the beginning: take monday's values or PostgreSQL's.",
         ),
         _option("--resync", is_flag=True, help="Forget earlier runs and compare both sides afresh."),
-        _option("--yes", is_flag=True, help="Answer yes to every question."),
+        _option(
+            "--yes",
+            is_flag=True,
+            help="Go on although rows that were here before differ in many fields, or look like items.",
+        ),
     )
 )
 """What only monday → PostgreSQL has; stands above `common_options`."""

@@ -97,7 +97,9 @@ class _Sender:
         for item in left:
             self.sent.undelivered = self.sent.undelivered | set(item.causes.values())
             why = next((prepared.refused[row] for row in item.causes.values() if row in prepared.refused), None)
-            reason = f"the database would not take the row made whole ({why}): correct the row"
+            reason = (
+                f"what follows from the edit in the rest of the row is refused by the database ({why}): correct the row"
+            )
             self.sent.refused += [Refused(item.board, item.id, name, reason, "") for name in item.cells if why]
         push.items = [item for item in push.items if item not in left] if left else push.items
         push.creates = [create for create in push.creates if create.row not in unsure]
@@ -284,7 +286,7 @@ class _Sender:
         drift = [fault for fault in faults if fault.rule.action is Action.FATAL_DRIFT]
         denied = [fault for fault in faults if fault.rule.action is Action.FATAL_ACCESS]
         if drift or (len(denied) == len(part) > 1 and board not in self._writable):
-            raise sentence((drift or denied)[0], datetime.now(UTC))
+            raise sentence((drift or denied)[0], datetime.now(UTC), boards={board: self._run.board_ids[board]})
         if len(faults) < len(part):
             self._writable.add(board)
         if not self._seen_to_fit and any(fault.rule.action is Action.VALUE_REFUSED for fault in faults):
