@@ -167,6 +167,7 @@ class MondayClient:
             on_event=on_event or deaf,
             sleep=sleep,
             clock=clock,
+            boards=self.boards,
         )
         self._reader = Reader(
             self.transport, boards, mappings, width=at_once or MOST_AT_ONCE, on_event=on_event or deaf

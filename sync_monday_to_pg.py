@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, monday_to_pg_options
+from cli.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, monday_to_pg_options
 from cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconcile.errors import Exit
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(cls=JsonCommand, direction="monday_to_pg", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
 @monday_to_pg_options
 @common_options
 def command(options: Options) -> None:
@@ -46,7 +46,7 @@ def sync(options: Options) -> Exit:
     if options.list_cache:
         from cli.demo import CACHE
 
-        return print_caches(CACHE if options.demo else None)
+        return print_caches(CACHE if options.demo else None, as_json=options.json)
     with opened(options, "monday_to_pg") as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
         remember(run, start.owned)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CONTEXT_SETTINGS, EPILOG, Options, common_options, pg_to_monday_options
+from cli.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, pg_to_monday_options
 from cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconcile.errors import Exit
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(cls=JsonCommand, direction="pg_to_monday", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
 @pg_to_monday_options
 @common_options
 def command(options: Options) -> None:
@@ -38,6 +38,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from opening.place import remember
     from outbound.conclude import conclude
     from outbound.find import find_edits, plan_push
+    from outbound.guard import guard
     from outbound.lanes import Sent
     from outbound.marker import set_up_marker
     from outbound.recover import recover
@@ -54,6 +55,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
             partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"
         )
         found = plan_push(run, start, edits)
+        guard(run, start, found)
         sent = Sent() if run.dry else send(run, start, found, stop)
         return conclude(run, start, found, sent, recovered)
 

@@ -105,7 +105,11 @@ monday_to_pg_options: Final = _stacked(
             help="Settle the differences that were there from the beginning: take monday's values or PostgreSQL's.",
         ),
         _option("--resync", is_flag=True, help="Forget earlier runs and compare both sides afresh."),
-        _option("--yes", is_flag=True, help="Answer yes to every question."),
+        _option(
+            "--yes",
+            is_flag=True,
+            help="Go on although rows that were here before differ in many fields, or look like items.",
+        ),
     )
 )
 """What only monday → PostgreSQL has; stands above `common_options`."""
@@ -187,6 +191,45 @@ def common_options(command: Callable[[Options], None]) -> Command:
         command(options_from(given))
 
     return _common(collected)
+
+
+class JsonCommand(click.Command):
+    """A command whose wrong options, too, are one JSON object on stdout where `--json` was asked for."""
+
+    def __init__(self, *args: Any, direction: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.direction = direction
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        wanted = "--json" in args or self._json_in_environment()
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            self._say(error, wanted=wanted)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            self._say(error, wanted=bool(ctx.params.get("json")))
+            raise
+
+    def _json_in_environment(self) -> bool:
+        option = next(param for param in self.params if param.name == "json")
+        try:
+            with click.Context(self) as ctx:
+                return bool(option.type_cast_value(ctx, option.value_from_envvar(ctx)))
+        except click.UsageError:
+            return False
+
+    def _say(self, error: click.UsageError, *, wanted: bool) -> None:
+        if wanted:
+            from cli.ending import print_unmade
+
+            print_unmade(self.direction, error.format_message())
 
 
 CONTEXT_SETTINGS: Final = {"help_option_names": ["--help", "-h"], "max_content_width": 120}

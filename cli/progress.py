@@ -34,7 +34,9 @@ class BoardProgress:
         """As `1,500 of 20,000 items, 3 requests, 4,999,000 points left`."""
         of = "" if self.total is None else f" of {self.total:,}"
         budget = "" if self.budget_left is None else f", {self.budget_left:,} points left"
-        return f"{self.items:,}{of} items, {self.requests:,} requests{budget}"
+        requests = "1 request" if self.requests == 1 else f"{self.requests:,} requests"
+        items = "1 item" if (self.items, of) == (1, "") else f"{self.items:,}{of} items"
+        return f"{items}, {requests}{budget}"
 
 
 class Progress:

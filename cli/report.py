@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
+from cli.edits import lost_text, place_text, waiting_text
+from cli.page import WIDEST, shortened, table, wrapped
 from models import TABLES
 from reconcile.errors import Exit
 
@@ -14,8 +16,10 @@ DETAILS = 100
 """Entries of a list in the JSON report; the counts are always whole."""
 SHOWN = 5
 """Entries of a list on a terminal."""
-WIDTH = 100
-"""Columns of a terminal, at most."""
+CHANGES = 1_000
+"""Changes that the JSON report lists; their count is always whole."""
+PROGRAMS = {"monday_to_pg": "sync_monday_to_pg.py", "pg_to_monday": "sync_pg_to_monday.py"}
+"""The command of each direction."""
 
 MONDAY = ("requests", "mutations", "complexity", "retries", "waited_s", "daily_calls")
 """What was asked of monday.com; a run that never asked has zeros."""
@@ -67,7 +71,8 @@ class Open:
 
 @dataclass(slots=True)
 class Report:
-    """The whole of one run. `notes` are sentences for a person that are no reason to stop."""
+    """The whole of one run. `notes` are sentences for a person that are no reason to stop, `reason` is why it failed;
+    `settled` are edits that lost, `planned` says that the tables, items and changes are those of a plan."""
 
     run_id: str
     direction: str
@@ -89,9 +94,16 @@ class Report:
     stages: dict[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
     exit_code: Exit = Exit.DONE
+    reason: str = ""
+    planned: bool = False
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes_count: int = 0
     samples: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
+
+    def fail(self, code: Exit, reason: str) -> None:
+        self.exit_code, self.reason = code, reason
 
     @property
     def written(self) -> int:
@@ -116,6 +128,7 @@ class Report:
             "direction": self.direction,
             "dry_run": self.dry_run,
             "exit_code": int(self.exit_code),
+            "reason": self.reason or None,
             "duration_s": round(self.duration_s, 3),
             "boards": {
                 name: {
@@ -139,11 +152,14 @@ class Report:
             },
             **({} if self.items is None else {"items": self._items(self.items)}),
             "conflicts": self.conflicts.count,
+            "settled": self.settled.count,
             "quarantined": self.quarantined.count,
             "would_merge": self.would_merge.count,
             "waiting": self.waiting,
             "tolerated": self.tolerated,
             "details": {name: list(entry.details[:DETAILS]) for name, entry in lists.items()},
+            "changes": self.changes[:CHANGES],
+            "changes_count": self.changes_count,
             "notes": self.notes,
             "plan": self.digest,
             "monday": self.monday,
@@ -169,57 +185,101 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def as_text(report: Report, verbosity: int = 0) -> str:
-    """The summary of a run for a terminal, a log or a mail: plain text, no colour, prose of at most 100 columns."""
-    shown = (_boards(report), _tables(report)) if report.items is None else (_looked(report), _items(report))
-    blocks: list[Iterable[str]] = [_head(report), *shown, _changes(report)]
+def as_text(report: Report, verbosity: int = 0, width: int = WIDEST) -> str:
+    """The summary of a run for a terminal, a log or a mail: plain text, no colour, prose of at most `width` columns."""
+    if report.items is None:
+        shown = (_boards(report, width), _tables(report, width))
+    else:
+        shown = (_looked(report, width), _items(report, width))
+    blocks: list[Iterable[str]] = [_head(report, width), *shown, _changes(report, width)]
     blocks += [
-        _differences(report),
-        _second_rows(report, verbosity),
-        _notes(report),
-        _needs_a_person(report, verbosity),
-        _foot(report),
+        _differences(report, width),
+        _second_rows(report, verbosity, width),
+        _lost(report, verbosity, width),
+        _notes(report, width),
+        _needs_a_person(report, verbosity, width),
+        _reason(report, width),
+        _foot(report, width),
     ]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
 
-def _head(report: Report) -> Iterator[str]:
+def as_quiet_lines(report: Report, at: datetime) -> Iterator[str]:
+    """What a run says that was told to be quiet: edits that lost, and a plan that was refused. Each line says when,
+    which command and which run."""
+    lines: list[str] = []
+    if report.exit_code is Exit.REFUSED and report.planned:
+        lines = [line for line in as_text(report).splitlines() if line]
+    elif _ended_well(report) or report.planned:
+        lines = [f"an edit lost: {place_text(detail)}: {lost_text(detail)}" for detail in report.settled.details]
+        if (more := report.settled.count - len(lines)) > 0:
+            lines.append(f"{counted(more, 'more edit')} lost: they are in monday_sync.sync_conflict")
+    for line in lines:
+        yield f"{at:%Y-%m-%d %H:%M:%S} {PROGRAMS[report.direction]} {report.run_id}: {line}"
+
+
+def _head(report: Report, width: int) -> Iterator[str]:
     parts = ["monday.com → PostgreSQL" if report.direction == "monday_to_pg" else "PostgreSQL → monday.com"]
+    nothing = "nothing was written" if report.items is None or report.dry_run else "nothing was sent"
     if report.dry_run:
-        parts.append("DRY RUN, nothing was written")
-    yield " · ".join([*parts, f"run {report.run_id}"])
+        parts.append(f"DRY RUN, {nothing}")
+    elif report.exit_code is Exit.REFUSED:
+        parts.append(f"REFUSED, {nothing}")
+    yield from wrapped(" · ".join([*parts, f"run {report.run_id}"]), width, first="")
 
 
-def _boards(report: Report) -> Iterator[str]:
-    yield f"  {'board':<28} {'read':<13}{'items read':>12}{'on the board':>14}{'new or changed':>16}"
-    for board in report.boards.values():
-        counts = f"{board.fetched:>12,}{board.items_count:>14,}{board.changed:>16,}"
-        yield f"  {board.title[:28]:<28} {_mode(board):<13}{counts}"
+def _may(report: Report) -> str:
+    return "would " if report.dry_run or report.exit_code is Exit.REFUSED else ""
+
+
+def _boards(report: Report, width: int) -> Iterator[str]:
+    rows = [
+        (_title(board), _mode(board), f"{board.fetched:,}", f"{board.items_count:,}", f"{board.changed:,}")
+        for board in report.boards.values()
+    ]
+    if rows:
+        yield from table(("board", "read", "items read", "on the board", "new or changed"), rows, width, left=2)
     for board in report.boards.values():
         if board.note:
-            yield from _wrapped(f"{board.title}: {board.note}.")
+            yield from wrapped(f"{board.title}: {board.note}.", width)
     if any(not board.complete for board in report.boards.values()):
-        yield "  Only a part was read, or a saved read: no row is marked as archived because of it."
+        text = "Only a part was read, or a saved read: no row is marked as archived because of it."
+        yield from wrapped(text, width)
 
 
-def _looked(report: Report) -> Iterator[str]:
-    if report.boards:
-        yield f"  {'board':<28} {'items looked at':>16}{'on the board':>14}{'to change':>12}"
-    for board in report.boards.values():
-        yield f"  {board.title[:28]:<28} {board.fetched:>16,}{board.items_count:>14,}{board.changed:>12,}"
+def _looked(report: Report, width: int) -> Iterator[str]:
+    rows = [
+        (_title(board), f"{board.fetched:,}", f"{board.items_count:,}", f"{board.changed:,}")
+        for board in report.boards.values()
+    ]
+    if rows:
+        yield from table(("board", "items looked at", "on the board", "to change"), rows, width)
 
 
-def _items(report: Report) -> Iterator[str]:
+def _title(board: BoardReport) -> str:
+    return board.title if len(board.title) <= _TITLE else shortened(board.title, _TITLE)
+
+
+_TITLE = 28
+"""Signs of a board's title that a table shows at most."""
+
+
+def _items(report: Report, width: int) -> Iterator[str]:
     items = report.items
-    if items is None or not _ended_well(report):
+    if items is None or not _has_counts(report):
         return
-    may = "would " if report.dry_run else ""
-    yield f"  {'items':<14}{may + 'update':>14}{may + 'create':>14}{may + 'archive':>15}{'unchanged':>12}"
-    yield f"  {'':<14}{items.update:>14,}{items.create:>14,}{items.archive:>15,}{items.unchanged:>12,}"
-    completed = sum(table.update for table in report.tables.values())
+    may = _may(report)
+    counts = (items.update, items.create, items.archive, items.unchanged)
+    headers = ("items", f"{may}update", f"{may}create", f"{may}archive", "unchanged")
+    yield from table(headers, [("", *(f"{count:,}" for count in counts))], width)
+    completed = sum(entry.update for entry in report.tables.values())
     if completed:
-        verb = "would be" if report.dry_run else "was" if completed == 1 else "were"
-        yield f"  {counted(completed, 'row')} {verb} made whole in PostgreSQL, of which only a part was edited."
+        verb = "would be" if may else "was" if completed == 1 else "were"
+        yield from wrapped(
+            f"{counted(completed, 'row')} {verb} completed in PostgreSQL with what follows from an edit there: the "
+            "other parts of a name or an address, or the status of a stage.",
+            width,
+        )
 
 
 def _mode(board: BoardReport) -> str:
@@ -228,13 +288,15 @@ def _mode(board: BoardReport) -> str:
     return "changes only" if board.mode == "incremental" else "from a cache"
 
 
-def _tables(report: Report) -> Iterator[str]:
-    if not _ended_well(report):
+def _tables(report: Report, width: int) -> Iterator[str]:
+    if not _has_counts(report):
         return
-    may = "would " if report.dry_run else ""
-    yield f"  {'table':<14}{may + 'insert':>14}{may + 'update':>14}{'unchanged':>12}"
-    for name, table in sorted(report.tables.items(), key=lambda entry: _TABLE_ORDER.index(entry[0])):
-        yield f"  {name:<14}{table.insert:>14,}{table.update:>14,}{table.unchanged:>12,}"
+    may = _may(report)
+    rows = [
+        (name, f"{entry.insert:,}", f"{entry.update:,}", f"{entry.unchanged:,}")
+        for name, entry in sorted(report.tables.items(), key=lambda pair: _TABLE_ORDER.index(pair[0]))
+    ]
+    yield from table(("table", f"{may}insert", f"{may}update", "unchanged"), rows, width)
 
 
 _TABLE_ORDER = (
@@ -255,47 +317,91 @@ def _ended_well(report: Report) -> bool:
     return report.exit_code in (Exit.DONE, Exit.PERSON_NEEDED)
 
 
-def _changes(report: Report) -> Iterator[str]:
+def _has_counts(report: Report) -> bool:
+    """The same, and of a plan that a guard refused, where they are what it would have done."""
+    return _ended_well(report) or (report.exit_code is Exit.REFUSED and report.planned)
+
+
+def _changes(report: Report, width: int) -> Iterator[str]:
+    refused = report.exit_code is Exit.REFUSED and report.planned
     if not _ended_well(report):
-        kept = "no row was written" if report.items is None else "what was sent before is kept"
-        yield f"  The run stopped, {kept}; the reason stands at the end."
+        if not refused:
+            kept = "no row was written" if report.items is None else _sent(report.items)
+            yield from wrapped(f"The run stopped, {kept}; the reason stands at the end.", width)
         if report.samples:
             yield "  What it would have changed (before → after):"
-            yield from (f"    {line}" for line in report.samples)
+            yield from _lines(report.samples, width)
     elif not report.written:
         what = "no row " if report.items is None else "no item "
         yield f"  Nothing differs: {what}" + ("would be written." if report.dry_run else "was written.")
     elif report.samples:
         yield "  What would change (before → after):" if report.dry_run else "  What changed (before → after):"
-        yield from (f"    {line}" for line in report.samples)
+        yield from _lines(report.samples, width)
 
 
-def _differences(report: Report) -> Iterator[str]:
+def _sent(items: ItemsReport) -> str:
+    """What a push that stopped had done by then."""
+    done = items.update + items.create + items.archive
+    return f"after {counted(done, 'item')} had been written" if done else "and nothing more is sent"
+
+
+def _lines(lines: Iterable[str], width: int) -> Iterator[str]:
+    for line in lines:
+        yield from wrapped(line, width, first="    ", rest="        ")
+
+
+def _differences(report: Report, width: int) -> Iterator[str]:
     if report.differences:
         yield "  Left as they are (monday.com | PostgreSQL):"
-        yield from (f"    {line}" for line in report.differences)
+        yield from _lines(report.differences, width)
 
 
-def _second_rows(report: Report, verbosity: int) -> Iterator[str]:
+def _second_rows(report: Report, verbosity: int, width: int) -> Iterator[str]:
     """Statements that link rows to items, of use as long as the items have no rows of their own."""
     if not report.second_rows or (_ended_well(report) and not report.dry_run):
         return
     shown = report.second_rows if verbosity > 0 else report.second_rows[:SHOWN]
-    yield from _wrapped("Rows without an item id, each with the item that looks like it. Where it is the same job:")
+    text = "Rows without an item id, each with the item that looks like it. Where it is the same job:"
+    yield from wrapped(text, width)
     yield "    ALTER TABLE projects ADD COLUMN IF NOT EXISTS monday_item_id bigint;"
     yield from (f"    {line}" for line in shown)
     if len(report.second_rows) > len(shown):
         yield f"    … and {len(report.second_rows) - len(shown):,} more: -v lists them all"
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _lost(report: Report, verbosity: int, width: int) -> Iterator[str]:
+    """Edits that lost: said once."""
+    entry = report.settled
+    if not entry.count:
+        return
+    verb = "would lose" if _may(report) else "lost"
+    yield from wrapped(
+        f"{counted(entry.count, 'edit')} {verb} against another one of the same field (this is said once; "
+        "monday_sync.sync_conflict keeps the values):",
+        width,
+    )
+    yield from _told(entry, verbosity, width, lost_text)
+
+
+def _told(entry: Open, verbosity: int, width: int, text: Callable[[Mapping[str, Any]], str]) -> Iterator[str]:
+    shown = entry.details if verbosity > 0 else entry.details[: 2 * SHOWN]
+    for detail in shown:
+        yield from wrapped(place_text(detail), width, first="    ", rest="      ")
+        yield from wrapped(text(detail), width, first="      ", rest="        ")
+    if len(entry.details) > len(shown):
+        yield f"      … and {len(entry.details) - len(shown):,} more: -v lists them all"
+    if entry.count > len(entry.details):
+        yield f"      {'The others' if shown else 'All of them'} are in the table monday_sync.sync_conflict."
+
+
+def _notes(report: Report, width: int) -> Iterator[str]:
     if report.notes:
         yield "  Good to know:"
     for note in report.notes:
-        yield from _wrapped(note, first="    - ", rest="      ")
+        yield from wrapped(note, width, first="    - ", rest="      ")
 
 
-def _needs_a_person(report: Report, verbosity: int) -> Iterator[str]:
+def _needs_a_person(report: Report, verbosity: int, width: int) -> Iterator[str]:
     kinds = (
         _quarantined(report.quarantined),
         _conflicts(report.conflicts),
@@ -304,30 +410,34 @@ def _needs_a_person(report: Report, verbosity: int) -> Iterator[str]:
     )
     if any(entry.count for entry, _text, _table in kinds):
         yield "  Needs a person:"
-    for entry, text, table in kinds:
+    for entry, text, name in kinds:
         if not entry.count:
             continue
-        yield from _wrapped(f"{text}.", first="    ", rest="      ")
+        yield from wrapped(f"{text}.", width, first="    ", rest="      ")
+        if entry is report.conflicts:
+            yield from _told(entry, verbosity, width, waiting_text)
+            continue
         shown = entry.details if verbosity > 0 else entry.details[:SHOWN]
-        yield from _listed(shown)
+        yield from _listed(shown, width)
         if len(entry.details) > len(shown):
             yield f"      … and {len(entry.details) - len(shown):,} more: -v lists them all"
         if entry.count > len(entry.details):
-            yield f"      {'The others' if shown else 'All of them'} are in the table monday_sync.{table}."
+            yield f"      {'The others' if shown else 'All of them'} are in the table monday_sync.{name}."
 
 
 def _quarantined(entry: Open) -> tuple[Open, str, str]:
     text = (
-        f"{counted(entry.count, 'value')} cannot be taken over{_new(entry)}: the other side keeps its last good value "
-        "until it is corrected where it stands"
+        f"{counted(entry.count, 'value')} could not be carried to the other side{_new(entry)}: what stood there before "
+        "still stands there; correct each one where it was typed, and the next run takes it"
     )
     return entry, text, "sync_dead"
 
 
 def _conflicts(entry: Open) -> tuple[Open, str, str]:
     text = (
-        f"{counted(entry.count, 'field was', 'fields were')} edited on both sides{_new(entry)} and left as is: decide "
-        "with --on-conflict monday or --on-conflict pg"
+        f"{counted(entry.count, 'field was', 'fields were')} edited on both sides{_new(entry)}, and both edits stand "
+        "where they were made: make both sides equal by hand, or let one side win with --on-conflict monday "
+        "(sync_monday_to_pg.py) or --on-conflict pg (sync_pg_to_monday.py)"
     )
     return entry, text, "sync_conflict"
 
@@ -341,12 +451,19 @@ def _alike(entry: Open) -> tuple[Open, str, str]:
 
 
 def _fanned(entry: Open) -> tuple[Open, str, str]:
-    waits = "waits" if entry.count == 1 else "wait"
+    one = entry.count == 1
     text = (
-        f"{counted(entry.count, 'changed row')} would rewrite more than 25 items each, and {waits}: if that is meant, "
-        "run with --allow-fanout"
+        f"{counted(entry.count, 'row was', 'rows were')} edited in PostgreSQL of which more than 25 items show the "
+        f"values; no item was changed for {'it' if one else 'them'}: if all of these items are to be rewritten, run "
+        "with --allow-fanout"
     )
     return entry, text, "sync_row"
+
+
+def _reason(report: Report, width: int) -> Iterator[str]:
+    """Why a plan was refused, beside it; every other failure is one sentence of its own on stderr."""
+    if report.exit_code is Exit.REFUSED and report.planned:
+        yield from wrapped(report.reason, width)
 
 
 def _new(entry: Open) -> str:
@@ -355,7 +472,7 @@ def _new(entry: Open) -> str:
     return f" ({entry.new:,} of them new)" if entry.new else " (none of them new)"
 
 
-def _listed(details: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _listed(details: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     """What has the same reason stands together under it."""
     by_reason: dict[str, list[str]] = {}
     for detail in details:
@@ -363,16 +480,17 @@ def _listed(details: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         by_reason.setdefault(str(detail.get("reason", "")), []).append(place)
     for reason, places in by_reason.items():
         if reason:
-            yield from _wrapped(reason, first="      ", rest="      ")
-        yield from (f"        {place}" if reason else f"      {place}" for place in places)
+            yield from wrapped(reason, width, first="      ", rest="      ")
+        for place in places:
+            yield from wrapped(place, width, first="        " if reason else "      ", rest="          ")
 
 
-def _foot(report: Report) -> list[str]:
+def _foot(report: Report, width: int) -> list[str]:
     monday = report.monday
     requests, points = int(monday.get("requests", 0)), int(monday.get("complexity", 0))
     again = " (the real run costs as much again)" if report.dry_run and requests and report.items is None else ""
     parts = [f"{report.duration_s:.1f} s", counted(requests, "request") + again]
-    items = sum(board.fetched for board in report.boards.values())
+    items = sum(board.fetched for board in report.boards.values() if report.items is not None or board.mode == "full")
     if points:
         parts.append(counted(points, "complexity point") + (f", {points // items:,} an item" if items else ""))
     if report.items is not None and monday.get("mutations"):
@@ -385,14 +503,7 @@ def _foot(report: Report) -> list[str]:
     if report.digest:
         parts.append(f"plan {report.digest}")
     parts.append(f"exit {int(report.exit_code)} ({_EXITS[report.exit_code]})")
-    return _wrapped(" · ".join(parts), rest="  ")
-
-
-def _wrapped(text: str, first: str = "  ", rest: str = "    ") -> list[str]:
-    """Lines of at most WIDTH columns; a word that is longer stays whole."""
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
+    return wrapped(" · ".join(parts), width, rest="  ")
 
 
 _EXITS = {

@@ -14,11 +14,12 @@ from typing import Any
 import click
 
 import timing
-from cli.logs import configure, event, printable
+from cli.logs import configure, current_redactor, event, printable
 from cli.memory import keep_small
 from cli.options import Options
+from cli.page import page_width
 from cli.progress import Progress
-from cli.report import ItemsReport, Report, as_text
+from cli.report import ItemsReport, Report, as_quiet_lines, as_text
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
@@ -137,24 +138,40 @@ def new_run_id() -> str:
 def opened(options: Options, direction: str) -> Iterator[Run]:
     """Settings, logs, database and clock of one run; prints its report at the end, whatever the end is."""
     keep_small()
+    report = Report(new_run_id(), direction, options.test, items=ItemsReport() if direction == PUSH else None)
+    started = time.monotonic()
     with ExitStack() as stack:
-        run_id = new_run_id()
-        settings = _settings(options, stack)
-        stack.enter_context(
-            configure(settings.secrets(), run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
-        )
         timings = stack.enter_context(timing.collected())
-        report = Report(run_id, direction, options.test, items=ItemsReport() if direction == PUSH else None)
-        started = time.monotonic()
-        event("run.started", direction=direction, dry_run=options.test)
         try:
-            with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
-                yield from _working(options, settings, report, progress)
+            with _reasons(report):
+                settings = _settings(options, stack)
+                stack.enter_context(
+                    configure(settings.secrets(), report.run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
+                )
+                event("run.started", direction=direction, dry_run=options.test)
+                with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
+                    yield from _working(options, settings, report, progress)
         finally:
             report.duration_s = time.monotonic() - started
             report.stages = timings.as_dict()
             event("run.ended", exit_code=int(report.exit_code), written=report.written, seconds=report.duration_s)
             _show(report, options, timings)
+
+
+@contextmanager
+def _reasons(report: Report) -> Iterator[None]:
+    """Put into the report how the run failed, and why: never a value, a token or a password."""
+    try:
+        yield
+    except SyncError as error:
+        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
+        raise
+    except KeyboardInterrupt:
+        report.fail(Exit.INTERRUPTED, "interrupted")
+        raise
+    except Exception as error:
+        report.fail(Exit.BUG, f"{type(error).__name__}: this is a bug; the traceback is on stderr and in the logs")
+        raise
 
 
 def _working(options: Options, settings: Settings, report: Report, progress: Progress) -> Iterator[Run]:
@@ -163,11 +180,11 @@ def _working(options: Options, settings: Settings, report: Report, progress: Pro
     try:
         yield run
     except SyncError as error:
-        report.exit_code = Exit(error.exit_code)
+        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
         _give_up(run, str(error))
         raise
     except KeyboardInterrupt:
-        report.exit_code = Exit.INTERRUPTED
+        report.fail(Exit.INTERRUPTED, "interrupted")
         _give_up(run, "interrupted")
         raise
     finally:
@@ -215,7 +232,7 @@ def run_record(run: Run, encoding: Encoding) -> tuple[str, Params]:
     """The statement that writes the run's row in `monday_sync.sync_run`."""
     run.measure()
     report = run.report
-    summary = report.as_json() | {"details": {}}
+    summary = report.as_json() | {"details": {}, "changes": []}
     text = json.dumps(summary) if encoding.is_whole else encoding.kept(json.dumps(summary, ensure_ascii=False))
     return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), text)
 
@@ -231,7 +248,19 @@ SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary 
 def _show(report: Report, options: Options, timings: timing.Timings) -> None:
     if options.json:
         click.echo(json.dumps(report.as_json(), default=str))
-    elif options.verbosity >= 0 and report.boards:
-        click.echo(printable(as_text(report, options.verbosity)))
+    elif options.verbosity < 0:
+        for line in as_quiet_lines(report, datetime.now().astimezone()):
+            click.echo(printable(line))
+    elif report.boards:
+        click.echo(_colored(printable(as_text(report, options.verbosity, page_width())), report.exit_code))
         if options.verbosity > 0:
             click.echo("\n" + timings.table())
+
+
+def _colored(text: str, code: Exit) -> str:
+    """The end of a report in colour, where a person is needed; click takes it out again where there is no terminal."""
+    color = {Exit.REFUSED: "red", Exit.PERSON_NEEDED: "yellow"}.get(code)
+    at = text.rfind(f"exit {int(code)} (")
+    if color is None or at < 0 or color_refused():
+        return text
+    return text[:at] + click.style(text[at:], fg=color, bold=True)

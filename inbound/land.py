@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 
 import timing
+from cli.conflicts import Names
 from cli.report import counted
 from cli.run import Run, run_record
 from inbound.read import Snapshot, revisions
-from inbound.tell import Landed, foretell, tell
+from inbound.tell import Landed, foretell, named_rows, new_names, tell
 from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
-from postgres.apply import Applier
+from postgres.apply import Applied, Applier
+from postgres.conflicts import news_told
 from postgres.ids import claims_query, keep_claims
+from postgres.names import row_names
 from postgres.rules import read_rules
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
-from reconcile.errors import Exit
+from reconcile.errors import Exit, UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.plan import Plan, make_plan
 from reconcile.rows import Layout
@@ -39,34 +43,68 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     )
     if not run.dry and _has_news(start, snapshot):
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
-    guard_read(_sizes(start, snapshot), thresholds)
     parts = not options.resync and start.every_board is not None
     layouts = start.every_board if parts and start.every_board is not None else run.layouts
     loader = WorldLoader(tx, layouts, start.present, forget=options.resync, part=parts)
     plan = _plan(run, start, snapshot, loader, layouts)
-    foretell(run, plan)
-    guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    names = _names(run, start, plan, Standing(), tx)
+    foretell(run, plan, names)
+    _guard(run, start, snapshot, plan, thresholds, names, tx)
     if not options.yes:  # which says that they are other jobs
         plan.would_merge += plan.lookalikes
     if run.dry and plan.writes:
         run.report.notes += read_rules(tx).note()
-    applied = None
+    applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
             applied = Applier(tx, layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
             if parts:
                 migrate.keys_are_new(tx)
             migrate.link(tx, start.unlinked)
-    tell(run, Landed(plan, applied, _standing(run, start, snapshot, plan, tx)))
+    standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), run_record(run, tx.encoding)])
+        news = [news_told(run.run_id)] if standing.lost_count else []
+        record = run_record(run, tx.encoding)
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
 
 
-def _standing(run: Run, start: Start, snapshot: Snapshot, plan: Plan, tx: Transaction) -> Standing:
-    """What stays open. A dry run says what would, were its plan carried out."""
+def _guard(
+    run: Run, start: Start, snapshot: Snapshot, plan: Plan, thresholds: Thresholds, names: Names, tx: Transaction
+) -> None:
+    """A plan that is refused is shown all the same, whatever the run: nobody can judge what he does not see."""
+    try:
+        guard_read(_sizes(start, snapshot), thresholds)
+        guard_plan(plan, {board: len(start.active(board)) for board in run.board_ids}, thresholds)
+    except UnsafePlan:
+        _tell(run, start, snapshot, plan, None, names, tx)
+        raise
+
+
+def _tell(
+    run: Run, start: Start, snapshot: Snapshot, plan: Plan, applied: Applied | None, names: Names, tx: Transaction
+) -> Standing:
+    standing = _standing(run, start, snapshot, plan, tx, carried_out=applied is not None)
+    names = {**_names(run, start, plan, standing, tx, known=names), **names}
+    tell(run, Landed(plan, applied, standing, names))
+    return standing
+
+
+def _names(
+    run: Run, start: Start, plan: Plan, standing: Standing, tx: Transaction, known: Names = MappingProxyType({})
+) -> Names:
+    """What people call the rows that the report points at; no query where it points at none."""
+    wanted = {table: rows - known.keys() for table, rows in named_rows(run, plan, standing).items()}
+    found = row_names(tx, start.present, wanted)
+    return new_names(plan, {row for rows in wanted.values() for row in rows} - found.keys()) | found
+
+
+def _standing(
+    run: Run, start: Start, snapshot: Snapshot, plan: Plan, tx: Transaction, *, carried_out: bool
+) -> Standing:
+    """What stays open. A plan that is not carried out says what would, if it were."""
     proved = [board for board in snapshot.intakes if snapshot.is_complete(board)]
     claims = partial(claims_query, tx, run.layouts, start.present, proved)
-    if not run.dry:
+    if carried_out:
         standing = read_standing(tx, start.present, claims=claims())
         if not standing.claims and not standing.claims_over:
             return standing
@@ -78,11 +116,14 @@ def _standing(run: Run, start: Start, snapshot: Snapshot, plan: Plan, tx: Transa
         planned |= {(ids[board], item_id) for board in ids for item_id in start.known(board)}
     gone = {(ids[item.board], item.item_id) for item in plan.departed if item.archive}
     landing = [(item.board, item.id) for item in plan.items]
+    opened = {lost.place for lost in plan.conflicts if lost.open}
     return read_standing(
         tx,
         start.present,
         planned=planned,
         gone=gone,
+        undecided=[(ids[board], item_id, field) for (board, item_id), field in plan.undecided - opened],
+        told=start.tells_of_losses,
         claims=claims(landing) if start.journaled else None,
         forgets=run.options.resync,
     )

@@ -13,8 +13,9 @@ import click
 import msgspec
 
 import timing
+from cli.ending import print_unmade
 from cli.report import BoardReport, ReadMode, counted
-from cli.run import Run
+from cli.run import PULL, Run
 from cli.settings import load_settings
 from data_cache import FORMAT, CachedBoard, CacheWriter, Header, list_caches, newest_cache, open_cache
 from monday.boards import BoardSchema, SchemaMoved
@@ -24,7 +25,7 @@ from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
 from postgres.journal import OpenBatch
-from reconcile.errors import ConfigError, Exit, Unavailable
+from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.intake import Intake
 from reconcile.ops import CreateOp
 from reconcile.plan import Gone
@@ -313,16 +314,35 @@ def _caches(run: Run) -> dict[str, CachedBoard]:
     return chosen
 
 
-def print_caches(folder: Path | None = None) -> Exit:
+def print_caches(folder: Path | None = None, *, as_json: bool = False) -> Exit:
     """Print every cache: board, items, complete or not, age, path."""
-    folder = folder or load_settings(need_monday=False, need_database=False).cache_dir
-    caches = list_caches(folder)
+    try:
+        folder = folder or load_settings(need_monday=False, need_database=False).cache_dir
+        caches = list_caches(folder)
+    except SyncError as error:
+        if as_json:
+            print_unmade(PULL, str(error), code=Exit(error.exit_code))
+        raise
+    if as_json:
+        listed = [
+            {
+                "board": entry.board,
+                "items": entry.items,
+                "complete": entry.complete,
+                "problem": entry.problem or None,
+                "fetched_at": entry.fetched_at.isoformat(timespec="seconds"),
+                "path": str(entry.path),
+            }
+            for entry in caches
+        ]
+        print_unmade(PULL, code=Exit.DONE, caches=listed)
+        return Exit.DONE
     if not caches:
         click.echo(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
     for entry in caches:
         age = _age(datetime.now(UTC) - entry.fetched_at)
         whole = entry.problem or ("complete" if entry.complete else "partial")
-        click.echo(f"{entry.board:<8}{entry.items or 0:>8,} items  {whole:<9}{age:>10} old  {entry.path}")
+        click.echo(f"{entry.board:<8}{counted(entry.items or 0, 'item'):>14}  {whole:<9}{age:>10} old  {entry.path}")
     return Exit.DONE
 
 

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 from typing import Any
 
-from cli.contrast import contrasted
-from cli.report import Open, counted
+from cli.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
+from cli.contrast import contrasted, shortened
+from cli.report import CHANGES, Open, counted
 from cli.run import Run
-from models import TABLES, RowId
+from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
 from postgres.apply import Applied, alike
-from postgres.state import Standing
+from postgres.names import NAMED_BY
+from postgres.state import ConflictLine, Standing
 from reconcile.base import FORCE
 from reconcile.errors import Exit
+from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.merge import Conflict
-from reconcile.plan import Plan
+from reconcile.plan import ItemBase, Plan
 
 _SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What one transaction did, or would do: the plan, what was written, and what stands open after it."""
+    """What one transaction did, or would do: the plan, what was written (None: nothing was carried out), what stands
+    open after it, and the names of the rows that foreign keys point at."""
 
     plan: Plan
     applied: Applied | None
     standing: Standing
+    names: Names = field(default_factory=dict)
 
 
-def foretell(run: Run, plan: Plan) -> None:
+def named_rows(run: Run, plan: Plan, standing: Standing) -> dict[str, set[RowId]]:
+    """Table → rows that the report will name: those that foreign keys of shown changes and edits point at."""
+    wanted = pointed_at([*_lines(run, plan, plan.conflicts), *standing.lost, *standing.open])
+    for column, _row, before, after in _shown_changes(plan, run.options.verbosity):
+        if table := REFERENCES.get(column.partition(".")[2]):
+            wanted.setdefault(table, set()).update(row for row in (before, after) if row is not None)
+    return wanted
+
+
+def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
+    """Names of those of these rows that are not there yet."""
+    if not rows:
+        return {}
+    return {
+        row[0]: str(name)
+        for table, inserts in plan.inserts.items()
+        for row in inserts
+        if row[0] in rows
+        and (name := next((row[at] for at in map(POSITION[table].get, NAMED_BY[table]) if at and row[at]), None))
+    }
+
+
+def foretell(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
-    run.report.samples = list(samples(plan, run.options.verbosity))
+    run.report.samples = list(samples(run, plan, names))
+    run.report.changes, run.report.changes_count = _listed_changes(run, plan)
     run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
@@ -60,15 +88,16 @@ def tell(run: Run, landed: Landed) -> None:
     report.waiting = landed.standing.outbound
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, landed.standing, report.tolerated)]))
-    waiting = report.quarantined.count + report.conflicts.count + report.would_merge.count
-    report.exit_code = Exit.PERSON_NEEDED if waiting else Exit.DONE
+    open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
+    report.planned = True
+    report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
 
 
 def _fill_open(run: Run, landed: Landed) -> None:
     """What is open, the new of this run first; a dry run adds what it found to what stands in the database already."""
     report, plan, standing = run.report, landed.plan, landed.standing
     boards = {board_id: board for board, board_id in run.board_ids.items()}
-    found = plan if run.dry else Plan()  # what a real run found is in the database by now
+    found = plan if landed.applied is None else Plan()  # what a real run found is in the database by now
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
     merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
     merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
@@ -80,14 +109,18 @@ def _fill_open(run: Run, landed: Landed) -> None:
             merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
         else:
             cells.append(_cell(board, letter.item_id, letter.place, letter.reason))
-    opened = [_edit(lost) for lost in plan.conflicts if lost.open]
-    settled = [_edit(lost) for lost in plan.conflicts if not lost.open]
+    waits = [*_lines(run, plan, [lost for lost in found.conflicts if lost.open]), *standing.open]
+    losses = [*_lines(run, plan, [lost for lost in found.conflicts if not lost.open]), *standing.lost]
     bad = standing.quarantined + len(found.quarantined)
     alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
     report.quarantined = _open(bad, cells, new["cell"] + new["row"] + new.get("op", 0))
     report.would_merge = _open(alike_now, merges, new["would-merge"])
-    report.conflicts = _open(standing.conflicts + sum(lost.open for lost in found.conflicts), opened, len(opened))
-    report.settled = _open(len(settled), settled, len(settled))
+    opened = standing.conflicts + sum(lost.open for lost in found.conflicts)
+    report.conflicts = Open(
+        opened, sum(line.run_id == run.run_id for line in waits), waiting(waits, boards, landed.names)
+    )
+    lost = standing.lost_count + sum(not lost.open for lost in found.conflicts)
+    report.settled = Open(lost, lost, settled(losses, boards, landed.names))
 
 
 def _open(standing: int, found: list[dict[str, Any]], new: int) -> Open:
@@ -109,9 +142,17 @@ def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, Any]:
     return {"board": board, "item": item_id, "role": role, "reason": reason}
 
 
-def _edit(lost: Conflict) -> dict[str, Any]:
-    board, item_id = lost.item
-    return {"board": board, "item": item_id, "field": lost.field, "kept": lost.kept_from, "lost": lost.lost_from}
+def _lines(run: Run, plan: Plan, conflicts: Sequence[Conflict]) -> list[ConflictLine]:
+    if not conflicts:
+        return []
+    items = {lost.item for lost in conflicts}
+    names = {
+        (base.board, base.id): item_name(run.layouts[base.board], base.m)
+        for base in plan.items
+        if (base.board, base.id) in items and base.board in run.layouts
+    }
+    ids = run.every_board  # what an older rule had joined is parted on all boards
+    return [as_line(lost, run.run_id, ids[lost.item[0]], names.get(lost.item)) for lost in conflicts]
 
 
 def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
@@ -152,18 +193,19 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
             f"{counted(len(plan.placeholders), 'customer e-mail')} stood beside many different names: from now on no "
             "customer is found by it."
         )
-    settled = sum(not lost.open for lost in plan.conflicts)
-    if settled:
-        yield f"{counted(settled, 'value')} lost against another edit, and can be read in monday_sync.sync_conflict."
     if tolerated:
         yield (
-            f"{counted(tolerated, 'cell differs', 'cells differ')} from the row behind since they first met, which "
-            "other items share or which was there before: neither side was overwritten. --test --resync -v lists them."
+            f"{counted(tolerated, 'cell has said', 'cells have said')} something else than the row in PostgreSQL ever "
+            "since the sync first saw both (other items say something else about the same row, or the row was there "
+            "before): neither was overwritten. --test --resync -v lists them; --resync with --adopt monday or pg takes "
+            "one side."
         )
     if standing.outbound:
+        decided = " but those in conflict, which wait for a person" if standing.conflicts else ""
         yield (
-            f"{counted(standing.outbound, 'row holds', 'rows hold')} something that monday.com does not show: edited "
-            "in PostgreSQL, or through one of several items. sync_pg_to_monday.py sends that."
+            f"{counted(standing.outbound, 'row holds', 'rows hold')} something that monday.com does not show yet "
+            "(edited in PostgreSQL, or through another item): sync_pg_to_monday.py looks at each, and sends what can "
+            f"be sent{decided}."
         )
     gone = sum(item.archive for item in plan.departed)
     if gone:
@@ -176,23 +218,81 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
         )
 
 
-def samples(plan: Plan, verbosity: int) -> Iterable[str]:
+def samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
     """The first changes, before → after; all of them with -v."""
-    changes = [
+    shown = _shown_changes(plan, run.options.verbosity)
+    items = _items_of(run, plan, {row for _column, row, _before, _after in shown})
+    width = max((len(column) for column, *_rest in shown), default=0)
+    for column, row, before, after in shown:
+        where = f"row {row[:8]}"
+        if row in items:
+            name = item_name(run.layouts[items[row].board], items[row].m)
+            where = f"item {items[row].id}" + (f' "{shortened(name)}"' if name else "")
+        before, after = (names.get(value, value) if isinstance(value, str) else value for value in (before, after))
+        was, now = contrasted(before, after)
+        yield f"{column:<{width}}  {where}  {was} → {now}"
+    every = sum(len(update.changes) for updates in plan.updates.values() for update in updates)
+    if every > len(shown):
+        yield f"… and {counted(every - len(shown), 'more change')}: -v lists them all"
+
+
+def _shown_changes(plan: Plan, verbosity: int) -> list[tuple[str, RowId, Any, Any]]:
+    changes = (
         (f"{table}.{column}", update.id, before, after)
         for table in TABLES
         for update in plan.updates[table]
         for column, (before, after) in update.changes.items()
+    )
+    return list(changes if verbosity > 0 else islice(changes, _SAMPLES))
+
+
+def _listed_changes(run: Run, plan: Plan) -> tuple[list[dict[str, Any]], int]:
+    """The first changes as `--json` lists them, and how many there are: values that change, then rows that are new."""
+    count = sum(map(len, plan.inserts.values()))
+    count += sum(len(update.changes) for updates in plan.updates.values() for update in updates)
+    updates = [
+        (table, update.id, column, before, after)
+        for table in TABLES
+        for update in plan.updates[table]
+        for column, (before, after) in update.changes.items()
+    ][:CHANGES]
+    inserts = [(table, row[0]) for table in TABLES for row in plan.inserts[table][: CHANGES - len(updates)]]
+    rows = {update[1] for update in updates} | {row for _table, row in inserts}
+    items = _items_of(run, plan, rows) if rows else {}
+    listed = [
+        _change(run, "update", items.get(row), table, row, column, before, after)
+        for table, row, column, before, after in updates
     ]
-    shown = changes if verbosity > 0 else changes[:_SAMPLES]
-    items = _items_of(plan, {row for _column, row, _before, _after in shown})
-    width = max((len(column) for column, *_rest in shown), default=0)
-    for column, row, before, after in shown:
-        where = f"item {items[row]}" if row in items else f"row {row[:8]}"
-        was, now = contrasted(before, after)
-        yield f"{column:<{width}}  {where}  {was} → {now}"
-    if len(changes) > len(shown):
-        yield f"… and {counted(len(changes) - len(shown), 'more change')}: -v lists them all"
+    listed += [_change(run, "insert", items.get(row), table, row) for table, row in inserts]
+    return listed[:CHANGES], count
+
+
+def _change(
+    run: Run,
+    action: str,
+    item: ItemBase | None,
+    table: str,
+    row: RowId,
+    column: str | None = None,
+    before: Any = None,
+    after: Any = None,
+) -> dict[str, Any]:
+    cell = None
+    if item is not None and column is not None:
+        fields = run.layouts[item.board].fields
+        places = [place for place, link in enumerate(item.links) if link == row]
+        cell = next((f.cells[0] for f in fields if f.slot in places and column in f.columns and f.cells), None)
+    return {
+        "action": action,
+        "board": item.board if item is not None else None,
+        "item": item.id if item is not None else None,
+        "table": table,
+        "row": row,
+        "field": f"{table}.{column}" if column is not None else None,
+        "column": cell,
+        "before": before,
+        "after": after,
+    }
 
 
 def _differences(run: Run, plan: Plan) -> Iterable[str]:
@@ -214,6 +314,7 @@ def _apart(says: Any, holds: Any) -> tuple[Any, Any]:
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 
-def _items_of(plan: Plan, rows: set[RowId]) -> Mapping[RowId, int]:
+def _items_of(run: Run, plan: Plan, rows: set[RowId]) -> Mapping[RowId, ItemBase]:
     """An item that a person can open on the board, for each of these rows that one shows."""
-    return {row: item.id for item in reversed(plan.items) for row in item.links if row is not None and row in rows}
+    items = (item for item in reversed(plan.items) if item.board in run.layouts)
+    return {row: item for item in items for row in item.links if row is not None and row in rows}

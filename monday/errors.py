@@ -7,9 +7,11 @@ Rows follow monday's error documentation and what its own clients were seen to m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
@@ -201,9 +203,15 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Action.RETRY,
-        "took longer than it allows itself",
+        "did not finish the request in time",
         codes=("timeout_exceeded",),
-        statuses=(408, 502, 503, 504, 520, 521, 522, 523, 524),
+        statuses=(408, 504, 524),
+        page_attempts=1,
+    ),
+    Rule(
+        Action.RETRY,
+        "gave no answer: it, or a server on the way to it, is down or overloaded",
+        statuses=(502, 503, 520, 521, 522, 523),
         page_attempts=1,
     ),
     Rule(
@@ -387,8 +395,13 @@ def gravest(faults: list[Fault]) -> Fault:
     return max(faults, key=lambda fault: fault.rule.action.value)
 
 
-def sentence(fault: Fault, now: datetime, tries: int = 1) -> SyncError:
-    """The error that the user sees, of the class that says what to do about it. Never holds monday's own text."""
+def sentence(
+    fault: Fault, now: datetime, tries: int = 1, boards: Mapping[str, int] = MappingProxyType({})
+) -> SyncError:
+    """The error that the user sees, of the class that says what to do about it. Never holds monday's own text.
+
+    `boards` are those that the request was about, where that is known.
+    """
     rule = fault.rule
     where = f"monday.com {rule.says}"
     facts = ", ".join(
@@ -410,7 +423,11 @@ def sentence(fault: Fault, now: datetime, tries: int = 1) -> SyncError:
         case Action.FATAL_ADDRESS:
             return ConfigError(f"{where}: check MONDAY_API_URL{facts}")
         case Action.FATAL_ACCESS:
-            return DriftError(f"{where}: give that user access to the board and its columns{facts}")
+            named = " and ".join(f"the {name} board {board_id}" for name, board_id in boards.items()) or "the board"
+            return DriftError(
+                f"{where}: on monday.com, make the user of MONDAY_API_KEY a member of {named} who may see and edit its "
+                f"items and columns{facts}"
+            )
         case Action.FATAL_DRIFT | Action.ITEM_GONE:
             return DriftError(f"{where}: compare the board ids and the mapping with the board{facts}")
         case Action.RETRY | Action.WAIT_RETRY | Action.LOWER_RETRY | Action.RESTART_CURSOR | Action.READ_BACK:

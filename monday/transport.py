@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -117,7 +118,8 @@ class _Tries:
 class Transport:
     """Sends documents and waits as told. Made without `mutations`, it cannot send one.
 
-    `sleep` and `clock` (monotonic seconds) are injectable; without `sleep`, `close` ends every wait at once.
+    `sleep` and `clock` (monotonic seconds) are injectable; without `sleep`, `close` ends every wait at once. `boards`
+    are named where monday refuses access to them.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Transport:
         on_event: Listener = deaf,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        boards: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         if not _PRINTABLE.fullmatch(token):
             raise ConfigError("MONDAY_API_KEY holds a blank, a line break or a sign that no token has: copy it again")
@@ -140,6 +143,7 @@ class Transport:
         self.told_date: str | None = None
         """The Date header of the last answer."""
         self._mutations = mutations
+        self._boards = boards
         self._on_event = on_event
         self._clock = clock
         self._closed = threading.Event()
@@ -200,8 +204,13 @@ class Transport:
         if fault.rule.action in SHARED:
             self.pace.pause(_told_s(fault) or 1)  # for whoever goes on, a smaller page for one
         if tries.doubt is not None:
-            raise Doubtful(sentence(fault, datetime.now(UTC), tries.count), tries.doubt)
-        raise _verdict(asked, fault, tries.count)
+            raise Doubtful(sentence(fault, datetime.now(UTC), tries.count, self._named(asked)), tries.doubt)
+        raise _verdict(asked, fault, tries.count, self._named(asked))
+
+    def _named(self, asked: _Asked[Any]) -> Mapping[str, int]:
+        """The boards that a request names; all of them where it names none."""
+        named = {name: board_id for name, board_id in self._boards.items() if str(board_id).encode() in asked.body}
+        return named or self._boards
 
     def _retried(self, asked: _Asked[T], gate: Callable[[], object], tries: _Tries) -> Answer[T]:
         """Raises the _Refused of the last try, or what the gate raises."""
@@ -392,13 +401,13 @@ def _is_page_too_heavy(asked: _Asked[Any], fault: Fault) -> bool:
     return not asked.is_mutation and fault.rule.page_attempts is not None and Action.HALVE_PAGE in asked.settle
 
 
-def _verdict(asked: _Asked[Any], fault: Fault, tries: int) -> Exception:
+def _verdict(asked: _Asked[Any], fault: Fault, tries: int, boards: Mapping[str, int]) -> Exception:
     """What the caller of `execute` gets once the tries are over."""
     if _is_page_too_heavy(asked, fault):
         return Refusal(Action.HALVE_PAGE, fault)
     if fault.rule.action in asked.settle:
         return Refusal(fault.rule.action, fault)
-    return sentence(fault, datetime.now(UTC), tries)
+    return sentence(fault, datetime.now(UTC), tries, boards)
 
 
 def _with_price(limits: RateLimit, points_left: int | None, reset_s: float | None) -> RateLimit:

@@ -27,7 +27,7 @@ class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
     to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
     boards, where an older rule made the database's keys; not `journaled`: an older program was here last, and this run
-    may not migrate."""
+    may not migrate; not `tells_of_losses`: the log of conflicts is still an older program's."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
@@ -36,6 +36,7 @@ class Start:
     unlinked: Sequence[str] = ()
     every_board: Mapping[str, Layout] | None = None
     journaled: bool = True
+    tells_of_losses: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -94,7 +95,8 @@ def begin(run: Run, tx: Transaction) -> Start:
     owned = settle_owner(run, tx, opening.itself, opening.bound, before)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(opening, keys, present, owned, unlinked, every_board, journaled)
+    tells = version >= migrate.CONFLICTS
+    return Start(opening, keys, present, owned, unlinked, every_board, journaled, tells)
 
 
 def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str, Layout]:

@@ -29,7 +29,11 @@ def refuse_drift(run: Run, start: Start, schemas: Mapping[str, BoardSchema]) -> 
             continue
         for drift in fatal:
             column = mapping[drift.column_id]
-            what = f"has the type {drift.found}" if drift.difference == "retyped" else f"is {drift.difference}"
+            what = (
+                f"has the type {drift.found}, not {column.codec.monday_type},"
+                if drift.difference == "retyped"
+                else f"is {drift.difference}"
+            )
             problems.append(
                 f'Column {drift.column_id} ("{column.title}") of the {name} board {what}: restore it on the board, or '
                 f"run with --skip-column {drift.column_id}."

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from msgspec import UNSET
 
@@ -18,7 +19,7 @@ from outbound.find import Found
 from outbound.lanes import Sent
 from outbound.recover import Recovered
 from outbound.tell import tell
-from postgres.conflicts import add_conflicts, settle_open
+from postgres.conflicts import Winner, add_conflicts, news_told, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.push import (
     count_tolerated,
@@ -61,19 +62,22 @@ def _conclude(
 ) -> None:
     if not run.dry:
         _remember(run, start, found, sent, overwritten, tx)
-    tell(run, found, sent, recovered, overwritten, _standing(run, start, found, tx))
+    standing = what_stands(run, start, tx, carried_out=not run.dry)
+    tell(run, found, sent, recovered, overwritten, standing, carried_out=not run.dry)
     if not run.dry:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        news = [news_told(run.run_id)] if standing.lost_count else []
+        run.lease.release(tx, [*news, run_record(run, tx.encoding)])
 
 
-def _standing(run: Run, start: Start, found: Found, tx: Transaction) -> Standing:
+def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -> Standing:
     """What stays open. That no item has an id is found out by the other direction, which knows every item."""
+    told = start.tells_of_losses
     claims = claims_query(tx, run.layouts, start.present, ()) if start.journaled else None
-    standing = read_standing(tx, start.present, outbound=False, claims=claims)
-    if run.dry or not (standing.claims or standing.claims_over):
+    standing = read_standing(tx, start.present, outbound=False, told=told, claims=claims)
+    if not carried_out or not (standing.claims or standing.claims_over):
         return standing
     keep_claims(tx, run.run_id, standing.claims, standing.claims_over)
-    return read_standing(tx, start.present, outbound=False)
+    return read_standing(tx, start.present, outbound=False, told=told)
 
 
 # What is remembered ---------------------------------------------------------------------------------------------------
@@ -84,8 +88,8 @@ def _remember(
 ) -> None:
     push, edits = found.push, found.edits
     remember_items(tx, run.layouts, push.settled)
-    settle_open(tx, run.layouts, sorted(found.looked))
     add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *overwritten])
+    settle(tx, run.run_id, _ended(run, found, sent, tx))
     refused = [*push.refused, *sent.refused]
     note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, sent, refused))
     told = _told(found, sent)
@@ -102,6 +106,24 @@ def _remember(
         note_refused_rows(tx, run.run_id, "projects", follow_customers(tx, start.present, projects))
     if push.settled or sent.delivered or sent.new:
         count_tolerated(tx)
+
+
+def _ended(run: Run, found: Found, sent: Sent, tx: Transaction) -> dict[int, tuple[Winner, Any]]:
+    """Open conflicts that are none any more: both sides say the same, or monday's edit was taken back and the row's
+    value sent. Whatever else ended is settled by the other direction, which sees both sides."""
+    told_now = {
+        ((item.board, item.id), run.layouts[item.board].fields[number].id): target
+        for item in sent.delivered
+        for number, target in item.targets.items()
+    }
+    waits = {lost.place for lost in found.push.conflicts if lost.open}
+    ended: dict[int, tuple[Winner, Any]] = {}
+    for entry in open_conflicts(tx, run.layouts, found.looked):
+        if entry.place in told_now:
+            ended[entry.id] = ("postgres", told_now[entry.place])
+        elif entry.place in found.push.agreed and entry.place not in waits:
+            ended[entry.id] = ("both", found.push.agreed[entry.place])
+    return ended
 
 
 def _told(found: Found, sent: Sent) -> dict[RowId, tuple[str, str]]:

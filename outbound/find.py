@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import timing
+from cli.conflicts import item_name
 from cli.report import BoardReport, counted
 from cli.run import Run
 from monday.looking import Shown as ShownBoards
@@ -23,7 +24,6 @@ from postgres.parting import read_parting
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
-from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
 from reconcile.push import ItemCreate, Push
 from reconcile.world import ItemKey
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Found:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds)."""
+    those that were seen, at `looked_at` (monotonic seconds), `names` what people call them."""
 
     edits: Edits
     push: Push = field(default_factory=Push)
@@ -43,6 +43,7 @@ class Found:
     looked: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
     outdated: int = 0
+    names: dict[ItemKey, str] = field(default_factory=dict)
 
 
 def find_edits(run: Run, start: Start, unfinished: Sequence[OpenBatch], tx: Transaction) -> Edits:
@@ -95,7 +96,7 @@ def _refuse_unread(run: Run, start: Start) -> None:
 def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     """Decide what is sent, on what monday shows right now of the items concerned. No request where there are none.
 
-    Raises UnsafePlan for a plan that no person would make, DriftError for boards that are not as mapped.
+    Raises DriftError for boards that are not as mapped; `outbound.guard` judges the plan.
     """
     options = PushOptions(
         run.mappings,
@@ -114,7 +115,6 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     if not looked and (not first.creates or run.options.max_create == 0):
         found.push = make_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
         _put_off_creates(run, found.push, (), edits)
-        _guard(run, found, start)
         return found
     shown = _look(run, start, looked, found)
     assert found.boards is not None
@@ -124,7 +124,6 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
-    _guard(run, found, start)
     return found
 
 
@@ -181,13 +180,6 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         boards = found.boards = run.client.look(ids)
     refuse_drift(run, start, boards.schemas)
     refuse_claimed(run, start, boards.marked)
-    guard_read(
-        {
-            board: BoardSize(schema.items_count, len(start.active(board)), complete=True)
-            for board, schema in boards.schemas.items()
-        },
-        Thresholds(accept_shrink=run.options.accept_shrink),
-    )
     for board, schema in boards.schemas.items():
         run.report.boards[board] = BoardReport(
             board_id=schema.id,
@@ -204,6 +196,8 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
             found.outdated += 1
             continue
         shown[key] = Shown(view, raw.raw)
+        if name := item_name(run.layouts[key[0]], view.values):
+            found.names[key] = name
     boards.items.clear()  # they live on in `shown`, as long as the plan is made
     if found.outdated:
         run.report.notes.append(
@@ -211,8 +205,3 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
             "them, the next run looks again."
         )
     return shown
-
-
-def _guard(run: Run, found: Found, start: Start) -> None:
-    thresholds = Thresholds(run.options.max_change, run.options.max_delete, max_create=run.options.max_create)
-    guard_push(found.push, {board: len(start.active(board)) for board in run.board_ids}, thresholds)

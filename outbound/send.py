@@ -72,7 +72,7 @@ def _claim(run: Run, start: Start, found: Found) -> None:
 
 
 def _not_whole(why: str) -> str:
-    return f"the database would not take the row made whole ({why}): correct the row"
+    return f"what follows from the edit in the rest of the row is refused by the database ({why}): correct the row"
 
 
 class _Sender:
@@ -304,7 +304,7 @@ class _Sender:
         drift = [fault for fault in faults if fault.rule.action is Action.FATAL_DRIFT]
         denied = [fault for fault in faults if fault.rule.action is Action.FATAL_ACCESS]
         if drift or (len(denied) == len(part) > 1 and board not in self._writable):
-            raise sentence((drift or denied)[0], datetime.now(UTC))
+            raise sentence((drift or denied)[0], datetime.now(UTC), boards={board: self._run.board_ids[board]})
         if len(faults) < len(part):
             self._writable.add(board)
         if not self._seen_to_fit and any(fault.rule.action is Action.VALUE_REFUSED for fault in faults):

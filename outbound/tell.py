@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from cli.conflicts import as_line, settled, waiting
 from cli.contrast import contrasted, shortened
-from cli.report import ItemsReport, Open, counted
+from cli.report import CHANGES, ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
 from monday.queries import LARGEST_PAGE
@@ -13,45 +14,55 @@ from monday_api import BOARDS
 from outbound.find import Found
 from outbound.lanes import Archives, Changes, Creates, Sent
 from outbound.recover import Recovered
-from postgres.state import Standing
+from postgres.state import ConflictLine, Standing
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
 from reconcile.push import Push
+from reconcile.world import ItemKey
 
 _SAMPLES = 10
 
 
 def tell(
-    run: Run, found: Found, sent: Sent, recovered: Recovered, overwritten: Sequence[Conflict], standing: Standing
+    run: Run,
+    found: Found,
+    sent: Sent,
+    recovered: Recovered,
+    overwritten: Sequence[Conflict],
+    standing: Standing,
+    *,
+    carried_out: bool,
 ) -> None:
-    """Fill the report, and with it the exit code."""
+    """Fill the report, and with it the exit code; of a plan that was not `carried_out`, what it would have done."""
     report, push = run.report, found.push
     known = sum(found.edits.items.values())
     items = ItemsReport(len(push.items), len(push.creates), len(push.archives))
-    if not run.dry:
+    if carried_out:
         items = ItemsReport(sent.updated, sent.created, sent.archived)
     items.unchanged = max(0, known - items.update - items.archive)
     report.items = items
     for table in TABLES:
         entry = report.tables[table]
-        completed = len(push.completed[table]) if run.dry else sent.prepared.completed[table]
+        completed = len(push.completed[table]) if not carried_out else sent.prepared.completed[table]
         entry.update = completed
         new = sum(_table_of(run, create.board) == table for create in sent.new)
         entry.unchanged = max(0, standing.rows.get(table, 0) - new - completed)
     for board, looked in report.boards.items():
-        looked.changed = sum(item.board == board for item in (push.items if run.dry else sent.delivered))
+        looked.changed = sum(item.board == board for item in (sent.delivered if carried_out else push.items))
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
     report.digest = push.digest() if push.writes else ""
-    report.samples = list(samples(run, push, run.options.verbosity))
+    report.samples = list(samples(push, found.names, run.options.verbosity))
+    report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
     report.notes += _notes(run, found, sent, overwritten)
-    report.forecast = _forecast(push) if run.dry else ""
-    _fill_open(run, found, sent, standing)
+    report.forecast = "" if carried_out else _forecast(push)
+    report.planned = True
+    _fill_open(run, found, sent, standing, carried_out=carried_out)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
-    report.exit_code = Exit.PERSON_NEEDED if needed else Exit.DONE
+    report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
     boards = run.board_ids.values()
     waits = any(batch.kind and batch.board_id in boards for batch in recovered.waiting)
-    if (waits or sent.unsettled) and not run.dry:
+    if (waits or sent.unsettled) and carried_out:
         report.exit_code = Exit.UNAVAILABLE
 
 
@@ -61,14 +72,14 @@ def _waiting(found: Found, sent: Sent) -> set[RowId]:
     )
 
 
-def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
+def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carried_out: bool) -> None:
     report, push = run.report, found.push
     boards = {board_id: board for board, board_id in run.board_ids.items()}
     new = [*push.refused, *sent.refused]
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
     fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
     merges = []
-    left = found.edits.left_behind if run.dry else []  # what a real run found is in the database by now
+    left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
     merges += [_pair(*row.item, row.where, row.reason) for row in left]
     for letter in standing.letters(run.run_id):
         fresh += letter.kind == "row" and letter.run_id == run.run_id
@@ -88,16 +99,19 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
         }
         for row, other in push.alike
     ]
-    opened = [_edit(lost) for lost in push.conflicts if lost.open]
-    settled = [_edit(lost) for item in sent.delivered for lost in item.conflicts]
-    if run.dry:
-        settled = [_edit(lost) for item in push.items for lost in item.conflicts]
-    quarantined = max(standing.quarantined, len(cells)) if run.dry else standing.quarantined
+    planned = [] if carried_out else _lines(run, found, push.conflicts)
+    opened = {(line.board_id, line.item_id, line.field): line for line in standing.open}
+    fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in opened}
+    waits = [*fresh_ones.values(), *opened.values()]
+    new_ones = len(fresh_ones) + sum(line.run_id == run.run_id for line in standing.open)
+    report.conflicts = Open(standing.conflicts + len(fresh_ones), new_ones, waiting(waits, boards, {}))
+    lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
+    losses = standing.lost_count + len(lost)
+    report.settled = Open(losses, losses, settled([*lost, *standing.lost], boards, {}))
+    quarantined = standing.quarantined if carried_out else max(standing.quarantined, len(cells))
     report.quarantined = Open(quarantined, min(fresh, quarantined), tuple(cells))
-    report.conflicts = Open(max(standing.conflicts, len(opened)), len(opened), tuple(opened))
     alike_now = standing.would_merge + len(push.alike) + len(left)
     report.would_merge = Open(alike_now, len(push.alike) + len(left), tuple(merges))
-    report.settled = Open(len(settled), len(settled), tuple(settled))
     fanned = tuple({"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.fanned.items()))
     report.fanned = Open(len(fanned), len(fanned), fanned)
 
@@ -118,9 +132,12 @@ def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]
     return {"board": board, "item": item_id, "role": role, "reason": reason}
 
 
-def _edit(lost: Conflict) -> dict[str, object]:
-    board, item_id = lost.item
-    return {"board": board, "item": item_id, "field": lost.field, "kept": lost.kept_from, "lost": lost.lost_from}
+def _lines(run: Run, found: Found, conflicts: Sequence[Conflict]) -> list[ConflictLine]:
+    return [
+        as_line(lost, run.run_id, run.board_ids[lost.item[0]], found.names.get(lost.item))
+        for lost in conflicts
+        if lost.item[0] in run.board_ids
+    ]
 
 
 def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) -> Iterator[str]:
@@ -161,9 +178,6 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
             f"{counted(len(sent.prepared.moved), 'row')} changed in PostgreSQL while this run was at work: what they "
             "say now goes with the next run."
         )
-    settled = sum(len(item.conflicts) for item in sent.delivered)
-    if settled:
-        yield f"{counted(settled, 'value')} lost against an edit in PostgreSQL: monday_sync.sync_conflict keeps them."
     if overwritten:
         yield (
             f"{counted(len(overwritten), 'cell')} {'was' if len(overwritten) == 1 else 'were'} edited on monday.com in "
@@ -171,10 +185,18 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         )
 
 
-def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
+def _item(item_id: int, name: str | None) -> str:
+    return f"item {item_id}" + (f' "{shortened(name)}"' if name else "")
+
+
+def samples(push: Push, names: Mapping[ItemKey, str], verbosity: int) -> Iterator[str]:
     """The first changes, item by item and cell by cell, before → after; all of them with -v."""
     lines = [
-        (f"item {item.id}", BOARDS[item.board][column_id].title, *contrasted(cell.before, cell.after))
+        (
+            _item(item.id, names.get((item.board, item.id))),
+            BOARDS[item.board][column_id].title,
+            *contrasted(cell.before, cell.after),
+        )
         for item in push.items
         for column_id, cell in sorted(item.cells.items())
     ]
@@ -184,19 +206,51 @@ def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
         for column_id, cell in [("name", None), *sorted(create.cells.items())]
         if cell is not None
     ]
-    names = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
-    names += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
+    whole = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
+    whole += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
     width = max((len(title) for _, title, _, _ in lines), default=0)
     told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
     if verbosity > 0:
-        yield from [*told, *names]
+        yield from [*told, *whole]
         return
     told = [line for line in told if not line.startswith("new item")]
     yield from told[:_SAMPLES]
-    yield from names[:_SAMPLES]
-    left = max(0, len(told) - _SAMPLES) + max(0, len(names) - _SAMPLES)
+    yield from whole[:_SAMPLES]
+    left = max(0, len(told) - _SAMPLES) + max(0, len(whole) - _SAMPLES)
     if left:
         yield f"… and {counted(left, 'more change')}: -v lists them all"
+
+
+def _listed_changes(run: Run, push: Push, sent: Sent, *, carried_out: bool) -> tuple[list[dict[str, object]], int]:
+    """The first changes as `--json` lists them, and how many there are: cells, then new items, then those that go."""
+    items, creates = (sent.delivered, sent.new) if carried_out else (push.items, push.creates)
+    archives = push.archives[: sent.archived] if carried_out else push.archives
+    count = sum(len(item.cells) for item in items) + len(creates) + len(archives)
+    listed: list[dict[str, object]] = []
+    for item in items:
+        if len(listed) >= CHANGES:
+            break
+        layout = run.layouts[item.board]
+        for number in sorted(item.targets):
+            field = layout.fields[number]
+            table = layout.slots[field.slot].table
+            listed += [
+                _change("update", item.board, item.id, table, item.causes.get(number))
+                | {"field": f"{table}.{field.columns[0]}", "column": column_id}
+                | {"before": item.cells[column_id].before, "after": item.cells[column_id].after}
+                for column_id in field.cells
+                if column_id in item.cells
+            ]
+    listed += [
+        _change("create", create.board, None, _table_of(run, create.board), create.row) for create in creates[:CHANGES]
+    ]
+    listed += [_change("archive", board, item_id, _table_of(run, board), None) for board, item_id in archives[:CHANGES]]
+    return listed[:CHANGES], count
+
+
+def _change(action: str, board: str, item: int | None, table: str, row: RowId | None) -> dict[str, object]:
+    place = {"action": action, "board": board, "item": item, "table": table, "row": row}
+    return place | dict.fromkeys(("field", "column", "before", "after"))
 
 
 def _forecast(push: Push) -> str:

@@ -14,8 +14,8 @@ import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId
-from postgres.conflicts import add_conflicts, settle_open
+from models import REFERENCES, TABLES, UNREADABLE, RowId
+from postgres.conflicts import Open, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
 from postgres.faults import is_rows_fault
 from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
@@ -28,7 +28,6 @@ from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.keys import row_keys
-from reconcile.merge import Conflict
 from reconcile.plan import ItemBase, Plan, Update, is_natural
 from reconcile.rows import Field, Layout, folded_row, together, unfolded_row
 from reconcile.world import ItemKey, RowValues, World
@@ -40,7 +39,8 @@ _FORGET = """
 DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
 DELETE FROM monday_sync.sync_row;
 DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
-UPDATE monday_sync.sync_conflict SET state = 'settled' WHERE state = 'open';
+UPDATE monday_sync.sync_conflict SET state = 'settled', winner = 'nobody', settled_at = now(), told_by = ''
+WHERE state = 'open';
 UPDATE monday_sync.sync_board SET tolerated = 0
 """
 _CORRECTED = f"""
@@ -520,10 +520,50 @@ class Applier:
         }
 
     def _write_conflicts(self, plan: Plan) -> None:
-        if self._world.stored:
-            settle_open(self._tx, self._layouts, [(item.board, item.id) for item in plan.items])
-        plan.conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost)]
-        add_conflicts(self._tx, self._layouts, self._run_id, plan.conflicts)
+        gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
+        decided = [(item.board, item.id) for item in plan.items] if self._world.stored else []
+        standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
+        refused = [entry.place for entry in standing if self._was_refused(entry.row, entry.place[1])]
+        conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost.row, lost.field)]
+        add_conflicts(self._tx, self._layouts, self._run_id, conflicts, standing)
+        going_on = {*plan.undecided, *refused, *(lost.place for lost in conflicts)}
+        bases = {(item.board, item.id): item for item in plan.items}
+        settle(
+            self._tx,
+            self._run_id,
+            {
+                entry.id: self._ending(plan, entry, bases.get(entry.place[0]))
+                for entry in standing
+                if entry.place not in going_on
+            },
+        )
+
+    def _ending(self, plan: Plan, entry: Open, base: ItemBase | None) -> tuple[Winner, Any]:
+        """Who stands where an open conflict is none any more, and with which value: no edit lost in this run."""
+        (board, _item), field_id = entry.place
+        layout = self._layouts[board]
+        number = next((n for n, known in enumerate(layout.field_ids) if known == field_id), None)
+        if base is None or number is None:
+            return "nobody", None
+        field = layout.fields[number]
+        table, row_id = layout.slots[field.slot].table, base.links[field.slot]
+        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        if row_id != entry.row or before is None:
+            return "nobody", None
+        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
+        written = not changes.keys().isdisjoint(field.columns)
+        names = TABLES[table].__struct_fields__
+        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
+        stands = self._stored[row_id][1] if row_id in self._stored else folded_row(table, after)
+        says, holds = base.m[number], stands[field.at]
+        if says is UNSET or holds is UNREADABLE:
+            return "nobody", None
+        if field.canon(says) == field.canon(holds):
+            return ("monday" if written else "both"), says
+        took_back = base.p.get(number, says)
+        return ("nobody", None) if took_back is not FORCE and field.canon(took_back) == field.canon(holds) else (
+            "postgres", holds,
+        )  # fmt: skip
 
     def _write_ids(self, plan: Plan) -> None:
         """What followed from the item ids in rows. An item that nothing could be landed of is looked at again."""
@@ -536,10 +576,10 @@ class Applier:
                 places(self._layouts, plan.unsure),
             )
 
-    def _was_refused(self, lost: Conflict) -> bool:
-        """Whether the value that was to win was refused, so that nothing lost."""
-        column = lost.field.partition("/")[0].rpartition(".")[2]
-        return lost.row in self._refused or column in self._lost.get(lost.row, ())
+    def _was_refused(self, row: RowId | None, field_id: str) -> bool:
+        """Whether the value that was to win was refused, so that nothing lost, and nothing was settled."""
+        column = field_id.partition("/")[0].rpartition(".")[2]
+        return row is not None and (row in self._refused or column in self._lost.get(row, ()))
 
 
 def alike(found: WouldMerge) -> str:

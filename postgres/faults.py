@@ -42,6 +42,11 @@ _NOT_A_PLAIN_TABLE = frozenset(("0A000", "42809", "428C9", "42P16", "42P17", "55
 _NO_TEXT = frozenset(("22P05", "22021"))
 """A byte that its own encoding does not have, or a sign that the client's or the server's lacks."""
 
+_FULL = {
+    "53100": "The disk of the database server is full",
+    "53200": "The database server is out of memory",
+}
+
 _REFUSED_CONNECTION = (
     (
         r"authentication failed|no password supplied|no such user|role .+ does not exist|pg_hba\.conf|not permitted to",
@@ -121,7 +126,7 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
     """Say a statement's failure in one sentence that names the work (`label`) and no value."""
     code = error.pgcode or ""
     if code == "42501":
-        return ConfigError(f"The database role may not do this while {label} ({_names(error)}): grant it the right.")
+        return ConfigError(f"The database role may not do this while {label} ({_names(error)}): {_grant(error)}.")
     if code.startswith("28"):
         return ConfigError(f"The database refuses this user while {label}: check DATABASE_URL.")
     if code in _NOT_AS_MAPPED:
@@ -139,10 +144,15 @@ def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
         return Unavailable(f"The database is read-only while {label}: connect to the primary, or wait, and run again.")
     if code == _STATEMENT_TIMEOUT:
         return Unavailable(f"The database took too long twice while {label}: nothing was written; run it again.")
+    if code in _FULL:
+        return Unavailable(
+            f"{_FULL[code]} (SQLSTATE {code}, while {label}): nothing of this step was written. Running again does not "
+            "help before there is room."
+        )
     if fault_of(error) is Fault.AGAIN or code.startswith("53"):
         return Unavailable(
-            f"The database failed while {label} (SQLSTATE {code or 'none, connection lost'}), tries are used up: "
-            "the state is kept; run it again."
+            f"The database failed while {label} (SQLSTATE {code or 'none, connection lost'}), and failed again each "
+            "time it was tried: nothing of this step was written, what was done before is kept; run it again."
         )
     return SyncError(f"The database refused a statement while {label} ({reason_of(error)}): this is a bug, report it.")
 
@@ -203,3 +213,20 @@ def _names(error: psycopg2.Error) -> str:
     if raised_inside(error):
         return f"SQLSTATE {error.pgcode}, raised by a trigger or function of the database"
     return error.diag.message_primary or f"SQLSTATE {error.pgcode}"
+
+
+_DENIED = re.compile(r"permission denied for (?:(table|relation|view|schema|sequence|database) )?(\S+)")
+_RIGHTS = {
+    "schema": "USAGE, CREATE ON SCHEMA",
+    "sequence": "USAGE ON SEQUENCE",
+    "database": "CREATE ON DATABASE",
+}
+
+
+def _grant(error: psycopg2.Error) -> str:
+    """What the owner has to run. A server that speaks another language names the thing in other words."""
+    denied = _DENIED.search(error.diag.message_primary or "")
+    if denied is None:
+        return "run test_sync.py, which names what is missing, or run this once as the owner of the tables"
+    rights = _RIGHTS.get(denied[1] or "table", "SELECT, INSERT, UPDATE ON")
+    return f"as the owner, run: GRANT {rights} {denied[2]} TO the role of DATABASE_URL;"

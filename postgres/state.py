@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from psycopg2 import sql
@@ -83,6 +84,28 @@ class DeadLetter(msgspec.Struct, frozen=True):
     run_id: str
 
 
+class ConflictLine(msgspec.Struct, frozen=True):
+    """A line of the conflict log, as a report needs it; `name` is the item's, `at` when it was written down."""
+
+    run_id: str
+    at: datetime
+    board_id: int
+    item_id: int
+    role: str
+    field: str
+    table_name: str
+    row_id: str | None
+    kept_from: str
+    kept: str | None
+    lost_from: str
+    lost: str | None
+    monday: str | None
+    postgres: str | None
+    agreed: str | None
+    ever_agreed: bool
+    name: str | None
+
+
 LOOKALIKE = "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('projects', 'users'))"
 """SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
 
@@ -99,7 +122,8 @@ LISTED = 100
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
-    rows of each table the sync knows; `claims` are ids of rows that have to be listed, `claims_over` to be no more.
+    rows of each table the sync knows; `open` are conflicts, `lost` edits that lost and that nobody was told of yet,
+    `claims` ids of rows that have to be listed, `claims_over` to be no more.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -109,6 +133,9 @@ class Standing:
     tolerated: int = 0
     outbound: int = 0
     dead: tuple[DeadLetter, ...] = ()
+    open: tuple[ConflictLine, ...] = ()
+    lost: tuple[ConflictLine, ...] = ()
+    lost_count: int = 0
     claims: tuple[Claim, ...] = ()
     claims_over: tuple[Claim, ...] = ()
 
@@ -187,14 +214,17 @@ def read_standing(
     outbound: bool = True,
     planned: Collection[tuple[int, int]] = (),
     gone: Collection[tuple[int, int]] = (),
+    undecided: Collection[tuple[int, int, str]] = (),
+    told: bool = True,
     forgets: bool = False,
     claims: tuple[sql.Composable, sql.Composable] | None = None,
 ) -> Standing:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
-    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`. One that `forgets`
-    finds names that look alike anew. `claims` is the query of `postgres.ids`.
+    `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`; of `undecided` fields
+    (board id, item id, field) a conflict that is open stays so. One that `forgets` finds names that look alike anew.
+    Not `told`: the log of conflicts is an older program's. `claims` is the query of `postgres.ids`.
     """
     if not tx.has_state:
         found = unreadable_in(tx, present)
@@ -215,6 +245,7 @@ def read_standing(
     others = sql.SQL(
         "WITH planned AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
+        " undecided AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS w (board_id, item_id, field)),"
         " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {namesake} THEN {stands} WHEN {lookalike} THEN"
         " CASE split_part(d.place, '.', 1) WHEN 'users' THEN {users} ELSE {projects} END ELSE d.kind = 'op'"
         " OR coalesce(left(to_jsonb(d) ->> 'input', 3), '') = 'id:'"
@@ -222,8 +253,7 @@ def read_standing(
         " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
         " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
         " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
-        " UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict WHERE state = 'open'"
-        " AND (board_id, item_id) NOT IN (SELECT * FROM planned)"
+        " {conflicts}"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
     ).format(
@@ -233,6 +263,7 @@ def read_standing(
         stands=sql.SQL("false") if forgets else _still_alike(tx, present),
         users=waits.format(table=tx.table("users")),
         projects=waits.format(table=tx.table("projects")),
+        conflicts=_conflicts(tx, present, told=told),
         claims=sql.SQL(", {}").format(claims[0]) if claims is not None else sql.SQL(""),
     )
     if claims is not None:
@@ -241,7 +272,9 @@ def read_standing(
     dead: list[DeadLetter] = []
     unreadable: list[DeadLetter] = []
     moves: dict[str, list[Claim]] = {"claim": [], "claim over": []}
-    closed = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
+    lines: dict[str, list[ConflictLine]] = {"open": [], "lost": []}
+    closed: list[list[Any]] = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
+    closed += [[place[part] for place in undecided] for part in (0, 1, 2)]
     for kind, count, letter in tx.rows(
         sql.SQL(" UNION ALL ").join([others, *counts, *unreadable_values(tx, present)]), closed
     ):
@@ -251,6 +284,8 @@ def read_standing(
             total[kind] += 1
         elif kind == "unreadable":
             unreadable += _letters(msgspec.json.decode(letter, type=Unreadables))
+        elif letter is not None and kind in lines:
+            lines[kind].append(msgspec.json.decode(tx.encoding.said(letter), type=ConflictLine))
         elif letter is not None:
             dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
     return Standing(
@@ -262,9 +297,51 @@ def read_standing(
         tolerated=total.get("tolerated", 0),
         outbound=total.get("outbound", 0),
         dead=(*dead, *unreadable),
+        open=tuple(lines["open"]),
+        lost=tuple(lines["lost"]),
+        lost_count=total.get("losses", 0),
         claims=tuple(moves["claim"]),
         claims_over=tuple(moves["claim over"]),
     )
+
+
+_STILL_OPEN = (
+    "c.state = 'open' AND ((c.board_id, c.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone)"
+    " OR (c.board_id, c.item_id, c.field) IN (SELECT * FROM undecided))"
+)
+_UNTOLD = "c.state = 'settled' AND c.told_by IS NULL AND c.lost_from <> 'nobody'"
+
+
+def _conflicts(tx: Transaction, present: Present, *, told: bool) -> sql.Composable:
+    """SQL of the open conflicts and of the edits that lost and that nobody was told of: both counted, both listed."""
+    counted = sql.SQL("UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict c WHERE {open}")
+    if not told:
+        return counted.format(open=sql.SQL(_STILL_OPEN))
+    names = [
+        sql.SQL("(SELECT max({name}) FROM {table} n WHERE n.monday_item_id = l.item_id)").format(
+            name=sql.Identifier("n", name), table=tx.table(table)
+        )
+        for table, name in (("projects", "item_name"), ("projects", "name"), ("users", "name"))
+        if {name, "monday_item_id"} <= set(present.get(table, ()))
+    ]
+    listed = sql.SQL(
+        "UNION ALL SELECT {kind}, 0, row_to_json(l)::text FROM (SELECT l.*, coalesce({names}) AS name FROM (SELECT"
+        " c.run_id, c.at, c.board_id, c.item_id, c.role, c.field, c.table_name, c.row_id, c.kept_from, c.kept,"
+        " c.lost_from, c.lost, c.monday, c.postgres, c.agreed, c.ever_agreed FROM monday_sync.sync_conflict c"
+        " WHERE {which} ORDER BY c.id DESC LIMIT {listed}) l) l"
+    )
+    kinds = [
+        listed.format(
+            kind=sql.Literal(kind),
+            names=sql.SQL(", ").join([*names, sql.SQL("NULL::text")]),
+            which=sql.SQL(which),
+            listed=sql.Literal(LISTED),
+        )
+        for kind, which in (("open", _STILL_OPEN), ("lost", _UNTOLD))
+    ]
+    losses = sql.SQL("UNION ALL SELECT 'losses', count(*), NULL FROM monday_sync.sync_conflict c WHERE {which}")
+    parts = [counted.format(open=sql.SQL(_STILL_OPEN)), losses.format(which=sql.SQL(_UNTOLD)), *kinds]
+    return sql.SQL(" ").join(parts)
 
 
 def _still_alike(tx: Transaction, present: Present) -> sql.Composable:

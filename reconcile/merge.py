@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, Literal
 
@@ -54,9 +54,16 @@ def verdict(field: Field, m: FieldValue, p: FieldValue, bm: FieldValue, bp: Base
     }[on_monday, in_postgres]
 
 
+Place = tuple[ItemKey, str]
+"""(item, field id): what a conflict is about, for as long as it stays open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two edits of one field. `open` while a person, or the other direction, has to decide."""
+    """Two edits of one field. `open` while a person, or the other direction, has to decide.
+
+    `monday` and `postgres` are what the two sides say, `agreed` what they last agreed on; UNSET where they never did.
+    """
 
     item: ItemKey
     role: str
@@ -68,6 +75,20 @@ class Conflict:
     lost_from: str
     lost: Any
     open: bool = False
+    monday: Any = None
+    postgres: Any = None
+    agreed: Any = UNSET
+
+    @property
+    def place(self) -> Place:
+        return self.item, self.field
+
+
+def agreed(field: Field, m: FieldValue, p: BaseValue) -> FieldValue:
+    """What both sides said when they last met; UNSET where they never agreed."""
+    if m is UNSET or p is UNSET or p is FORCE or field.canon(m) != field.canon(p):
+        return UNSET
+    return m
 
 
 @dataclass(slots=True)
@@ -88,6 +109,7 @@ class _Voice:
     field: Field
     number: int
     says: FieldValue
+    was: FieldValue
     base: BaseValue
 
 
@@ -148,7 +170,7 @@ def _voices(
             for number in slot.fields:
                 field, said, was = layout.fields[number], view.values[number], stored.m[number]
                 if was is not UNSET and field.said(said) != field.said(was):
-                    voice = _Voice(view, slot, row, field, number, said, stored.p[number])
+                    voice = _Voice(view, slot, row, field, number, said, was, stored.p[number])
                     voices[row_id, field.at].append(voice)
     return voices
 
@@ -174,7 +196,7 @@ def _add_tolerated(
                 if says in (None, UNSET) or holds in (None, UNREADABLE) or field.canon(says) == field.canon(holds):
                     continue
                 if met is None or verdict(field, says, holds, met.m[number], met.p[number]) is Verdict.TOLERATED:
-                    voices[row[0], at].append(_Voice(view, slot, row, field, number, says, holds))
+                    voices[row[0], at].append(_Voice(view, slot, row, field, number, says, UNSET, holds))
 
 
 def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Merged) -> None:
@@ -192,17 +214,18 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
     for voice in waits:
         merged.held.add((_item(voice), voice.number))
         if (policy or voice.field.policy) == "manual":
-            merged.conflicts.append(_conflict(voice, row_id, "nobody", None, "monday", voice.says, waits=True))
+            conflict = _conflict(voice, row_id, "nobody", None, "monday", voice.says, held)
+            merged.conflicts.append(replace(conflict, open=True))
     if all(_equal(voice, held) for voice in voters):
         return
     winner = voters[0]
     if _in_conflict(winner, held):
-        merged.conflicts.append(_conflict(winner, row_id, "monday", winner.says, "postgres", held))
+        merged.conflicts.append(_conflict(winner, row_id, "monday", winner.says, "postgres", held, held))
     row[winner.field.at] = winner.says
     for voice in voters[1:]:
         if not _equal(voice, winner.says):
-            lost = f"item {voice.view.id}"
-            merged.conflicts.append(_conflict(voice, row_id, f"item {winner.view.id}", winner.says, lost, voice.says))
+            won, lost = f"item {winner.view.id}", f"item {voice.view.id}"
+            merged.conflicts.append(_conflict(voice, row_id, won, winner.says, lost, voice.says, winner.says))
             merged.forced.add((_item(voice), voice.number))
 
 
@@ -242,8 +265,8 @@ def _fill(
                     field = layout.fields[number]
                     if selects_only(slot, row) or (policy or field.policy) != "monday":
                         continue
-                    voice = _Voice(view, slot, row, field, number, says, None)
-                    merged.conflicts.append(_conflict(voice, row[0], "monday", says, "postgres", None))
+                    voice = _Voice(view, slot, row, field, number, says, UNSET, None)
+                    merged.conflicts.append(_conflict(voice, row[0], "monday", says, "postgres", None, None))
                 row[at] = says
 
 
@@ -339,9 +362,20 @@ def _item(voice: _Voice) -> ItemKey:
     return voice.view.board, voice.view.id
 
 
-def _conflict(
-    voice: _Voice, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, *, waits: bool = False
-) -> Conflict:
+def _conflict(voice: _Voice, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, holds: Any) -> Conflict:
+    """`holds` is PostgreSQL's side, made whole if a person edited a part of it."""
+    field, base = voice.field, voice.base
     return Conflict(
-        _item(voice), voice.slot.role, voice.field.id, voice.slot.table, row, kept_from, kept, lost_from, lost, waits
+        _item(voice),
+        voice.slot.role,
+        field.id,
+        voice.slot.table,
+        row,
+        kept_from,
+        kept,
+        lost_from,
+        lost,
+        monday=voice.says,
+        postgres=field.settled(holds, None if base is FORCE or base is UNSET else base),
+        agreed=agreed(field, voice.was, base),
     )

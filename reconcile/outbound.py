@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,10 +23,10 @@ from reconcile.edits import Edits
 from reconcile.errors import CellError
 from reconcile.hub import POSITION
 from reconcile.keys import row_keys
-from reconcile.merge import Conflict, Verdict, verdict
+from reconcile.merge import Conflict, Verdict, agreed, verdict
 from reconcile.plan import DEFAULT_STATUS, Update
 from reconcile.push import CellEdit, ItemCreate, ItemPush, Push, Refused, base_of, input_of
-from reconcile.rows import Layout, Slot, View, folded_row, unfolded_row
+from reconcile.rows import Field, Layout, Slot, View, folded_row, unfolded_row
 from reconcile.shapes import FieldValue, settled_value, whole_name
 from reconcile.wire import Cell, decode_item
 from reconcile.world import ItemKey
@@ -214,12 +214,12 @@ class _Planner:
             elif found is Verdict.INBOUND:
                 item.inbound = True
             elif found is not Verdict.TOLERATED and field.two_way:
-                if (found is Verdict.CONFLICT and not self._wins(item, layout, number, row[0], says, holds)) or row[
-                    0
-                ] in self.push.fanned:
+                conflict = self._conflict(item, layout, number, row[0], says, holds)
+                loses = found is Verdict.CONFLICT and not self._wins(item, field, conflict)
+                if loses or row[0] in self.push.fanned:
                     self.push.waits.add(row[0])
-                else:
-                    self._tell(item, layout, number, holds, row[0], shown)
+                elif self._tell(item, layout, number, holds, row[0], shown) and number in item.targets:
+                    item.conflicts += [conflict] if found is Verdict.CONFLICT else []
 
     def _moved_slot(
         self, item: ItemPush, stored: Stored, layout: Layout, place: int, points: RowId | None, shown: Shown | None
@@ -243,14 +243,16 @@ class _Planner:
         if UNREADABLE in wanted.values():
             self.push.waits.add(record)
             return
-        wins = [
-            self._wins(item, layout, number, points or record, item.view.values[number], wanted[number])
+        conflicts = {
+            number: self._conflict(item, layout, number, points or record, item.view.values[number], wanted[number])
             for number in edited
-        ]
+        }
+        wins = [self._wins(item, layout.fields[number], conflict) for number, conflict in conflicts.items()]
         if not all(wins):
             self.push.waits.add(record)
             return
         if all(self._show(item, layout, number, target, record, shown) for number, target in wanted.items()):
+            item.conflicts += [conflict for number, conflict in conflicts.items() if number in item.targets]
             item.left[slot.role] = item.links[place]
             item.links[place] = item.moved[slot.role] = points
             item.held.pop(place, None)
@@ -273,20 +275,24 @@ class _Planner:
             return True
         return self._tell(item, layout, number, target, cause, shown)
 
-    def _wins(
+    def _conflict(
         self, item: ItemPush, layout: Layout, number: int, row: RowId, says: FieldValue, holds: FieldValue
-    ) -> bool:
-        """Whether PostgreSQL's side of a conflict is sent; each direction settles only what it wins."""
+    ) -> Conflict:
+        """Both sides' edits of one field, of which PostgreSQL's is sent."""
         field = layout.fields[number]
         slot = layout.slots[field.slot]
-        policy = self._options.policy or field.policy
         place = ((item.board, item.id), slot.role, field.id, slot.table, row)
+        met = agreed(field, item.m[number], item.p[number])
+        return Conflict(*place, "postgres", holds, "monday", says, monday=says, postgres=holds, agreed=met)
+
+    def _wins(self, item: ItemPush, field: Field, conflict: Conflict) -> bool:
+        """Whether PostgreSQL's side of a conflict is sent; each direction settles only what it wins."""
+        policy = self._options.policy or field.policy
         if policy == "pg":
-            item.conflicts.append(Conflict(*place, "postgres", holds, "monday", says))
             return True
         if policy == "manual":
             item.open = True
-            item.conflicts.append(Conflict(*place, "nobody", None, "monday", says, open=True))
+            item.conflicts.append(replace(conflict, kept_from="nobody", kept=None, lost=conflict.monday, open=True))
         else:
             item.inbound = True
         return False
@@ -382,6 +388,7 @@ class _Planner:
         return isinstance(form, dict) and "index" in form and labels.get(str(shows)) == form["index"]
 
     def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
+        self.push.agreed[(item.board, item.id), self._layouts[item.board].fields[number].id] = says
         if item.m[number] != says or item.p[number] is FORCE or item.p[number] != holds:
             item.m[number], item.p[number] = says, holds
             item.settles = True
@@ -395,7 +402,6 @@ class _Planner:
         if item.cells:
             self.push.items.append(item)
             return
-        self.push.conflicts += item.conflicts
         if item.settles or item.open:
             waits = looked and (item.open or item.inbound)
             self.push.settled.append(base_of(item, layout, None if waits else stored.m_hash))

@@ -20,7 +20,8 @@ from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.ids import LeftBehind
 from reconcile.keys import row_keys
 from reconcile.lookalikes import lookalikes
-from reconcile.merge import Adopt, Conflict, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.losses import Loss, how_lost, is_empty
+from reconcile.merge import Adopt, Conflict, Merged, NextBase, Place, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
 from reconcile.pointers import (
@@ -88,6 +89,8 @@ class Departed(msgspec.Struct, frozen=True):
 class Plan:
     """All changes of one run, sorted.
 
+    `undecided` are fields that both sides edited and that this run leaves to a person or to the other direction.
+    `edited_items` lost a value on monday since they were last seen, `edited_fields` says which: (field, how).
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
     projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `World`;
@@ -106,6 +109,7 @@ class Plan:
     dirty: set[RowId] = field(default_factory=set)
     in_step: set[RowId] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
+    undecided: set[Place] = field(default_factory=set)
     quarantined: list[Quarantined] = field(default_factory=list)
     would_merge: list[WouldMerge] = field(default_factory=list)
     lookalikes: list[WouldMerge] = field(default_factory=list)
@@ -113,8 +117,9 @@ class Plan:
     unparsed_addresses: int = 0
     edited_items: int = 0
     again: set[RowId] = field(default_factory=set)
+    edited_fields: Counter[Loss] = field(default_factory=Counter)
     adopted_fields: int = 0
-    adopted_differences: int = 0
+    adopted_differences: Counter[str] = field(default_factory=Counter)
     tolerated: Counter[str] = field(default_factory=Counter)
     known_rows: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
@@ -173,6 +178,7 @@ def make_plan(
         released=resolution.released,
         placeholders=resolution.placeholders,
         conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
+        undecided={(item, layouts[item[0]].fields[number].id) for item, number in merged.held},
         would_merge=resolution.would_merge,
         lookalikes=lookalikes(views, layouts, world, resolution),
         known_rows=dict(world.counts),
@@ -310,9 +316,10 @@ def _count_adopted(
             row = folded_row(slot.table, world.rows[slot.table][row_id])
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
-                if says not in (None, UNSET) and holds not in (None, UNREADABLE):
+                if says not in (None, UNSET) and holds is not UNREADABLE and not is_empty(holds):
                     plan.adopted_fields += 1
-                    plan.adopted_differences += field.canon(says) != field.canon(holds)
+                    if field.canon(says) != field.canon(holds):
+                        plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1
 
 
 def _collect_rows(hub: Hub, plan: Plan) -> None:
@@ -351,8 +358,9 @@ def _collect_items(
             continue
         if stored is not None and view.seen and is_as_refused(stored.m_hash, view.m_hash):
             plan.again.update(row for row in links[item] if row is not None)
-        else:
-            plan.edited_items += view.seen and _edited(view, layout, stored)
+        elif stored is not None and view.seen and (lost := _lost_on_monday(view, layout, stored)):
+            plan.edited_items += 1
+            plan.edited_fields.update(lost)
         m_hash = None if item in waits or base.waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))
@@ -379,12 +387,13 @@ def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
     }
 
 
-def _edited(view: View, layout: Layout, stored: Stored | None) -> bool:
-    return stored is not None and any(
-        field.said(now) != field.said(was)
+def _lost_on_monday(view: View, layout: Layout, stored: Stored) -> list[Loss]:
+    """The fields that were filled on monday and say something else now, or nothing."""
+    return [
+        (f"{layout.slots[field.slot].table}.{field.columns[0]}", how_lost(was, now))
         for field, now, was in zip(layout.fields, view.values, stored.m, strict=True)
-        if was is not UNSET
-    )
+        if was is not UNSET and was is not None and now != was and field.said(now) != field.said(was)
+    ]
 
 
 def _as_it_was(stored: Stored, base: NextBase, links: Links) -> bool:

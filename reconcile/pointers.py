@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from models import UNREADABLE, RowId
 from reconcile.base import Stored
 from reconcile.hub import POSITION, Hub, ItemRows
@@ -67,7 +69,11 @@ def point(
                 if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
                     slot = layouts[view.board].slots[anchor]
                     place = (item, slot.role, pointer.column, slot.table, row[0])
-                    conflicts.append(Conflict(*place, "monday", wanted, "postgres", held))
+                    met = UNSET if pointer.target in differed else was
+                    told = Conflict(
+                        *place, "monday", wanted, "postgres", held, monday=wanted, postgres=held, agreed=met
+                    )
+                    conflicts.append(told)
                 row[pointer.place] = wanted
                 settled.add((row[0], pointer.column))
     return conflicts

@@ -15,7 +15,7 @@ from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Value
 from reconcile.identity import Links
 from reconcile.keys import row_keys
-from reconcile.merge import Conflict
+from reconcile.merge import Conflict, Place
 from reconcile.plan import ItemBase, Update
 from reconcile.rows import Layout, View
 from reconcile.shapes import FieldValue
@@ -123,12 +123,13 @@ class ItemCreate:
 @dataclass(slots=True)
 class Push:
     """Everything that one run would send, sorted. `candidates` are items that have something to say, with the rows it
-    comes from, before monday was looked at. `settled` are bases that move without a write; `completed` changes
-    of rows that follow from an edit of one of their parts; `waits` rows that still have something to tell afterwards,
-    beside those of the writes themselves. `refused_still`: (board, item, column) of cells that were refused before and
-    hold the same value. `fanned`: rows that too many items show. `deleted`: items whose row a person
-    deleted; `edited_since` of those are kept, since the item was edited. `alike`: new persons who are known already.
-    `put_off` items go without a limit, `unmade` rows become items without `--max-create 0`.
+    comes from, before monday was looked at. `settled` are bases that move without a write; `completed` changes of rows
+    that follow from an edit of one of their parts; `waits` rows that still have something to tell afterwards, beside
+    those of the writes themselves; `agreed` what both sides say where that is the same. `refused_still`: (board, item,
+    column) of cells that were refused before and hold the same value. `fanned`: rows that too many items show.
+    `deleted`: items whose row a person deleted; `edited_since` of those are kept, since the item was edited. `alike`:
+    new persons who are known already. `put_off` items go without a limit, `unmade` rows become items without
+    `--max-create 0`.
     """
 
     items: list[ItemPush] = field(default_factory=list)
@@ -140,6 +141,7 @@ class Push:
     refused: list[Refused] = field(default_factory=list)
     refused_still: set[tuple[str, int, str]] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
+    agreed: dict[Place, FieldValue] = field(default_factory=dict)
     waits: set[RowId] = field(default_factory=set)
     inbound: int = 0
     fanned: dict[RowId, int] = field(default_factory=dict)

@@ -17,7 +17,20 @@ from typing import Any
 from psycopg2 import extensions
 
 from sandbox import Sandbox
-from tests.oracle import BOARD_IDS, POINTERS, TABLES, Database, Shown, doubled, like, look, shared_homes, text_of
+from tests.oracle import (
+    BOARD_IDS,
+    POINTERS,
+    TABLES,
+    Database,
+    Line,
+    Shown,
+    doubled,
+    like,
+    line_of,
+    look,
+    shared_homes,
+    text_of,
+)
 from tests.oracle import FIELDS as INBOUND_FIELDS
 
 FIELDS = {
@@ -188,7 +201,7 @@ class Edit:
     at: int
     value: Any
     was: Any
-    mark: int
+    mark: frozenset[Line]
     link: str | None = None
     shown: frozenset[int] = frozenset()
     met: set[int] = field(default_factory=set)
@@ -328,8 +341,8 @@ class Ledger:
         self.deleted.add(row)
         self.typed = {place: edit for place, edit in self.typed.items() if place[1] != row}
 
-    def _mark(self) -> int:
-        return self.last.rows.last_conflict if self.last is not None else 0
+    def _mark(self) -> frozenset[Line]:
+        return self.last.rows.lines if self.last is not None else frozenset()
 
     # What a run did
 
@@ -524,22 +537,22 @@ class Ledger:
     # The conflict log
 
     @staticmethod
-    def _lost_of_item(item: int, entry: Shown, mark: int, after: Scene) -> set[Any]:
+    def _lost_of_item(item: int, entry: Shown, mark: frozenset[Line], after: Scene) -> set[Any]:
         return {
             plain(entry.kind, value)
             for conflict in after.rows.conflicts
-            if conflict["id"] > mark and conflict["item_id"] == item
+            if line_of(conflict) not in mark and conflict["item_id"] == item
             if conflict["field"].startswith(f"{entry.table}.{entry.column}/")
             or conflict["field"].rpartition("/")[0].partition(".")[2] in _shared(entry)
             for value in _values(conflict["lost"])
         }
 
     @staticmethod
-    def _lost_of_row(table: str, row: str, column: str, mark: int, after: Scene) -> set[Any]:
+    def _lost_of_row(table: str, row: str, column: str, mark: frozenset[Line], after: Scene) -> set[Any]:
         return {
             plain(kind_of(table, column), value)
             for conflict in after.rows.conflicts
-            if conflict["id"] > mark and conflict["row_id"] == row
+            if line_of(conflict) not in mark and conflict["row_id"] == row
             if conflict["field"] == column or conflict["field"].startswith(f"{table}.{column}/")
             for value in _values(conflict["lost"])
         }

@@ -54,6 +54,14 @@ class Ended:
         return found
 
     @property
+    def outcome(self) -> int:
+        """The exit code, and 0 where a run ended well that had an edit to tell of which lost, and nothing else."""
+        if self.code != 5 or not self.out.startswith("{") or not self.report["settled"]:
+            return self.code
+        waits = any(self.report[kind] for kind in ("conflicts", "quarantined", "would_merge"))
+        return 5 if waits or self.report["details"].get("fanned_out") else 0
+
+    @property
     def writes(self) -> int:
         return sum(table[what] for table in self.report["tables"].values() for what in ("insert", "update", "delete"))
 

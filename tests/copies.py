@@ -41,7 +41,7 @@ class Copies(Companies):
 
 
 def edited(company: Company) -> None:
-    assert company.sync().code == 0
+    assert company.sync().outcome == 0
     company.sql(EDITS)
     company.sandbox.advance(60)
     (item,) = company.sandbox.find(MASTER_BOARD_ID, "Job 5")
@@ -86,13 +86,13 @@ def _stands_for(company: Company, rows: dict[str, dict[str, dict[str, Any]]], na
 def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int]:
     """How everything is once both directions find nothing more to do."""
     for ended in (company.push(*PUSHED), company.sync("--full", *PULLED)):
-        assert ended.code == 0, (ended.err, ended.out)
+        assert ended.outcome == 0, (ended.err, ended.out)
     company.sandbox.reset_counters()
     pushed = company.push(*PUSHED)
-    assert (pushed.code, pushed.report["plan"], pushed.report["waiting"]) == (0, "", 0)
+    assert (pushed.outcome, pushed.report["plan"], pushed.report["waiting"]) == (0, "", 0)
     assert company.sandbox.counters()["requests"] == 0
     pulled = company.sync("--full", *PULLED)
-    assert (pulled.code, pulled.writes, pulled.report["waiting"]) == (0, 0, 0)
+    assert (pulled.outcome, pulled.writes, pulled.report["waiting"]) == (0, 0, 0)
     for table in ("sync_batch", "sync_op", "sync_dead"):
         assert company.value(f"SELECT count(*) FROM monday_sync.{table}") == 0, table
     return boards_of(company), tables_of(company), company.value("SELECT count(*) FROM monday_sync.sync_conflict")

@@ -170,6 +170,14 @@ class Item:
     unseen: frozenset[str] = frozenset()
 
 
+Line = tuple[int, str, str, str | None]
+
+
+def line_of(conflict: dict[str, Any]) -> Line:
+    """What a line of the conflict log says of a value that lost."""
+    return conflict["id"], conflict["state"], conflict["lost_from"], conflict["lost"]
+
+
 @dataclass(slots=True)
 class Database:
     """Everything in the nine tables and what the sync remembers, at one moment; values as text."""
@@ -182,7 +190,11 @@ class Database:
     dead: set[tuple[str, int, int, str]]
     waiting: set[str]
     keys: list[tuple[str, str, str]]
-    last_conflict: int
+
+    @property
+    def lines(self) -> frozenset[Line]:
+        """The conflict log as it stands: a line that is settled later counts as a new one."""
+        return frozenset(map(line_of, self.conflicts))
 
     def row(self, table: str, row: str | None) -> dict[str, str | None] | None:
         return self.rows[table].get(row) if row else None
@@ -220,8 +232,7 @@ def look(connection: extensions.connection) -> Database:
         dead = set(ask("SELECT kind, board_id, item_id, place FROM monday_sync.sync_dead"))
         waiting = {row for (row,) in ask("SELECT row_id::text FROM monday_sync.sync_row WHERE p_hash IS NULL")}
         keys = ask("SELECT table_name, key, row_id::text FROM monday_sync.sync_key WHERE row_id IS NOT NULL")
-        last = max((entry["id"] for entry in conflicts), default=0)
-        return Database(rows, sorted(versions), links, items, conflicts, dead, waiting, keys, last)
+        return Database(rows, sorted(versions), links, items, conflicts, dead, waiting, keys)
 
 
 def _differing(base: str, fields: list[str]) -> set[str]:
@@ -448,9 +459,9 @@ class Ledger:
 
     def _lost(self, item: Item, entry: Shown, before: Database, after: Database) -> list[Any]:
         """Values of this field that the run wrote down as lost, or as waiting for a person."""
-        found = []
+        found, known = [], before.lines
         for conflict in after.conflicts:
-            current = conflict["id"] > before.last_conflict or conflict["state"] == "open"
+            current = line_of(conflict) not in known or conflict["state"] == "open"
             ours = (conflict["item_id"], conflict["role"]) == (item.id, entry.role)
             if current and ours and conflict["field"].startswith(f"{entry.table}.{entry.column}/"):
                 found.append(like(entry.kind, _first(conflict["lost"])))
@@ -477,7 +488,7 @@ class Ledger:
             losers = [
                 like(kind, _first(entry["lost"]))
                 for entry in after.conflicts
-                if entry["id"] > before.last_conflict
+                if line_of(entry) not in before.lines
                 and entry["row_id"] == row_id
                 and (entry["field"] == column or entry["field"].startswith(f"{table}.{column}/"))
             ]

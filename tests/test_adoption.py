@@ -461,7 +461,7 @@ def test_what_is_spelled_otherwise_is_counted_and_needs_a_yes(older: Company, wo
     links = {str(row["monday_item_id"]): row for row in rows.values() if row.get("monday_item_id")}
     assert report["tolerated"] == dry.report["tolerated"] == differences(worlds, rows, links)
     assert (report["tables"], report["plan"]) == (dry.report["tables"], dry.report["plan"])
-    assert any(f"{report['tolerated']:,} cells differ" in note for note in report["notes"])
+    assert any(f"{report['tolerated']:,} cells have said" in note for note in report["notes"])
 
 
 def test_after_that_nothing_is_written_and_nothing_is_sent(adopted: Company) -> None:

@@ -334,7 +334,7 @@ def test_every_item_changed(crowd: Company) -> None:
     for item_id in jobs(crowd):
         crowd.sandbox.rename(item_id, f"{crowd.sandbox.item(item_id)['name']} (new)")
     for item_id in crowd.sandbox.item_ids(STAFF_BOARD_ID):
-        crowd.sandbox.edit(item_id, {"text2": "Denver"})
+        crowd.sandbox.edit(item_id, {"text1": "Blue"})
     refuses(crowd, 4, "every one of the 38 known items", "--resync", arguments=("--max-change", "100"))
     assert crowd.sync("--resync", "--adopt", "monday", "--max-change", "100").code == 0
     assert crowd.value("SELECT count(*) FROM projects WHERE item_name LIKE '%(new)'") == 36

@@ -288,7 +288,7 @@ def test_what_differs_is_tolerated_counted_and_listed(fitting: Company) -> None:
     fitting.sql("UPDATE customers SET phone = '2025550101' WHERE name = 'Owner 1'")
     report = fitting.landed(*FIRST)
     assert report["tolerated"] == 5 + 1
-    assert any("6 cells differ" in note for note in report["notes"])
+    assert any("6 cells have said" in note for note in report["notes"])
     assert [fitting.project(item, "description") for item in items[:6]] == ["theirs"] * 5 + ["Roof 6"]
     listed = fitting.run("--test", "--resync", "--yes", "-v").out
     assert listed.count("| theirs") == 5

@@ -380,7 +380,7 @@ class Worlds:
         if command.program not in self._expected:
             with self.another() as company:
                 items = {*boards_of(company)}
-                assert command.run(company).code == 0
+                assert command.run(company).outcome == 0
                 self._items[command.program] = items | {*boards_of(company)}
                 self._expected[command.program] = at_last(company)
         return self._expected[command.program]
@@ -459,7 +459,7 @@ def on_request(company: Company, act: Callable[[int, str], object], *, after: bo
 def requests_of(worlds: Worlds, command: Way) -> list[str]:
     """What the command asks monday.com for when nothing goes wrong."""
     with worlds.another() as company, on_request(company, lambda *_: None) as seen:
-        assert command.run(company).code == 0
+        assert command.run(company).outcome == 0
     return seen
 
 
@@ -470,14 +470,14 @@ def only_on_request(nth: int, act: Callable[[], object]) -> Callable[[int, str],
 def at_last(company: Company) -> Now:
     """How everything is when each side has told the other what it has to tell: as if nothing had gone wrong."""
     pulled = company.sync(*PULLED)
-    assert pulled.code == 0, (pulled.err, pulled.out)
+    assert pulled.outcome == 0, (pulled.err, pulled.out)
     return ends(company)
 
 
 def comes_to(company: Company) -> Now:
     """The same without the two runs that find nothing to do: for what is tried at every boundary."""
     for ended in (company.sync(*PULLED), company.push(*PUSHED), company.sync("--full", *PULLED)):
-        assert ended.code == 0, (ended.err, ended.out)
+        assert ended.outcome == 0, (ended.err, ended.out)
     for table in ("sync_batch", "sync_op", "sync_dead"):
         assert company.value(f"SELECT count(*) FROM monday_sync.{table}") == 0, table
     return boards_of(company), tables_of(company), company.value("SELECT count(*) FROM monday_sync.sync_conflict")
@@ -512,7 +512,7 @@ def test_the_database_fails_at_every_commit(worlds: Worlds, command: Way) -> Non
     """Once: planned again, or ended where waiting does not help. For good: exit 7. Nothing is ever half done."""
     expected = worlds.expected(command)
     with worlds.another() as company, counted_commits(company):
-        assert command.run(company).code == 0
+        assert command.run(company).outcome == 0
         commits = company.value("SELECT last_value FROM public.commits")
     pulls = command is WAYS["pull"]
     kinds = [*TROUBLES]
@@ -529,12 +529,12 @@ def test_the_database_fails_at_every_commit(worlds: Worlds, command: Way) -> Non
             tables = company.contents(only="public")
             with trouble_at_commit(company, nth, TROUBLES[kind], lasts=lasts):
                 ended = command.run(company)
-            assert ended.code == (7 if lasts or kind in ENDS_AT_ONCE else 0), (nth, kind, lasts, ended.err)
+            assert ended.outcome == (7 if lasts or kind in ENDS_AT_ONCE else 0), (nth, kind, lasts, ended.err)
             assert worlds.whole(company, command), (nth, kind, lasts)
-            if pulls and ended.code:
+            if pulls and ended.outcome:
                 assert company.contents(only="public") == tables, (nth, kind, lasts)
             let_go(company)
-            assert command.run(company).code == 0, (nth, kind, lasts)
+            assert command.run(company).outcome == 0, (nth, kind, lasts)
             assert comes_to(company) == expected, (nth, kind, lasts)
 
 
@@ -549,7 +549,7 @@ def test_backends_die_between_transactions(worlds: Worlds, command: Way) -> None
         with worlds.another() as company:
             with on_request(company, only_on_request(nth, lambda: killed.extend(company.sql(_OTHERS)))):
                 ended = command.run(company)
-            assert ended.code == 0, (nth, ended.err)
+            assert ended.outcome == 0, (nth, ended.err)
             assert comes_to(company) == expected, nth
     assert bool(killed) is (command is WAYS["push"]), "a pull holds no connection while it reads the boards"
 
@@ -565,7 +565,7 @@ def test_the_line_breaks_at_commit(worlds: Worlds, command: Way, cut: Any) -> No
             with on_request(company, only_on_request(nth, lambda: setattr(line, "_cut", cut)), after=True):
                 ended = command.run(company)
             company.overrides = {}
-            assert (ended.code, line._cut) == (0, "nothing"), (nth, ended.err)
+            assert (ended.outcome, line._cut) == (0, "nothing"), (nth, ended.err)
             assert comes_to(company) == expected, nth
 
 
@@ -580,7 +580,7 @@ def test_the_pooler_restarts(worlds: Worlds, command: Way, server: Keywords) -> 
                 with on_request(company, only_on_request(nth, lambda: restart(pooler))):
                     ended = command.run(company)
                 company.overrides = {}
-                assert ended.code == 0, (nth, ended.err)
+                assert ended.outcome == 0, (nth, ended.err)
                 assert comes_to(company) == expected, nth
 
 
@@ -616,11 +616,11 @@ def test_somebody_holds_a_lock(worlds: Worlds, command: Way, monkeypatch: pytest
 
             wait_with(monkeypatch, waiting)
             ended = command.run(company)
-            assert (ended.code, len(tries) >= (1 if in_time else 4)) == (0 if in_time else 7, True), ended.err
+            assert (ended.outcome, len(tries) >= (1 if in_time else 4)) == (0 if in_time else 7, True), ended.err
             assert in_time or "55P03" in ended.err
             other.rollback()
             let_go(company)
-            assert command.run(company).code == 0
+            assert command.run(company).outcome == 0
             assert at_last(company) == worlds.expected(command)
 
 
@@ -637,7 +637,7 @@ def test_somebody_writes_a_row_that_was_just_read(worlds: Worlds, monkeypatch: p
             return plan
 
         monkeypatch.setattr("inbound.land.make_plan", meanwhile)
-        assert WAYS["pull"].run(company).code == 0
+        assert WAYS["pull"].run(company).outcome == 0
         assert len(planned) == 2
         first = jobs(company)[0]
         assert (company.project(first, "estimated_value"), company.project(first, "claim_number")) == (77, "C-1")
@@ -656,13 +656,13 @@ def test_a_statement_takes_too_long(worlds: Worlds, command: Way, monkeypatch: p
         )
         before = company.contents(only="public")
         ended = command.run(company)
-        assert ended.code == 7, ended.err
+        assert ended.outcome == 7, ended.err
         assert re.search(r"took too long twice while [a-z ]+: nothing was written; run it again", ended.err)
         assert "Job" not in ended.err
         assert company.contents(only="public") == before
         company.sql("DROP FUNCTION slow CASCADE")
         let_go(company)
-        assert command.run(company).code == 0
+        assert command.run(company).outcome == 0
         assert at_last(company) == worlds.expected(command)
 
 
@@ -717,7 +717,7 @@ def test_the_server_restarts(
             mode = ("fast", "immediate")[nth % 2]
             with on_request(company, only_on_request(nth, partial(fallible.control, "restart", mode))):
                 ended = command.run(company)
-            assert ended.code == 0, (nth, ended.err)
+            assert ended.outcome == 0, (nth, ended.err)
             assert comes_to(company) == expected, nth
     for mode in ("fast", "immediate"):
         with fallible_worlds.another() as company:
@@ -726,16 +726,16 @@ def test_the_server_restarts(
                 thread.start()
                 ended = command.run(company)
                 thread.join()
-            assert ended.code == 0, (mode, ended.err)
+            assert ended.outcome == 0, (mode, ended.err)
             assert comes_to(company) == expected, mode
     wait_with(monkeypatch, no_sleep)
     with fallible_worlds.another() as company:
         with on_request(company, only_on_request(count, partial(fallible.control, "stop")), after=True):
             ended = command.run(company)
-        assert (ended.code, "run it again" in ended.err) == (7, True), ended.err
+        assert (ended.outcome, "run it again" in ended.err) == (7, True), ended.err
         fallible.control("restart")
         let_go(company)
-        assert command.run(company).code == 0
+        assert command.run(company).outcome == 0
         assert at_last(company) == expected
 
 
@@ -770,9 +770,9 @@ def test_a_read_only_replica(fallible: Fallible, fallible_worlds: Worlds, comman
             ended = command.run(company)
             dry = command.run(company, "--test")
             after = boards_of(company), company.contents()
-        assert (dry.code, dry.report["plan"], after) == (0, rehearsed, before), dry.err
-        assert (ended.code != 0, company.sandbox.counters()["mutations"]) == (True, 0)
-        assert command.run(company).code == 0
+        assert (dry.outcome, dry.report["plan"], after) == (0, rehearsed, before), dry.err
+        assert (ended.outcome != 0, company.sandbox.counters()["mutations"]) == (True, 0)
+        assert command.run(company).outcome == 0
         assert at_last(company) == fallible_worlds.expected(command)
 
 
@@ -780,7 +780,7 @@ def test_a_read_only_replica_is_named(fallible: Fallible, fallible_worlds: World
     with fallible_worlds.another() as company:
         with replica(fallible):
             ended = [command.run(company) for command in WAYS.values()]
-        assert [(run.code, "read-only" in run.err, "primary" in run.err) for run in ended] == [(7, True, True)] * 2
+        assert [(run.outcome, "read-only" in run.err, "primary" in run.err) for run in ended] == [(7, True, True)] * 2
 
 
 @contextmanager
@@ -821,12 +821,12 @@ def test_the_disk_of_the_database_is_full(fallible: Fallible, fallible_worlds: W
             lasts=False,
         ):
             ended = command.run(company)
-        assert (ended.code, "53100" in ended.err) == (7, True), ended.err
+        assert (ended.outcome, "53100" in ended.err) == (7, True), ended.err
         assert "Job" not in ended.err
         assert fallible_worlds.whole(company, command)
         assert command is WAYS["push"] or company.contents(only="public") == tables
         let_go(company)
-        assert command.run(company).code == 0
+        assert command.run(company).outcome == 0
         assert at_last(company) == expected
 
 
@@ -866,12 +866,12 @@ def test_an_answer_that_is_none(synced: Company, command: Way) -> None:
         boards, tables = synced.sandbox.digest(), synced.contents(only="public")
         synced.sandbox.fault(kind, match="read", times=0)
         ended = command.run(synced)
-        assert (ended.code, "run it again" in ended.err) == (7, True), (kind, ended.err)
+        assert (ended.outcome, "run it again" in ended.err) == (7, True), (kind, ended.err)
         assert (synced.sandbox.digest(), synced.contents(only="public")) == (boards, tables), kind
         synced.sandbox.clear_faults()
         synced.sandbox.fault(kind, match="read")
         ended = command.run(synced)
-        assert (ended.code, arrived(synced, command, item)) == (0, f"for {kind}"), (kind, ended.err)
+        assert (ended.outcome, arrived(synced, command, item)) == (0, f"for {kind}"), (kind, ended.err)
         synced.sandbox.clear_faults()
     in_step(synced)
 
@@ -885,7 +885,7 @@ def test_a_limit_is_waited_for(synced: Company, command: Way) -> None:
             item = edited(synced, command, f"{match} {kind}")
             synced.sandbox.fault(kind, match=match, retry_after=0)
             ended = command.run(synced)
-            assert (ended.code, arrived(synced, command, item)) == (0, f"{match} {kind}"), (kind, match, ended.err)
+            assert (ended.outcome, arrived(synced, command, item)) == (0, f"{match} {kind}"), (kind, match, ended.err)
             assert synced.sandbox.counters()["faults"] == 1, (kind, match)
             synced.sandbox.clear_faults()
     in_step(synced)
@@ -895,7 +895,7 @@ def test_a_batch_too_complex_is_halved(synced: Company) -> None:
     for item in jobs(synced):
         project(synced, item, claim_number="C-1")
     synced.sandbox.fault("too_complex", match="mutation")
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     assert [shows(synced, item, "claim_number__1") for item in jobs(synced)] == ["C-1"] * 6
     assert synced.sandbox.counters()["by_operation"]["Change"] == 3
     in_step(synced)
@@ -906,7 +906,7 @@ def test_a_page_of_a_proxy_is_not_quoted(synced: Company, command: Way) -> None:
     for kind in ("html_200", "bad_gateway"):
         synced.sandbox.fault(kind, match="read", times=0)
         ended = command.run(synced, "-vv")
-        assert ended.code == 7
+        assert ended.outcome == 7
         assert not re.search(r"<html|<h1|DOCTYPE", ended.err), ended.err
         synced.sandbox.clear_faults()
 
@@ -918,10 +918,10 @@ def test_a_listing_that_never_ends(synced: Company, kind: str, code: int) -> Non
     synced.sandbox.fault("endless_pages", match="FirstPage", times=0)  # so that there is a second page at all
     synced.sandbox.fault(kind, match="NextPage", times=0)
     ended = synced.sync("--full")
-    assert (ended.code, synced.contents(only="public")) == (code, before), ended.err
+    assert (ended.outcome, synced.contents(only="public")) == (code, before), ended.err
     assert synced.sandbox.counters()["requests"] < 60
     synced.sandbox.clear_faults()
-    assert synced.sync("--full").code == 0
+    assert synced.sync("--full").outcome == 0
     assert synced.project(item, "description") == "new"
 
 
@@ -930,10 +930,10 @@ def test_a_row_that_is_edited_while_the_boards_are_read(synced: Company) -> None
     item = edited(synced, WAYS["pull"], "by hand")
     with on_request(synced, only_on_request(1, lambda: project(synced, item, description="SQL", claim_number="C-1"))):
         ended = synced.sync()
-    assert (ended.code, ended.report["waiting"]) == (0, 1), ended.err
+    assert (ended.outcome, ended.report["waiting"]) == (0, 1), ended.err
     assert (synced.project(item, "description"), synced.project(item, "claim_number")) == ("by hand", "C-1")
     assert synced.sql("SELECT kept, lost FROM monday_sync.sync_conflict") == [("by hand", "SQL")]
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     assert shows(synced, item, "claim_number__1") == "C-1"
     in_step(synced)
 
@@ -951,10 +951,10 @@ def test_a_column_that_goes_between_the_look_and_the_write(synced: Company, chan
     }
     with on_request(synced, lambda _number, name: acts[change]() if name == "Change" else None):
         ended = synced.push()
-    assert ended.code == 3, (ended.code, ended.err, ended.out)
+    assert ended.outcome == 3, (ended.outcome, ended.err, ended.out)
     assert synced.project(item, "description") == "New"
-    assert (synced.push().code, synced.sync().code) == (3, 3)
-    assert synced.push("--skip-column", TEXT).code == 0
+    assert (synced.push().outcome, synced.sync().outcome) == (3, 3)
+    assert synced.push("--skip-column", TEXT).outcome == 0
     assert shows(synced, other, "claim_number__1") == "C-2"
     assert synced.value("SELECT count(*) FROM monday_sync.sync_batch") == 0
 
@@ -999,7 +999,7 @@ def test_an_item_twice_in_a_listing(synced: Company, newer_first: bool) -> None:
 
     with bent(synced, doubled):
         ended = synced.sync("--full")
-    assert (ended.code, synced.project(item, "description")) == (0, "the newer"), ended.err
+    assert (ended.outcome, synced.project(item, "description")) == (0, "the newer"), ended.err
     assert synced.counts()["projects"] == 6
     in_step(synced)
 
@@ -1014,18 +1014,18 @@ def test_an_id_on_both_boards(company: Company) -> None:
         data.update(json.loads(text))
 
     with bent(company, renumbered):
-        assert company.sync().code == 0
+        assert company.sync().outcome == 0
         assert company.counts()["projects"] == 6
         assert company.value("SELECT count(*) FROM users WHERE monday_item_id = %s", item) == 1
         assert company.value("SELECT count(*) FROM monday_sync.sync_item WHERE item_id = %s", item) == 2
         assert company.sync("--full").writes == 0
         project(company, item, description="New")
-        assert company.push("--board", "master").code == 0
+        assert company.push("--board", "master").outcome == 0
         assert shows(company, item, TEXT) == "New"
         company.sandbox.advance(60)
         company.sandbox.edit(person, {"text6": "XL"})
         ended = company.sync("--full")
-        assert (ended.code, ended.writes) == (0, 1), ended.err
+        assert (ended.outcome, ended.writes) == (0, 1), ended.err
         assert company.sql("SELECT shirt_size FROM users WHERE monday_item_id = %s", item) == [("XL",)]
         assert company.project(item, "description") == "New"
 
@@ -1034,12 +1034,12 @@ def test_a_stale_replica_after_our_own_write(synced: Company) -> None:
     """It is counted and ignored: it is no edit of somebody who put the old value back."""
     item = edited(synced, WAYS["push"], "New")
     synced.sandbox.advance(60)
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     before = synced.contents(only="public")
     synced.sandbox.fault("stale_read", match="read", times=0)
     for arguments in ((), ("--full",)):
         ended = synced.sync(*arguments)
-        assert (ended.code, ended.writes) == (0, 0), ended.err
+        assert (ended.outcome, ended.writes) == (0, 0), ended.err
         assert any("came in an older state" in note for note in ended.report["notes"]), arguments
         assert synced.contents(only="public") == before
     synced.sandbox.clear_faults()
@@ -1050,10 +1050,10 @@ def test_a_stale_replica_after_our_own_write(synced: Company) -> None:
 def test_a_cache_from_before_a_push(synced: Company) -> None:
     edited(synced, WAYS["push"], "New")
     synced.sandbox.advance(60)
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     before = synced.contents(only="public")
     ended = synced.sync("--use-cache")
-    assert (ended.code, ended.writes, synced.contents(only="public")) == (0, 0, before)
+    assert (ended.outcome, ended.writes, synced.contents(only="public")) == (0, 0, before)
     assert any("came in an older state" in note for note in ended.report["notes"])
     in_step(synced)
 
@@ -1062,7 +1062,7 @@ def test_a_stale_look_is_no_edit(synced: Company) -> None:
     """Nothing is sent to an item that the look shows as it was before our last write; the next run sends it."""
     item = edited(synced, WAYS["push"], "New")
     synced.sandbox.advance(60)
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     project(synced, item, description="Newer")
     synced.sandbox.reset_counters()
     synced.sandbox.fault("stale_read", match="Look", times=0)
@@ -1072,7 +1072,7 @@ def test_a_stale_look_is_no_edit(synced: Company) -> None:
     assert synced.project(item, "description") == "Newer"
     assert synced.value("SELECT count(*) FROM monday_sync.sync_conflict") == 0
     synced.sandbox.clear_faults()
-    assert synced.push().code == 0
+    assert synced.push().outcome == 0
     assert shows(synced, item, TEXT) == "Newer"
     in_step(synced)
 
@@ -1101,7 +1101,7 @@ def test_a_full_disk_costs_warnings(synced: Company, command: Way) -> None:
         arguments = ("--full",) if command is WAYS["pull"] else ()
         with no_room(size):
             ended = command.run(synced, *arguments)
-        assert (ended.code, arrived(synced, command, item)) == (0, f"with {size} bytes"), ended.err
+        assert (ended.outcome, arrived(synced, command, item)) == (0, f"with {size} bytes"), ended.err
         assert "goes on without" in ended.err
         assert ended.err.count("cache given up") == (2 if command is WAYS["pull"] else 0)
         assert "Traceback" not in ended.err
@@ -1127,7 +1127,7 @@ def test_a_cache_that_cannot_be_made_sure_is_none(synced: Company, monkeypatch: 
 
     monkeypatch.setattr("os.fsync", broken)
     ended = synced.sync("--full")
-    assert (ended.code, synced.project(item, "description")) == (0, "new")
+    assert (ended.outcome, synced.project(item, "description")) == (0, "new")
     assert ended.err.count("cache given up") == 2
     assert list((synced.folder / "cache").glob("*")) == []
 
@@ -1142,10 +1142,10 @@ def test_a_run_that_slept_through_its_lease_commits_nothing(synced: Company) -> 
     )
     with on_request(synced, only_on_request(1, lambda: synced.sql(take))):
         ended = synced.sync()
-    assert (ended.code, synced.contents(only="public")) == (6, before), ended.err
+    assert (ended.outcome, synced.contents(only="public")) == (6, before), ended.err
     assert synced.value("SELECT holder FROM monday_sync.sync_lease") == "elsewhere:1:x.1.x"
     let_go(synced)
-    assert synced.sync().code == 0
+    assert synced.sync().outcome == 0
     assert synced.project(item, "description") == "new"
 
 
@@ -1158,12 +1158,12 @@ def test_clocks_that_disagree(blank: Keywords, tmp_path: Path, ahead_days: int) 
         for item in jobs(company):
             sandbox.edit(item, {NOTE: "seen"})
         for jump_s in (60, 86_400 * 40, 60):
-            assert company.sync().code == 0
+            assert company.sync().outcome == 0
             sandbox.advance(jump_s)
             first, second = jobs(company)[:2]
             sandbox.edit(first, {TEXT: f"after {jump_s}"})
             project(company, second, description=f"SQL {jump_s}")
-            assert (company.sync().code, company.push().code) == (0, 0)
+            assert (company.sync().outcome, company.push().outcome) == (0, 0)
             assert company.project(first, "description") == f"after {jump_s}"
             assert shows(company, second, TEXT) == f"SQL {jump_s}"
         in_step(company)
@@ -1178,7 +1178,7 @@ def test_the_time_zone_changes_no_plan(worlds: Worlds, command: Way, zone: str) 
             company.sql(f"ALTER DATABASE {company.database['dbname']} SET timezone = '{zone}'")
         company.overrides = {"TZ": zone}
         ended = company.process("--json", *command.arguments, program=command.program)
-        assert (ended.code, ended.report["plan"]) == (0, usual), ended.err
+        assert (ended.outcome, ended.report["plan"]) == (0, usual), ended.err
         company.overrides = {}
         assert at_last(company) == worlds.expected(command)
 
@@ -1189,6 +1189,6 @@ def test_the_database_of_a_newer_program(synced: Company, command: Way) -> None:
     before = synced.contents()
     for arguments in ((), ("--test",)):
         ended = command.run(synced, *arguments)
-        assert (ended.code, "newer program" in ended.err, "update" in ended.err) == (2, True, True)
+        assert (ended.outcome, "newer program" in ended.err, "update" in ended.err) == (2, True, True)
     assert (synced.contents(), synced.sandbox.counters()["requests"]) == (before, 0)
     synced.sql("UPDATE monday_sync.sync_schema SET version = (SELECT 4)")

@@ -99,5 +99,5 @@ print("the report")
     assert done.stdout == b"the report\n"
     assert "waiting [30 s]" in shown
     assert "WARNING page [slow] too heavy" in shown
-    assert ("500 of 20,000 items, 1 requests" in shown) is not plain
+    assert ("500 of 20,000 items, 1 request" in shown) is not plain
     assert ("\x1b[" in shown) is not plain

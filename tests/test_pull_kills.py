@@ -42,7 +42,7 @@ def as_found(company: Company) -> None:
 
 def edited(company: Company) -> None:
     """Synced, and since then something new, changed, emptied, re-pointed, edited on both sides."""
-    assert company.sync().code == 0
+    assert company.sync().outcome == 0
     company.sql("UPDATE projects SET description = 'from PostgreSQL' WHERE item_name = 'Job 5'")
     company.sql("UPDATE customers SET notes = 'waits for a push' WHERE name = 'Owner 6'")
     sandbox = company.sandbox
@@ -95,7 +95,7 @@ class Scene:
     def repeated(self, company: Company, killed: object) -> None:
         """The run after the kills: it needs nobody, waits for nobody's lease, and leaves what one run alone leaves."""
         ended = self.way.run(company)
-        assert ended.code == 0, (killed, ended.err, ended.out)
+        assert ended.outcome == 0, (killed, ended.err, ended.out)
         assert everything(company) == self.expected, killed
         sound_files(company)
 
@@ -150,7 +150,7 @@ def test_killed_twice_and_thrice(scene: Scene) -> None:
 def test_killed_at_any_byte_of_a_file(scene: Scene) -> None:
     """In mid-write, wherever that is: no half cache is taken for one, no log or note stands in the way of the next."""
     with scene.another() as company:
-        assert scene.way.run(company).code == 0
+        assert scene.way.run(company).outcome == 0
         sizes = [path.stat().st_size for path in company.folder.rglob("*") if path.is_file()]
     most = max(sizes)
     for size in [1, 20, *range(64, most, most // (100 if SOAK else 10)), most - 1]:

@@ -187,13 +187,13 @@ def test_a_conflict_is_settled_by_the_side_that_wins(synced: Company, policy: st
     synced.sandbox.edit(item, {"text40__1": "from the board"})
     synced.sql("UPDATE projects SET description = 'from sql' WHERE monday_item_id = %s", item)
     pushed = synced.push("--on-conflict", policy)
-    assert pushed.code == (5 if policy == "manual" else 0), pushed.out
+    assert pushed.code == (0 if policy == "monday" else 5), pushed.out
     assert text(synced, item, "text40__1") == ("from sql" if policy == "pg" else "from the board")
     assert synced.project(item, "description") == "from sql"
     if policy == "manual":
         assert synced.push("--on-conflict", "manual").report["conflicts"] == 1  # it is listed once, however often
         assert synced.sync("--on-conflict", "manual").code == 5
-    assert synced.sync().code == 0
+    assert synced.sync().code == (0 if policy == "pg" else 5)  # the run that settles it says so, once
     winner = "from sql" if policy == "pg" else "from the board"
     loser = "from the board" if policy == "pg" else "from sql"
     assert (text(synced, item, "text40__1"), synced.project(item, "description")) == (winner, winner)
@@ -343,8 +343,9 @@ def test_an_edit_made_in_the_moment_before_the_write_is_kept(synced: Company, mo
 
     monkeypatch.setattr(Writer, "send", edited_first)
     ended = synced.push()
-    assert ended.code == 0, ended.err
+    assert ended.code == 5, ended.err
     assert synced.sql("SELECT lost FROM monday_sync.sync_conflict") == [("a second earlier",)]
+    assert [lost["lost_value"] for lost in ended.report["details"]["settled"]] == ["a second earlier"]
     assert "overwritten" in " ".join(ended.report["notes"])
 
 

@@ -83,13 +83,13 @@ def kill_at_commit(company: Company, nth: int) -> None:
 def recovered(company: Company, first: str) -> None:
     """The first run after a kill, in either direction: it needs nobody."""
     ended = company.push(*PUSHED) if first == "push" else company.sync(*PULLED)
-    assert ended.code == 0, (ended.err, ended.out)
+    assert ended.outcome == 0, (ended.err, ended.out)
 
 
 @pytest.mark.parametrize("first", ["push", "pull"])
 def test_killed_at_every_request(copies: Copies, held: Held, first: str) -> None:
     with copies.another() as company:
-        assert company.push(*PUSHED).code == 0
+        assert company.push(*PUSHED).outcome == 0
         writes = [request["mutation"] for request in company.sandbox.requests()]
         expected = ends(company)
     assert sum(writes) >= 4, "changes, new items of both boards, one that is archived"
@@ -105,7 +105,7 @@ def test_killed_at_every_request(copies: Copies, held: Held, first: str) -> None
 def test_killed_at_every_commit(copies: Copies, first: str) -> None:
     with copies.another() as company:
         with counted_commits(company):
-            assert company.push(*PUSHED).code == 0
+            assert company.push(*PUSHED).outcome == 0
             commits = company.value("SELECT last_value FROM public.commits")
         expected = ends(company)
     assert commits >= 8, "the lease, a journal entry for each batch, new items of two boards, the end"
@@ -124,7 +124,7 @@ def place_of(company: Company, operation: str, *, after: int = 0) -> int:
 
 def test_killed_while_it_settles_what_an_earlier_kill_left(copies: Copies, held: Held) -> None:
     with copies.another() as company:
-        assert company.push(*PUSHED).code == 0
+        assert company.push(*PUSHED).outcome == 0
         create = place_of(company, "Create")
         expected = ends(company)
     for effect, second in itertools.product((False, True), (False, True)):
@@ -171,7 +171,7 @@ def passes(company: Company, minutes: int) -> None:
 def requests(copies: Copies) -> list[str]:
     """What a push that is left alone asks for, in its order."""
     with copies.another() as company:
-        assert company.push(*PUSHED).code == 0
+        assert company.push(*PUSHED).outcome == 0
         return [request["operation"] for request in company.sandbox.requests()]
 
 
@@ -193,10 +193,10 @@ def test_new_items_in_doubt(
         projects = company.counts()["projects"]
         for _ in range(2):
             ended = company.push(*PUSHED)
-            assert ended.code == 7, (ended.err, ended.out)
+            assert ended.outcome == 7, (ended.err, ended.out)
             assert any("may or may not have been carried out" in note for note in ended.report["notes"])
             pulled = company.sync("--full", *PULLED)
-            assert pulled.code == 0, pulled.err
+            assert pulled.outcome == 0, pulled.err
             assert company.counts()["projects"] == projects
         assert company.sandbox.counters()["by_operation"].get("Create", 0) == 2, "the lost one, and the staff board's"
         passes(company, 14)
@@ -225,12 +225,12 @@ def test_an_edit_after_a_write_in_doubt_is_kept(copies: Copies, held: Held, requ
         (item,) = company.sandbox.find(MASTER_BOARD_ID, "Job 1")
         company.sandbox.edit(item, {"text40__1": "by hand"})
         left = company.push("--propagate-deletes")
-        assert left.code == 7, "a request of a minute ago may still be running"
+        assert left.outcome == 7, "a request of a minute ago may still be running"
         assert company.sandbox.item(item)["cells"]["text40__1"]["text"] == "by hand"
         passes(company, 2)
-        assert company.push("--propagate-deletes").code == 0
+        assert company.push("--propagate-deletes").outcome == 0
         assert company.sandbox.item(item)["cells"]["text40__1"]["text"] == "by hand"
-        assert company.sync().code == 0
+        assert company.sync().outcome == 0
         assert company.project(item, "description") == "by hand"
         assert company.sql("SELECT kept, lost FROM monday_sync.sync_conflict WHERE item_id = %s", item) == [
             ("by hand", "Edited")
@@ -264,14 +264,14 @@ def test_several_items_may_be_the_lost_one(copies: Copies, held: Held, requests:
         )
         if decision == "write":
             company.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", first, row)
-            assert company.push(*PUSHED).code == 0
-            assert company.sync(*PULLED).code == 0
+            assert company.push(*PUSHED).outcome == 0
+            assert company.sync(*PULLED).outcome == 0
             assert company.value("SELECT count(*) FROM projects WHERE item_name = 'Job 7'") == 2, (
                 "the other is somebody's"
             )
         else:
             company.sandbox.archive(first)
-            assert company.push(*PUSHED).code == 0
+            assert company.push(*PUSHED).outcome == 0
             assert company.value("SELECT monday_item_id FROM projects WHERE id = %s", row) == second
         ends(company)
 
@@ -283,7 +283,7 @@ def test_two_runs_at_once(copies: Copies, held: Held, expected: Any) -> None:
     with copies.another() as company:
         with in_mid_change(company, held, "--json") as process:
             before = company.sandbox.counters()["requests"]
-            assert (company.push(*PUSHED).code, company.sync(*PULLED).code) == (6, 6)
+            assert (company.push(*PUSHED).outcome, company.sync(*PULLED).outcome) == (6, 6)
             assert company.sandbox.counters()["requests"] == before
             held.free.set()
             out, err = process.communicate(timeout=30)
@@ -306,7 +306,7 @@ def test_a_signal_lets_the_batch_in_flight_end(
         assert company.value("SELECT count(*) FROM monday_sync.sync_batch") == 0
         assert company.sandbox.counters()["by_operation"].get("Create", 0) == 0
         company.sandbox.reset_counters()
-        assert company.push(*PUSHED).code == 0
+        assert company.push(*PUSHED).outcome == 0
         assert "Change" not in company.sandbox.counters()["by_operation"]
         assert ends(company) == expected
 
@@ -371,11 +371,11 @@ def test_a_fault_of_one_write(copies: Copies, expected: Any, match: str) -> None
         with copies.another() as company:
             company.sandbox.fault(kind, match=match, effect=effect, retry_after=0)
             ended = company.push(*PUSHED)
-            assert ended.code in (0, 7), (kind, effect, ended.err, ended.out)
+            assert ended.outcome in (0, 7), (kind, effect, ended.err, ended.out)
             for minutes in (0, 40):  # what is in doubt is asked for again, and looked up at last
                 if company.value("SELECT count(*) FROM monday_sync.sync_batch"):
                     passes(company, minutes)
-                    assert company.push(*PUSHED).code in (0, 7), (kind, effect)
+                    assert company.push(*PUSHED).outcome in (0, 7), (kind, effect)
             assert ends(company) == expected, (kind, effect)
 
 
@@ -387,7 +387,7 @@ def test_weather_that_stays_bad(copies: Copies, expected: Any, kind: str, effect
         company.sandbox.fault(kind, match="mutation", effect=effect, times=0)
         for _ in range(2):
             ended = company.run(*PUSHED, program=PUSH)
-            assert (ended.code, "run it again" in ended.err) == (7, True), (ended.err, ended.out)
+            assert (ended.outcome, "run it again" in ended.err) == (7, True), (ended.err, ended.out)
         assert company.value("SELECT count(*) FROM monday_sync.sync_dead") == 0
         company.sandbox.clear_faults()
         recovered(company, "pull")
@@ -434,7 +434,7 @@ def test_new_items_that_make_monday_fail_inside(copies: Copies, expected: Any, e
         ended = company.push(*PUSHED)
         assert (ended.report["items"]["create"], ended.report["items"]["archive"]) == (1, 1), ended.err
         assert any("2 writes of this run may or may not" in note for note in ended.report["notes"])
-        assert company.push(*PUSHED).code == 7
+        assert company.push(*PUSHED).outcome == 7
         company.sandbox.clear_faults()
         passes(company, 40)
         recovered(company, "push")
@@ -471,7 +471,7 @@ def test_a_new_row_that_is_deleted_before_the_recovery(
         company.sql("DELETE FROM projects WHERE item_name = 'Job 7'")
         passes(company, minutes)
         recovered(company, first)
-        assert company.push(*PUSHED).code == 0
+        assert company.push(*PUSHED).outcome == 0
         ends(company)
         assert company.sandbox.find(MASTER_BOARD_ID, "Job 7") == []
         assert company.value("SELECT count(*) FROM projects WHERE item_name = 'Job 7'") == 0

@@ -341,7 +341,7 @@ def test_a_user_who_may_only_look(synced: Company, fault: str) -> None:
     project(synced, jobs(synced)[0], claim_number="C-1")
     synced.sandbox.fault(fault, match="mutation", times=0)
     ended = synced.run(program=PUSH)
-    assert (ended.code, "give that user access" in ended.err) == (3, True), ended.err
+    assert (ended.code, "make the user of MONDAY_API_KEY a member of the" in ended.err) == (3, True), ended.err
     assert synced.sandbox.counters()["mutation_requests"] == 1
     synced.sandbox.clear_faults()
     in_step(synced)
@@ -353,7 +353,7 @@ def test_no_right_on_any_item(synced: Company) -> None:
         synced.sandbox.protect(item)
         project(synced, item, claim_number="C-1")
     ended = synced.run(program=PUSH)
-    assert (ended.code, "give that user access" in ended.err) == (3, True), ended.err
+    assert (ended.code, "make the user of MONDAY_API_KEY a member of the" in ended.err) == (3, True), ended.err
     assert letters(synced) == []
     for item in jobs(synced):
         synced.sandbox.protect(item, False)
@@ -550,7 +550,7 @@ def test_the_day_is_spent_at_the_second_batch(crowd: Company) -> None:
 
 
 def test_too_many_changes(crowd: Company) -> None:
-    crowd.sql("UPDATE projects SET claim_number = 'C-1' WHERE monday_item_id IS NOT NULL")
+    crowd.sql("UPDATE projects SET claim_number = 'C-1', description = 'new' WHERE monday_item_id IS NOT NULL")
     for arguments in (("--test",), ()):
         ended = crowd.run(*arguments, program=PUSH)
         assert (ended.code, "run with --max-change 70" in ended.err) == (4, True), ended.err

@@ -42,14 +42,14 @@ class Field:
         """The lease runs out, and another run does everything; what it leaves."""
         company.sql("UPDATE monday_sync.sync_lease SET expires_at = clock_timestamp() - interval '1 second'")
         ended = WAYS[name].run(company)
-        assert ended.code == 0, (ended.err, ended.out)
+        assert ended.outcome == 0, (ended.err, ended.out)
         return everything(company), boards_of(company)
 
     def woken(self, company: Company, run: Forked, left: tuple[Any, Any], *, code: int = 6) -> None:
         """It goes on, and neither side is any different for it."""
         run.go_on()
         ended = run.ended()
-        assert ended.code == code, (ended.err, ended.out)
+        assert ended.outcome == code, (ended.err, ended.out)
         assert (everything(company), boards_of(company)) == left
         assert ends(company) == self.expected
 
@@ -81,9 +81,9 @@ def test_two_runs_that_start_at_once(field: Field, held: Held, pair: tuple[str, 
             pytest.skip("no process may have another host's name here")
         assert held.reached.wait(30)
         held.free.set()
-        lost, won = sorted(runs, key=lambda run: -run.ended().code)
+        lost, won = sorted(runs, key=lambda run: -run.ended().outcome)
         loser, winner = lost.ended(), won.ended()
-        assert (loser.code, winner.code) == (6, 0), (loser, winner)
+        assert (loser.outcome, winner.outcome) == (6, 0), (loser, winner)
         assert json.loads(loser.out)["monday"]["requests"] == 0
         assert f"(pid {won.pid} on {host if host and won is runs[1] else socket.gethostname()}, " in loser.err
         assert ends(company) == field.expected
@@ -95,7 +95,7 @@ def test_two_runs_that_nothing_holds_up(field: Field, pair: tuple[str, str]) -> 
     for _ in range(20 if SOAK else 1):
         with field.another() as company:
             runs = [field.start(company, name) for name in pair]
-            codes = sorted(run.ended().code for run in runs)
+            codes = sorted(run.ended().outcome for run in runs)
             assert codes in ([0, 0], [0, 6])
             assert ends(company) == field.expected
 
@@ -110,7 +110,7 @@ def test_a_run_that_was_killed_on_another_host_is_waited_for(field: Field, held:
         held.again()
         for way in WAYS.values():
             ended = way.run(company)
-            assert (ended.code, f"(pid {run.pid} on elsewhere, " in ended.err) == (6, True), ended.err
+            assert (ended.outcome, f"(pid {run.pid} on elsewhere, " in ended.err) == (6, True), ended.err
         field.taken_over(company, "pull")
         assert ends(company) == field.expected
 
@@ -129,7 +129,7 @@ def test_stopped_while_it_reads(field: Field, held: Held, pair: tuple[str, str])
         held.free.set()
         writes = company.sandbox.counters()["mutation_requests"]
         run.go_on()
-        assert run.ended().code == 6
+        assert run.ended().outcome == 6
         assert company.sandbox.counters()["mutation_requests"] == writes
         assert (everything(company), boards_of(company)) == left
         assert ends(company) == field.expected
@@ -147,7 +147,7 @@ def late(company: Company, nth: int, held: Held) -> Iterator[None]:
 def test_stopped_between_the_journal_and_the_answer(field: Field, held: Held, second: str, arrives: str) -> None:
     """Each write is carried out before the other run takes over, or after that one has settled and sent it itself."""
     with field.another() as company:
-        assert WAYS["push"].run(company).code == 0
+        assert WAYS["push"].run(company).outcome == 0
         writes = [nth for nth, request in enumerate(company.sandbox.requests(), 1) if request["mutation"]]
     assert len(writes) >= 4
     for nth in writes:
@@ -167,7 +167,7 @@ def test_stopped_before_it_sends(field: Field) -> None:
     """No one can look at the lease and send in one step. What goes out late is known by its key, and not done again."""
     with field.another() as company:
         run = field.start(company, "push", folder=str(company.folder))
-        assert run.ended().code == 0
+        assert run.ended().outcome == 0
         sends = [nth for nth, call in enumerate(run.calls, 1) if call.startswith("http.client.send")]
         requests = company.sandbox.requests()
     assert len(sends) == 2 * len(requests), "head and body"
@@ -183,7 +183,7 @@ def test_stopped_before_it_sends(field: Field) -> None:
 def test_stopped_at_its_commits(field: Field, name: str) -> None:
     """With its transaction open, which the server ends after two idle minutes; or with the COMMIT carried out."""
     with field.another() as company, Line(company.database) as line:
-        assert field.start(replace_database(company, line.keywords), name).ended().code == 0
+        assert field.start(replace_database(company, line.keywords), name).ended().outcome == 0
         commits = [nth for nth, text in enumerate(line.asked, 1) if text == "COMMIT"]
     cases = [(number, nth, done) for number, nth in enumerate(commits) for done in (False, True)]
     for number, nth, done in cases if SOAK or len(cases) < 6 else cases[::4]:
@@ -209,7 +209,7 @@ def test_a_machine_that_slept_sends_nothing_although_nobody_took_over(field: Fie
     """Its own clock tells, before it asks anybody."""
     slept = tmp_path / "slept"
     with field.another() as company, Line(company.database) as line:
-        assert field.start(replace_database(company, line.keywords), "push").ended().code == 0
+        assert field.start(replace_database(company, line.keywords), "push").ended().outcome == 0
         journaled = [nth for nth, text in enumerate(line.asked, 1) if "INSERT INTO monday_sync.sync_op" in text]
         commit = line.asked.index("COMMIT", journaled[0]) + 1
     with field.another() as company, Line(company.database, commit, done=True) as line:
@@ -220,6 +220,6 @@ def test_a_machine_that_slept_sends_nothing_although_nobody_took_over(field: Fie
         line.free.set()
         run.go_on()
         ended = run.ended()
-        assert (ended.code, "could not be renewed in time" in ended.err) == (6, True), ended.err
+        assert (ended.outcome, "could not be renewed in time" in ended.err) == (6, True), ended.err
         assert company.sandbox.counters()["mutation_requests"] == 0
         assert ends(company) == field.expected

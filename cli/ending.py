@@ -1,0 +1,18 @@
+"""The JSON object of a command that ended before a run began: a wrong option, or a list instead of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from cli.report import ItemsReport, Report
+from reconcile.errors import Exit
+
+
+def print_unmade(direction: str, reason: str = "", *, code: Exit = Exit.USAGE, **more: Any) -> None:
+    """The object of `--json` with everything zero: there was no run. `more` are keys beside those of every run."""
+    report = Report("", direction, dry_run=False, items=ItemsReport() if direction == "pg_to_monday" else None)
+    report.fail(code, reason)
+    click.echo(json.dumps(report.as_json() | more, default=str))
