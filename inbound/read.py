@@ -23,11 +23,12 @@ from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
-from postgres.journal import OpenBatch
+from postgres.journal import Op, OpenBatch
 from reconcile.errors import ConfigError, Exit, Unavailable
 from reconcile.intake import Intake
 from reconcile.ops import CreateOp
 from reconcile.plan import Gone
+from reconcile.rows import View
 from reconcile.wire import RawItem
 from reconcile.world import ItemKey
 
@@ -84,24 +85,39 @@ def read_boards(run: Run, start: Start) -> Snapshot:
 def hold_back(run: Run, start: Start, snapshot: Snapshot, unfinished: Sequence[OpenBatch]) -> None:
     """Leave out items that may be new ones of ours, whose creation is in doubt: landing them would double rows."""
     boards = {board_id: board for board, board_id in run.board_ids.items()}
-    names: dict[str, set[str]] = {}
-    for batch in unfinished:
-        new = [op.content.name for op in batch.ops if isinstance(op.content, CreateOp) and op.item_id is None]
-        if new and batch.board_id in boards:
-            names.setdefault(boards[batch.board_id], set()).update(new)
-    for board, ours in names.items():
-        if board not in snapshot.intakes:
-            continue
-        views, known = snapshot.intakes[board].views, start.known(board)
-        at = next((n for n, field in enumerate(run.layouts[board].fields) if field.cells == ("name",)), None)
-        doubtful = [v.id for v in views.values() if v.id not in known and (at is None or v.values[at] in ours)]
+    for board, intake in snapshot.intakes.items():
+        known = start.known(board)
+        new = [view for view in intake.views.values() if view.id not in known]
+        batches = [batch for batch in unfinished if boards.get(batch.board_id) == board and _creates(batch)]
+        doubtful = {item_id for batch in batches for item_id in _doubtful(run, board, batch, new)} if new else set()
         for item_id in doubtful:
-            del views[item_id]
+            del intake.views[item_id]
         if doubtful:
             run.report.notes.append(
                 f"{counted(len(doubtful), 'new item')} of the {board} board may have been made by a push whose answer "
                 "was lost: left for a later run, when that is certain."
             )
+
+
+def _creates(batch: OpenBatch) -> list[Op]:
+    return [op for op in batch.ops if isinstance(op.content, CreateOp) and op.item_id is None]
+
+
+def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[View]) -> set[int]:
+    """Those of the new items that this request may have made: by their marker, else by their maker. A saved read tells
+    neither of them, so that each may be one."""
+    from outbound.lost import carried_marker, made_since  # late: next to no run needs them, and they know how to write
+    from outbound.marker import has_marker
+
+    rows = {op.row for op in _creates(batch)}
+    marked = {view.id for view in new if view.marker in rows}
+    plain = {view.id for view in new if not view.marker}
+    if run.options.replays:
+        return marked | plain
+    shown = run.client.look({})
+    if carried_marker(batch) and has_marker(shown.schemas[board]):
+        return marked
+    return marked | (plain & {made.id for made in made_since(run.client, board, batch, shown.user_id)})
 
 
 def _from_monday(run: Run, start: Start) -> Snapshot:

@@ -37,7 +37,7 @@ __all__ = ["Candidate", "ItemKey", "Labels", "LoggedWrite", "Looker", "Shown"]
 logger = logging.getLogger(__name__)
 
 _VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
-_MOST_NAMESAKES = 10_000  # what an endless walk is told by
+_MOST_ITEMS = 100_000  # of a board (monday docs): what an endless walk is told by
 _LOG_PAGE = 1_000
 _LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
 _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
@@ -139,25 +139,16 @@ class Looker:
                     found[text].append(item)
         return found
 
-    def created_since(
-        self, board: str, names: Collection[str], user_id: str, since: datetime
-    ) -> dict[str, list[Candidate]]:
-        """For every name the active items of that name, outer blanks apart, which that user created since then."""
+    def made_since(self, board: str, user_id: str, since: datetime) -> list[Candidate]:
+        """The active items that this user created since then, the oldest first."""
         since = since.astimezone(UTC).replace(microsecond=0)  # monday tells whole seconds
-        found: dict[str, list[Candidate]] = {name: [] for name in sorted(set(names))}
         made = created_queries(board, self._boards[board])
-        for wanted in _chunks(list(found), _VALUES_AT_ONCE):
-            params = queries.any_of("name", wanted)
-            chain = Chain(made, params, PageSize(self._on_event), _MOST_NAMESAKES, enough=back_to(since, _created_at))
-            came = self._walk(board, chain)
-            for candidate in filter(None, map(_candidate, {item.id: item for item in came}.values())):
-                if candidate.creator_id == user_id and candidate.created_at >= since:
-                    for name in wanted:
-                        if name.strip() == candidate.name.strip():
-                            found[name].append(candidate)
-        return {
-            name: sorted(candidates, key=lambda made: (made.created_at, made.id)) for name, candidates in found.items()
-        }
+        enough = back_to(since, _created_at)
+        chain = Chain(made, queries.newest_first(), PageSize(self._on_event), _MOST_ITEMS, enough=enough)
+        came = {item.id: item for item in self._walk(board, chain)}
+        found = [made for made in map(_candidate, came.values()) if made is not None]
+        ours = [made for made in found if made.creator_id == user_id and made.created_at >= since]
+        return sorted(ours, key=lambda made: (made.created_at, made.id))
 
     def our_writes(self, board: str, item_ids: Collection[int], user_id: str, since: datetime) -> list[LoggedWrite]:
         """Changes of these items' cells by that user since then, the oldest first; empty where the log may not be read.
@@ -255,7 +246,7 @@ class Looker:
         if page.cursor is not None:
             params, size = queries.any_of(column_id, texts), PageSize(self._on_event)
             made = created_queries(board, board_id, (column_id,))
-            yield from self._walk(board, Chain(made, params, size, _MOST_NAMESAKES, page.cursor))
+            yield from self._walk(board, Chain(made, params, size, _MOST_ITEMS, page.cursor))
 
     def _walk(self, board: str, chain: Chain) -> Iterator[RawItem]:
         for page in walk(self._transport, chain, threading.Event()):

@@ -126,6 +126,7 @@ def _cleared(found: Found, sent: Sent, refused: Sequence[Refused]) -> list[tuple
     edits = found.edits
     standing = found.push.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
     undone = {row for _board, row in edits.fresh} - {create.row for create in sent.new}
+    undone -= {row for _board, row in found.push.linked}
     return [
         (board, item_id, place)
         for board, item_id, place in sorted(edits.letters - standing)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import timing
 from cli.report import BoardReport, counted
 from cli.run import Run
+from models import RowId
 from monday.looking import Shown as ShownBoards
-from monday_api import STAGE_STATUS
+from monday_api import MARKER, STAGE_STATUS, MondayClient
 from opening.begin import Start
 from opening.drift import refuse_drift
+from outbound.lost import AMBIGUOUS
+from outbound.marker import has_marker
 from outbound.record import view_of
 from postgres.edits import read_edits
-from postgres.journal import OpenBatch
+from postgres.journal import OpenBatch, Sender
+from postgres.push import taken_items
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
 from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
-from reconcile.push import ItemCreate, Push
+from reconcile.push import ItemCreate, Push, Refused
+from reconcile.rows import Layout
 from reconcile.world import ItemKey
 
 logger = logging.getLogger(__name__)
@@ -41,6 +47,10 @@ class Found:
     looked: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
     outdated: int = 0
+
+    def sender(self, client: MondayClient) -> Sender:
+        """What the journal says of a request that is sent now."""
+        return Sender(client.answered_at, self.boards.user_id if self.boards is not None else None)
 
 
 def find_edits(run: Run, start: Start, unfinished: Sequence[OpenBatch], tx: Transaction) -> Edits:
@@ -106,6 +116,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
+    _know_again(run, found)
     _guard(run, found, start)
     return found
 
@@ -151,6 +162,37 @@ def _leave_as_they_are(every: Iterable[ItemCreate], push: Push, edits: Edits) ->
     left = {row for create in every for row in create.links} - kept
     for table, updates in push.completed.items():
         push.completed[table] = [update for update in updates if update.id not in left]
+
+
+def _know_again(run: Run, found: Found) -> None:
+    """New rows of which an item was made before, as its marker says: the database forgot it, or was restored from an
+    older backup. The item is linked, and none is made; of several the oldest, since a copy is younger."""
+    push, every = found.push, found.push.creates
+    assert found.boards is not None
+    made: dict[RowId, list[int]] = {}
+    for board, layout in run.layouts.items():
+        rows = [create.row for create in every if create.board == board]
+        if not rows or not has_marker(found.boards.schemas[board]):
+            continue
+        marked = run.client.looker.by_marker(board, MARKER, rows)
+        ids = {row: {item.id for item in marked[row]} for row in rows if marked[row]}
+        work = partial(taken_items, layout=layout, ids=set().union(*ids.values()))
+        taken = run.database.transact(work, read_only=True, label="looking for known items") if ids else set()
+        made |= {row: sorted(of_row - taken) for row, of_row in ids.items()}
+        push.linked |= {(board, row): made[row][0] for row in ids if made[row]}
+        push.refused += [_carried_by(layout, row, ids[row]) for row in ids if not made[row]]
+    if made:
+        push.creates = [create for create in every if create.row not in made]
+        _leave_as_they_are(every, push, found.edits)
+
+
+def _carried_by(layout: Layout, row: RowId, ids: Collection[int]) -> Refused:
+    table = layout.slots[layout.record].table
+    reason = (
+        f"its Sync ID stands on the board, on {', '.join(map(str, sorted(ids)))}, which has another row: if the two "
+        "rows are one, delete this one; if not, clear the Sync ID of that item"
+    )
+    return Refused(layout.board, 0, f"{table}.{row}", reason, AMBIGUOUS)
 
 
 def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> dict[ItemKey, Shown]:

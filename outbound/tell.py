@@ -42,7 +42,7 @@ def tell(
         looked.changed = sum(item.board == board for item in (push.items if run.dry else sent.delivered))
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
-    report.digest = push.digest() if push.writes else ""
+    report.digest = push.digest() if push.writes or push.linked else ""
     report.samples = list(samples(run, push, run.options.verbosity))
     report.notes += _notes(run, found, sent, overwritten)
     report.forecast = _forecast(push) if run.dry else ""
@@ -126,6 +126,12 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         yield f"{counted(push.put_off, 'item')} more would follow without --limit."
     if push.unmade:
         yield f"{counted(push.unmade, 'row')} without an item would become items without --max-create 0."
+    if push.linked:
+        yield (
+            f"{counted(len(push.linked), 'row')} without an item {'has' if len(push.linked) == 1 else 'have'} one on the "
+            f"board that carries the Sync ID: {'it would be' if run.dry else 'it was'} linked, and none made. This "
+            "database is older than the board, restored from a backup perhaps: sync_monday_to_pg.py brings the rest."
+        )
     deleted = len(push.deleted) - len(push.archives) - push.edited_since
     if deleted:
         yield (
@@ -173,6 +179,7 @@ def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
     ]
     names = [f"new item in the {create.board} board: {_shown(create.name)}" for create in push.creates]
     names += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
+    names += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
     width = max((len(title) for _, title, _, _ in lines), default=0)
     told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
     if verbosity > 0:

@@ -184,6 +184,7 @@ _NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {
     3: _lacks_unique_item,
     4: lambda _shapes: True,
     5: lambda _shapes: True,
+    6: lambda _shapes: True,
 }
 
 

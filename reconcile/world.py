@@ -37,7 +37,8 @@ class World:
     `derived` are the keys that nobody wrote down: the present content of a pending row has them; `spares` are pending
     rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
-    `twins` are how many rows of each table the first sync found beside another one with their key.
+    `twins` are how many rows of each table the first sync found beside another one with their key; `copies` are items
+    that a person was told of, since they carry the id of another item's row.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -55,3 +56,4 @@ class World:
     staff_emails: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
+    copies: set[ItemKey] = field(default_factory=set)
