@@ -66,6 +66,25 @@ class Run:
         with suppress(OSError):
             self._instance_file.write_text(f"{self.instance}\n", encoding="ascii")
 
+    def forgotten_run(self, instance: str | None, newest: str | None) -> str | None:
+        """The last run from here that this database recorded, if the newest that it knows is an older one: then it was
+        restored from a backup. None where nothing was forgotten, or nothing is remembered here."""
+        try:
+            of, last = self._run_file.read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return None
+        return last if of == instance and last > (newest or "") else None
+
+    def remember_run(self) -> None:
+        """Keep the id of this run, which the database has recorded."""
+        if self.instance is not None:
+            with suppress(OSError):
+                self._run_file.write_text(f"{self.instance} {self.run_id}\n", encoding="ascii")
+
+    @property
+    def _run_file(self) -> Path:
+        return self.settings.log_dir / "last_run"
+
     @property
     def _instance_file(self) -> Path:
         return self.settings.log_dir / "database"

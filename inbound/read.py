@@ -141,7 +141,7 @@ def _may_read_changes(run: Run, start: Start) -> bool:
     """Changes are enough when the last full read is fresh and was made with today's mapping."""
     states = [start.opening.boards.get(board_id) for board_id in run.board_ids.values()]
     now = start.opening.now
-    return not (run.options.full or _everything_again(run)) and all(
+    return not (run.options.full or start.restored or _everything_again(run)) and all(
         state is not None
         and state.watermark is not None
         and state.last_full_at is not None

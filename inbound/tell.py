@@ -128,6 +128,11 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
             f"Rows with the key of another row: {found}. Items are linked to the one that most rows point at, then to "
             "the older one; the others stay as they are. Merge them by hand if they are the same."
         )
+    if plan.marked:
+        yield (
+            f"{counted(plan.marked, 'unknown item')} {'carries' if plan.marked == 1 else 'carry'} the id of a row that "
+            "had none: made of it by an earlier push, and linked to it again."
+        )
     if plan.unparsed_addresses:
         yield (
             f"{counted(plan.unparsed_addresses, 'address', 'addresses')} could not be split into street, city, state "

@@ -23,10 +23,10 @@ from monday.chains import Chain, PageSize, items_of, walk
 from monday.errors import Action, Doubtful, Fault, Refusal, gravest, sentence
 from monday.labels import Labels, by_text, spelled
 from monday.outcome import ById, Gone, back_to, instant
-from monday.queries import IDS_PER_ROOT, LARGEST_PAGE, board_queries, created_queries
+from monday.queries import IDS_PER_ROOT, MOST_ROOTS, board_queries, created_queries
 from monday.reading import OPTIONAL
 from monday.transport import Listener, Transport, deaf
-from monday.wire import Aliases, Board, Document, Me
+from monday.wire import Aliases, Board, Document, Me, Page
 from reconcile.columns import STATUS, TEXT, ColumnMap
 from reconcile.errors import DriftError
 from reconcile.wire import RawItem, Ref, decode_item
@@ -132,7 +132,7 @@ class Looker:
     def by_marker(self, board: str, column_id: str, values: Collection[str]) -> dict[str, list[RawItem]]:
         """The items that hold exactly one of these texts, for every text, with who created them and when."""
         found: dict[str, list[RawItem]] = {value: [] for value in sorted(set(values))}
-        for texts in _chunks(list(found), _VALUES_AT_ONCE):
+        for texts in _chunks(list(found), _VALUES_AT_ONCE * MOST_ROOTS):
             for item in self._holding(board, column_id, texts):
                 text = _text_of(item, column_id)
                 if text in found and all(item.id != other.id for other in found[text]):
@@ -234,19 +234,19 @@ class Looker:
             shown.gone.update({(board, item_id): gone for item_id, gone in found.gone.items()})
 
     def _holding(self, board: str, column_id: str, texts: Sequence[str]) -> Iterator[RawItem]:
-        board_id = self._boards[board]
-        variables = {
-            "board": str(board_id),
-            "limit": LARGEST_PAGE,
-            "columns": [{"column_id": column_id, "column_values": texts}],
-            "cols": [column_id],
-        }
-        page = self._transport.execute(queries.BY_VALUES, variables).data.items_page_by_column_values
-        yield from items_of(board, page.items)
-        if page.cursor is not None:
-            params, size = queries.any_of(column_id, texts), PageSize(self._on_event)
-            made = created_queries(board, board_id, (column_id,))
-            yield from self._walk(board, Chain(made, params, size, _MOST_ITEMS, page.cursor))
+        """One request, and further pages where more items hold them than there are texts."""
+        board_id, roots = self._boards[board], _chunks(list(texts), _VALUES_AT_ONCE)
+        variables: dict[str, Any] = {"board": str(board_id), "limit": _VALUES_AT_ONCE, "cols": [column_id]}
+        for n, some in enumerate(roots):
+            variables[f"columns{n}"] = [{"column_id": column_id, "column_values": some}]
+        answer = self._transport.execute(queries.by_values(len(roots)), variables).data
+        for n, some in enumerate(roots):
+            page: Page = part(answer, f"v{n}", Page)
+            yield from items_of(board, page.items)
+            if page.cursor is not None:
+                params, size = queries.any_of(column_id, some), PageSize(self._on_event)
+                made = created_queries(board, board_id, (column_id,))
+                yield from self._walk(board, Chain(made, params, size, _MOST_ITEMS, page.cursor))
 
     def _walk(self, board: str, chain: Chain) -> Iterator[RawItem]:
         for page in walk(self._transport, chain, threading.Event()):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from monday.wire import Aliases, BoardsAnswer, ByValuesAnswer, Document, NextPageAnswer
+from monday.wire import Aliases, BoardsAnswer, Document, NextPageAnswer
 from reconcile.columns import MARKER, TEXT, ColumnMap
 
 LARGEST_PAGE = 500
@@ -195,15 +195,22 @@ def changed(boards: Mapping[str, ColumnMap], with_extra: Sequence[bool]) -> Docu
     )
 
 
-BY_VALUES: Document[ByValuesAnswer] = Document(
-    "ByValues",
-    "query ByValues($board: ID!, $limit: Int!, $columns: [ItemsPageByColumnValuesQuery!], $cols: [String!]) "
-    "{ items_page_by_column_values(board_id: $board, limit: $limit, columns: $columns) { cursor items "
-    "{ id updated_at name state created_at creator_id "
-    f"column_values(ids: $cols) {{ id {TEXT.fragment} }} }} }} {_PRICE} }}",
-    ByValuesAnswer,
-)
-"""Items with one of these texts in a text column, as `created_queries` asks for them."""
+def by_values(roots: int) -> Document[Aliases]:
+    """Items with one of these texts in a text column, as `created_queries` asks for them: `v0`, `v1`… one root each."""
+    declared = "".join(f", $columns{n}: [ItemsPageByColumnValuesQuery!]" for n in range(roots))
+    asked = " ".join(
+        f"v{n}: items_page_by_column_values(board_id: $board, limit: $limit, columns: $columns{n}) "
+        "{ cursor items { ...Row } }"
+        for n in range(roots)
+    )
+    return Document(
+        "ByValues",
+        f"query ByValues($board: ID!, $limit: Int!, $cols: [String!]{declared}) {{ {asked} {_PRICE} }} "
+        "fragment Row on Item { id updated_at name state created_at creator_id "
+        f"column_values(ids: $cols) {{ id {TEXT.fragment} }} }}",
+        Aliases,
+    )
+
 
 ACTIVITY: Document[BoardsAnswer] = Document(
     "Activity",

@@ -21,12 +21,13 @@ from reconcile.rows import compile_layout
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
-    to be made after the rows."""
+    to be made after the rows; `restored`: the database is older than the last run from here."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
     present: Present
     unlinked: Sequence[str] = ()
+    restored: bool = False
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -77,7 +78,19 @@ def begin(run: Run, tx: Transaction) -> Start:
     opening = read_opening(tx, {board_id: name for name, board_id in run.board_ids.items()}, journaled=journaled)
     if not run.dry:
         keep_hashes(tx, opening.hashed)
-    return Start(opening, keys, {table: frozenset(shape.columns) for table, shape in shapes.items()}, unlinked)
+    present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
+    instance = run.instance or (before.instance if before is not None else None)
+    forgotten = run.forgotten_run(instance, opening.last_run)
+    if forgotten is not None:
+        run.report.notes = list(dict.fromkeys([*run.report.notes, _older(forgotten)]))
+    return Start(opening, keys, present, unlinked, restored=forgotten is not None)
+
+
+def _older(forgotten: str) -> str:
+    return (
+        f"This database does not know run {forgotten}, which wrote to it from here: it is older than that, as one from "
+        "a backup is. What was edited in it since is lost; what the boards say comes with sync_monday_to_pg.py."
+    )
 
 
 def _refuse_another_database(run: Run, installed: migrate.Installed | None) -> None:

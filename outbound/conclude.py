@@ -45,6 +45,7 @@ def conclude(run: Run, start: Start, found: Found, sent: Sent, recovered: Recove
     work = partial(_conclude, run, start, found, sent, recovered, overwritten)
     run.lease.stop()
     run.database.transact(work, read_only=run.dry, label="remembering what was sent")
+    run.remember_run()
     return run.report.exit_code
 
 

@@ -50,6 +50,7 @@ RESEND_S: Final = 25 * 60  # monday keeps an answer for 30 minutes (monday docs,
 LOOK_UP_S: Final = 35 * 60
 LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
 UNDECIDED: Final = ""  # in place of the kind of a batch that waits for a person, and not for time to pass
+_FORGET: Final = "DELETE FROM monday_sync.sync_op WHERE row_id = '{}'"  # for a person to run
 _NUMBERED = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
 
 
@@ -250,7 +251,7 @@ class Settler:
         reason = (
             f"may be one of the items {', '.join(map(str, ids))}, which a lost request may have made: write the right "
             f"one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a new one "
-            f"made: DELETE FROM monday_sync.sync_op WHERE row_id = '{op.row}'"
+            f"made: {_FORGET.format(op.row)}"
         )
         return Refused(board, 0, f"{table}.{op.row}", reason, AMBIGUOUS)
 

@@ -128,9 +128,9 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         yield f"{counted(push.unmade, 'row')} without an item would become items without --max-create 0."
     if push.linked:
         yield (
-            f"{counted(len(push.linked), 'row')} without an item {'has' if len(push.linked) == 1 else 'have'} one on the "
-            f"board that carries the Sync ID: {'it would be' if run.dry else 'it was'} linked, and none made. This "
-            "database is older than the board, restored from a backup perhaps: sync_monday_to_pg.py brings the rest."
+            f"{counted(len(push.linked), 'row')} without an item {'has' if len(push.linked) == 1 else 'have'} one on "
+            f"the board, by its Sync ID: {'it would be' if run.dry else 'it was'} linked, and none made. This database "
+            "is older than the board, as one from a backup is: sync_monday_to_pg.py brings the rest."
         )
     deleted = len(push.deleted) - len(push.archives) - push.edited_since
     if deleted:

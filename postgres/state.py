@@ -45,18 +45,21 @@ class BoardState(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
-    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known."""
+    table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `last_run` the
+    newest run on record."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
     hashed: dict[str, list[str]] = field(default_factory=dict)
     now: datetime | None = None
     unfinished: int = 0
+    last_run: str | None = None
 
 
 class _Facts(msgspec.Struct):
     now: datetime
     unfinished: int
+    last_run: str | None
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -97,6 +100,7 @@ _OPENING = """
 SELECT NULL, NULL, json_build_object(
     'now', now(),
     'unfinished', {unfinished},
+    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run),
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -119,7 +123,7 @@ def read_opening(tx: Transaction, boards: Mapping[int, str], *, journaled: bool 
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
-            opening.unfinished = facts.unfinished
+            opening.unfinished, opening.last_run = facts.unfinished, facts.last_run
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening

@@ -223,6 +223,7 @@ class WorldLoader:
             if not row or row not in self.world.rows[table] or row in known or self._record_of(view) is not None:
                 continue
             known.add(row)
+            self.world.marked.add(item)
             self.world.adopted[item] = adopted_links(view, layout, self.world.rows, row)
             self.world.keys[table][item_key(*item)] = row
 

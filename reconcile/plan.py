@@ -87,7 +87,8 @@ class Plan:
 
     `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
     to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
-    projects, each with a row without item id that may be the same job; `twins` as in `World`.
+    projects, each with a row without item id that may be the same job; `twins` as in `World`; `marked` counts items
+    that were linked to the row whose id they carry.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -111,6 +112,7 @@ class Plan:
     tolerated: Counter[str] = field(default_factory=Counter)
     known_rows: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
+    marked: int = 0
 
     @property
     def writes(self) -> int:
@@ -163,6 +165,7 @@ def make_plan(
         lookalikes=lookalikes(views, layouts, world, resolution),
         known_rows=dict(world.counts),
         twins=world.twins,
+        marked=len(world.marked),
     )
     if world.unknown:
         _count_adopted(views, layouts, world, links, plan)

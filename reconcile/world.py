@@ -38,7 +38,8 @@ class World:
     rows that have a key beside its owner.
     `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
     `twins` are how many rows of each table the first sync found beside another one with their key; `copies` are items
-    that a person was told of, since they carry the id of another item's row.
+    that a person was told of, since they carry the id of another item's row; `marked` those of `adopted` that carry the
+    id of theirs.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -57,3 +58,4 @@ class World:
     counts: dict[str, int] = field(default_factory=dict)
     twins: Counter[str] = field(default_factory=Counter)
     copies: set[ItemKey] = field(default_factory=set)
+    marked: set[ItemKey] = field(default_factory=set)
