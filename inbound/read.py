@@ -42,7 +42,7 @@ CLOCKS_AGREE = timedelta(minutes=1)
 class Snapshot:
     """What one read gave: an intake and a verdict per board, and what became of known items that did not come.
 
-    `asked_at` is monday's time when it began, where that can be believed.
+    `told_at` is monday's time when it began, `asked_at` the same where it can be compared with ours.
     """
 
     intakes: dict[str, Intake]
@@ -51,6 +51,7 @@ class Snapshot:
     modes: dict[str, ReadMode] = field(default_factory=dict)
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
     asked_at: datetime | None = None
+    told_at: datetime | None = None
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""
@@ -124,8 +125,8 @@ def _from_monday(run: Run, start: Start) -> Snapshot:
     if run.options.limit is not None:
         schemas = run.client.preflight()
         return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
-    if _may_read_changes(run, start):
-        snapshot = _changes(run, start)
+    snapshot = _changes(run, start) if _may_read_changes(run, start) else None
+    if snapshot is not None:
         moved = any(_columns_moved(start, schema.id, revisions(run, schema)) for schema in snapshot.schemas.values())
         if all(snapshot.is_complete(board) for board in run.board_ids) and not moved:
             return snapshot
@@ -171,11 +172,17 @@ def _everything_again(run: Run) -> bool:
     return run.options.resync or run.options.adopt is not None
 
 
-def _changes(run: Run, start: Start) -> Snapshot:
+def _changes(run: Run, start: Start) -> Snapshot | None:
+    """What changed since the watermarks; None where monday's clock was set back behind one, so that it would hide what
+    was changed since."""
     watermarks = {name: mark for name, board_id in run.board_ids.items() if (mark := start.watermark(board_id))}
     known = {name: start.active(name) for name in run.board_ids}
     extra = {name: start.open_items(name) for name in run.board_ids}
-    return _take(run, start, run.client.changed(watermarks, known, extra), "incremental")
+    read, told = run.client.changed(watermarks, known, extra), run.client.answered_at
+    if told is not None and any(mark > told + CLOCKS_AGREE for mark in watermarks.values()):
+        logger.warning("monday's clock was set back behind the watermark")
+        return None
+    return _take(run, start, read, "incremental")
 
 
 def _everything(run: Run, start: Start) -> Snapshot:
@@ -187,7 +194,10 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas
-    snapshot.asked_at = _believed(run.client.answered_at)
+    snapshot.told_at = run.client.answered_at
+    snapshot.asked_at = _believed(snapshot.told_at)
+    for intake in snapshot.intakes.values():
+        intake.monday_s = snapshot.told_at.timestamp() if snapshot.told_at is not None else None
     for name, schema in read.schemas.items():
         run.progress.board_total(name, schema.items_count)
     with ExitStack() as stack:

@@ -27,6 +27,7 @@ from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
 from reconcile.guards import BoardSize, Thresholds, guard_push, guard_read
+from reconcile.intake import old_view
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
 from reconcile.push import ItemCreate, Push, Refused
 from reconcile.rows import Layout
@@ -221,9 +222,10 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         )
     found.gone = sorted(boards.gone)
     shown: dict[ItemKey, Shown] = {}
+    told_s = run.client.answered_at.timestamp() if run.client.answered_at is not None else None
     for key, raw in boards.items.items():
         view = view_of(run, start, key[0], raw, as_page=False)
-        if view.updated_at < found.edits.stored[key].updated_at:
+        if old_view(view.updated_at.timestamp(), found.edits.stored[key].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue
         shown[key] = Shown(view, raw.raw)

@@ -1,9 +1,10 @@
-"""New items of which no answer came, on boards without the marker: whatever the clocks say and people do meanwhile, none
-is made twice; what cannot be told is a person's to decide."""
+"""New items of which no answer came, on boards without the marker: whatever the clocks say and people do meanwhile,
+none is made twice; what cannot be told is a person's to decide."""
 
 from __future__ import annotations
 
 import pytest
+import tenacity
 
 from monday.looking import Candidate
 from outbound.lost import Maybe, may_be
@@ -11,6 +12,13 @@ from sandbox import MASTER_BOARD_ID
 from sandbox.world import API_USER
 from tests.company import PUSH, Company
 from tests.pushing import letters, new_project, shows
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tries, without the seconds between them."""
+    monkeypatch.setattr("monday.transport._backoff", tenacity.wait_none())
+    monkeypatch.setattr("monday.transport._jitter", tenacity.wait_none())
 
 
 def lose_the_answer(company: Company, *, made: bool, name: str = "New job") -> str:
