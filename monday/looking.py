@@ -150,22 +150,25 @@ class Looker:
         ours = [made for made in found if made.creator_id == user_id and made.created_at >= since]
         return sorted(ours, key=lambda made: (made.created_at, made.id))
 
-    def our_writes(self, board: str, item_ids: Collection[int], user_id: str, since: datetime) -> list[LoggedWrite]:
-        """Changes of these items' cells by that user since then, the oldest first; empty where the log may not be read.
+    def writes(
+        self, board: str, item_ids: Collection[int], since: datetime, user_id: str | None = None
+    ) -> list[LoggedWrite]:
+        """Changes of these items' cells since then, the oldest first, by that user or by all.
 
-        Each holds what was in the cell before: another value than ours means that a person's edit was overwritten.
+        Each of ours holds what was in the cell before: another value than ours means that a person's edit was
+        overwritten. Raises SyncError where the log cannot be read.
         """
         wanted = sorted(set(item_ids))
         found: list[LoggedWrite] = []
         try:
-            if len(wanted) > IDS_PER_ROOT:  # fewer pages hold all that the user wrote since then
+            if len(wanted) > IDS_PER_ROOT and user_id is not None:  # fewer pages hold all that he wrote since then
                 found, wanted = self._all_logged(board, wanted, user_id, since)
             for asked in _chunks(wanted, IDS_PER_ROOT):
                 found += self._logged(board, asked, user_id, since)
         except Refusal as refusal:
             fault = refusal.fault
             logger.warning("no activity log board=%s code=%s request=%s", board, fault.code, fault.request_id)
-            return []
+            raise sentence(fault, datetime.now(UTC)) from None
         return sorted(found, key=lambda write: (write.at, write.item_id, write.column_id))
 
     def create_marker(self, board: str, column_id: str, title: str) -> bool:
@@ -261,13 +264,14 @@ class Looker:
         reached = {write.item_id for write in found}
         return found, [item_id for item_id in wanted if item_id not in reached]
 
-    def _logged(self, board: str, asked: Sequence[int], user_id: str, since: datetime) -> Iterator[LoggedWrite]:
-        """Of these items, or of all when none is named. Raises Refusal where the token may not read the log."""
+    def _logged(self, board: str, asked: Sequence[int], user_id: str | None, since: datetime) -> Iterator[LoggedWrite]:
+        """Of these items, or of all when none is named; of one user or of all. Raises Refusal where the token may not
+        read the log."""
         items = set(asked)
         variables = {
             "board": [str(self._boards[board])],
             "items": [str(item_id) for item_id in asked] or None,
-            "users": [user_id],
+            "users": [user_id] if user_id is not None else None,
             "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "limit": _LOG_PAGE,
         }
@@ -277,8 +281,8 @@ class Looker:
             if live is None:
                 raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
             entries = live.activity_logs or []
-            ours = (entry for entry in entries if entry is not None and entry.user_id == user_id)
-            writes = (write for entry in ours for write in logged_writes(entry))
+            asked_for = (entry for entry in entries if entry is not None and user_id in (entry.user_id, None))
+            writes = (write for entry in asked_for for write in logged_writes(entry))
             yield from (write for write in writes if not items or write.item_id in items)
             if len(entries) < _LOG_PAGE:
                 return

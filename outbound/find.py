@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 import timing
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Found:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds)."""
+    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock)."""
 
     edits: Edits
     push: Push = field(default_factory=Push)
@@ -47,6 +48,7 @@ class Found:
     gone: list[ItemKey] = field(default_factory=list)
     looked: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
+    told_at: datetime | None = None
     outdated: int = 0
 
     def sender(self, client: MondayClient) -> Sender:
@@ -222,7 +224,8 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         )
     found.gone = sorted(boards.gone)
     shown: dict[ItemKey, Shown] = {}
-    told_s = run.client.answered_at.timestamp() if run.client.answered_at is not None else None
+    told = found.told_at = run.client.answered_at
+    told_s = told.timestamp() if told is not None else None
     for key, raw in boards.items.items():
         view = view_of(run, start, key[0], raw, as_page=False)
         if old_view(view.updated_at.timestamp(), found.edits.stored[key].updated_at.timestamp(), told_s):

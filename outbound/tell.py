@@ -46,7 +46,7 @@ def tell(
     report.samples = list(samples(run, push, run.options.verbosity))
     report.notes += _notes(run, found, sent, overwritten)
     report.forecast = _forecast(push) if run.dry else ""
-    _fill_open(run, found, sent, standing)
+    _fill_open(run, found, sent, overwritten, standing)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
     report.exit_code = Exit.PERSON_NEEDED if needed else Exit.DONE
     boards = run.board_ids.values()
@@ -61,7 +61,7 @@ def _waiting(found: Found, sent: Sent) -> set[RowId]:
     )
 
 
-def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
+def _fill_open(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict], standing: Standing) -> None:
     report, push = run.report, found.push
     boards = {board_id: board for board, board_id in run.board_ids.items()}
     new = [*push.refused, *sent.refused]
@@ -87,6 +87,7 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     ]
     opened = [_edit(lost) for lost in push.conflicts if lost.open]
     settled = [_edit(lost) for item in sent.delivered for lost in item.conflicts]
+    settled += map(_edit, overwritten)
     if run.dry:
         settled = [_edit(lost) for item in push.items for lost in item.conflicts]
     quarantined = max(standing.quarantined, len(cells)) if run.dry else standing.quarantined

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import responses
 from graphql import build_schema, parse, validate
+from msgspec import UNSET
 
 from monday import looking, queries
 from monday.activity import logged_at, logged_writes
@@ -387,15 +388,15 @@ def test_our_write_tells_what_it_overwrote(sandbox: Sandbox) -> None:
     write(sandbox, other, "ours")
     with sandbox.world.lock:
         sandbox.world.write(sandbox.world.items[other], {}, "Another name", API_USER)
-    found = looker(sandbox).our_writes("master", [other, item], ME, since)
+    found = looker(sandbox).writes("master", [other, item], since, ME)
     assert [(entry.item_id, entry.column_id, entry.at) for entry in found] == [
         (item, MARKER, datetime(2026, 11, 24, 10, 0, 11, 250_000, tzinfo=UTC)),
         (other, MARKER, datetime(2026, 11, 24, 10, 0, 11, 250_000, tzinfo=UTC)),
         (other, "name", datetime(2026, 11, 24, 10, 0, 11, 250_000, tzinfo=UTC)),
     ]
     assert [entry.previous for entry in found][:2] == [{"value": "a person's"}, None]
-    assert looker(sandbox).our_writes("master", [sandbox.item_ids()[5]], ME, since) == []
-    assert looker(sandbox).our_writes("master", [], ME, since) == []
+    assert looker(sandbox).writes("master", [sandbox.item_ids()[5]], since, ME) == []
+    assert looker(sandbox).writes("master", [], since, ME) == []
 
 
 def test_the_log_is_read_to_its_end(large: Sandbox) -> None:
@@ -404,7 +405,7 @@ def test_the_log_is_read_to_its_end(large: Sandbox) -> None:
     for round_ in range(10):
         for item_id in ids:
             write(large, item_id, str(round_))
-    found = looker(large).our_writes("master", ids, ME, since)
+    found = looker(large).writes("master", ids, since, ME)
     assert len(found) == 1100
     assert [entry.at for entry in found] == sorted(entry.at for entry in found)
     assert asked(large) == {"Activity": 2}, "1,000 entries fill a page; who wrote is asked for, not what"
@@ -414,21 +415,22 @@ def test_a_log_too_long_is_cut_and_said(large: Sandbox, caplog: pytest.LogCaptur
     since, item = now(large), large.item_ids()[0]
     for _ in range(10_001):
         write(large, item, "x")
-    assert len(looker(large).our_writes("master", [item], ME, since)) == 10_000
+    assert len(looker(large).writes("master", [item], since, ME)) == 10_000
     assert "activity log cut" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["user_unauthorized", "forbidden"])
-def test_a_log_that_may_not_be_read_is_no_obstacle(large: Sandbox, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_that_may_not_be_read_is_an_error(large: Sandbox, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     large.fault(kind, match="Activity", times=0)
-    with caplog.at_level(logging.WARNING, "monday.looking"):
-        assert looker(large).our_writes("master", large.item_ids()[:150], ME, now(large)) == []
+    with caplog.at_level(logging.WARNING, "monday.looking"), pytest.raises(SyncError):
+        looker(large).writes("master", large.item_ids()[:150], now(large), ME)
     assert [record.name for record in caplog.records].count("monday.looking") == 1
 
 
 def test_the_log_of_a_board_out_of_sight(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     sandbox.set_board(MASTER_BOARD_ID, visible=False)
-    assert looker(sandbox).our_writes("master", [1], ME, now(sandbox)) == []
+    with pytest.raises(SyncError):
+        looker(sandbox).writes("master", [1], now(sandbox), ME)
     assert "no activity log" in caplog.text
 
 
@@ -436,7 +438,7 @@ def test_the_log_of_a_board_out_of_sight(sandbox: Sandbox, caplog: pytest.LogCap
 def test_a_log_that_fails_otherwise_is_an_error(sandbox: Sandbox, kind: str) -> None:
     sandbox.fault(kind, match="Activity", times=0)
     with pytest.raises(Unavailable):
-        looker(sandbox).our_writes("master", [1], ME, now(sandbox))
+        looker(sandbox).writes("master", [1], now(sandbox), ME)
 
 
 CHANGE = '{"pulse_id": 7, "column_id": "c", "previous_value": {"value": "a"}}'
@@ -449,10 +451,10 @@ CHANGE = '{"pulse_id": 7, "column_id": "c", "previous_value": {"value": "a"}}'
         ("update_column_value", "17955144005000000", CHANGE.replace('{"value": "a"}', "null"), [(7, "c", None)]),
         ("update_column_value", "17955144005000000", CHANGE.replace('{"value": "a"}', '""'), [(7, "c", None)]),
         ("update_column_value", "17955144005000000", CHANGE.replace('{"value": "a"}', "0"), [(7, "c", 0)]),
-        ("update_column_value", "17955144005000000", CHANGE.replace("a", r"\ud800", 1), []),
+        ("update_column_value", "17955144005000000", CHANGE.replace("a", r"\ud800", 1), [(7, "c", UNSET)]),
         ("update_column_value", "17955144005000000", CHANGE.replace('"a"', r'"\ud800"'), [(7, "c", {"value": "\0"})]),
         ("update_column_value", "17955144005000000", CHANGE.replace("7", '"7"'), [(7, "c", {"value": "a"})]),
-        ("update_column_value", "17955144005000000", '{"pulse_id": 7, "column_id": "c"}', []),
+        ("update_column_value", "17955144005000000", '{"pulse_id": 7, "column_id": "c"}', [(7, "c", UNSET)]),
         ("update_column_value", "17955144005000000", '{"column_id": "c", "previous_value": 1}', []),
         ("update_column_value", "17955144005000000", "[1]", []),
         ("update_column_value", "17955144005000000", "{", []),
