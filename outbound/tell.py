@@ -42,11 +42,11 @@ def tell(
         looked.changed = sum(item.board == board for item in (push.items if run.dry else sent.delivered))
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
-    report.digest = push.digest() if push.writes else ""
+    report.digest = push.digest() if push.writes or push.linked else ""
     report.samples = list(samples(run, push, run.options.verbosity))
     report.notes += _notes(run, found, sent, overwritten)
     report.forecast = _forecast(push) if run.dry else ""
-    _fill_open(run, found, sent, standing)
+    _fill_open(run, found, sent, overwritten, standing)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
     report.exit_code = Exit.PERSON_NEEDED if needed else Exit.DONE
     boards = run.board_ids.values()
@@ -61,7 +61,7 @@ def _waiting(found: Found, sent: Sent) -> set[RowId]:
     )
 
 
-def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
+def _fill_open(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict], standing: Standing) -> None:
     report, push = run.report, found.push
     boards = {board_id: board for board, board_id in run.board_ids.items()}
     new = [*push.refused, *sent.refused]
@@ -90,6 +90,7 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing) -> None:
     ]
     opened = [_edit(lost) for lost in push.conflicts if lost.open]
     settled = [_edit(lost) for item in sent.delivered for lost in item.conflicts]
+    settled += map(_edit, overwritten)
     if run.dry:
         settled = [_edit(lost) for item in push.items for lost in item.conflicts]
     quarantined = max(standing.quarantined, len(cells)) if run.dry else standing.quarantined
@@ -139,6 +140,12 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         yield f"{counted(push.put_off, 'item')} more would follow without --limit."
     if push.unmade:
         yield f"{counted(push.unmade, 'row')} without an item would become items without --max-create 0."
+    if push.linked:
+        yield (
+            f"{counted(len(push.linked), 'row')} without an item {'has' if len(push.linked) == 1 else 'have'} one on "
+            f"the board, by its Sync ID: {'it would be' if run.dry else 'it was'} linked, and none made. This database "
+            "is older than the board, as one from a backup is: sync_monday_to_pg.py brings the rest."
+        )
     deleted = len(push.deleted) - len(push.archives) - push.edited_since
     if deleted:
         yield (
@@ -186,6 +193,7 @@ def samples(run: Run, push: Push, verbosity: int) -> Iterator[str]:
     ]
     names = [f"new item in the {create.board} board: {_shown(create.name)}" for create in push.creates]
     names += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
+    names += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
     width = max((len(title) for _, title, _, _ in lines), default=0)
     told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
     if verbosity > 0:
