@@ -93,7 +93,7 @@ SAFEGUARDS = (
     Safeguard(
         "an old view is no view",
         "reconcile/intake.py",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
+        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
         "            if False and was is not None:\n",
         ("tests/test_intake.py::test_what_is_kept",),
     ),
@@ -107,8 +107,8 @@ SAFEGUARDS = (
     Safeguard(
         "a saved read from before a column changed shows no old label as new",
         "reconcile/intake.py",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:\n",
+        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
+        "            if was is not None and old_view(at, was.updated_at, self.monday_s):\n",
         ("tests/test_inbound_machine.py::test_a_saved_read_brings_no_renamed_label_back",),
     ),
     Safeguard(
@@ -170,7 +170,7 @@ SAFEGUARDS = (
     Safeguard(
         "a new item in doubt is held back",
         "inbound/read.py",
-        "            del views[item_id]\n",
+        "            del intake.views[item_id]\n",
         "            pass\n",
         ("tests/test_push_kills.py::test_new_items_in_doubt",),
     ),
