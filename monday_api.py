@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reconcile.columns import DATE, EMAIL, FILES, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Column, ColumnMap
+from reconcile.columns import MARKER as MARKER
 from reconcile.errors import SyncError
 
 if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and replays from the cache never go online
@@ -96,11 +97,9 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
 BOARDS: dict[str, ColumnMap] = {"master": MASTER_PROJECT_COLUMN_MAP, "staff": SALES_STAFF_COLUMN_MAP}
 """Board name, as `--board` takes it → its columns."""
 
-MARKER = "pg_sync_id"
-"""Id of the text column that `--setup-marker` adds to a board: there a new item carries the id of its row, by which it
-is found again if the answer to its creation is lost."""
-
 MARKER_TITLE = "Sync ID"
+"""What `--setup-marker` calls the column `MARKER`, in which a new item carries the id of its row: by it the item is
+found again if the answer to its creation is lost, or if the database forgot it."""
 
 STAGE_STATUS: dict[str, str] = {
     "new lead": "pending",
@@ -202,9 +201,10 @@ class MondayClient:
         """monday's time of the last answer, from its Date header; None where it told none."""
         told = self.transport.told_date
         try:
-            return parsedate_to_datetime(told) if told else None
+            moment = parsedate_to_datetime(told) if told else None
         except ValueError:
             return None
+        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
     def preflight(self) -> dict[str, BoardSchema]:
         """The boards with columns, groups and counts, in one request. Raises DriftError for an absent board."""

@@ -54,6 +54,7 @@ def sync(options: Options) -> Exit:
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
         hold_back(run, start, snapshot, unfinished)
         run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
+        remember(run, start.owned, recorded=True)
         return conclude(run, snapshot)
 
 

@@ -11,7 +11,7 @@ import timing
 from cli.conflicts import Names
 from cli.report import counted
 from cli.run import Run, run_record
-from inbound.read import Snapshot, revisions
+from inbound.read import CLOCKS_AGREE, Snapshot, revisions
 from inbound.tell import Landed, foretell, named_rows, new_names, tell
 from monday_api import STAGE_STATUS
 from opening.begin import Start
@@ -220,10 +220,12 @@ ON CONFLICT (board_id) DO UPDATE SET
 
 def _watermark(run: Run, start: Start, board: str, snapshot: Snapshot) -> datetime | None:
     """The newest change ever seen, or monday's time of this read. After a replay from the cache there is no watermark,
-    and yet nothing may differ."""
+    and yet nothing may differ. One in the future of monday's own clock, which was set back, would hide what is changed
+    until then."""
     before = start.watermark(run.board_ids[board])
     if before is None:
         known = max((known.updated_at for known in start.known(board).values()), default=None)
         before = None if known is None else datetime.fromtimestamp(known, UTC)
     moments = (before, snapshot.intakes[board].newest, snapshot.asked_at)
-    return max((moment for moment in moments if moment is not None), default=None)
+    newest, told = max((moment for moment in moments if moment is not None), default=None), snapshot.told_at
+    return told if newest is not None and told is not None and newest > told + CLOCKS_AGREE else newest

@@ -24,11 +24,12 @@ from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
-from postgres.journal import OpenBatch
+from postgres.journal import Op, OpenBatch
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.intake import Intake
 from reconcile.ops import CreateOp
 from reconcile.plan import Gone
+from reconcile.rows import View
 from reconcile.wire import RawItem
 from reconcile.world import ItemKey
 
@@ -42,7 +43,7 @@ CLOCKS_AGREE = timedelta(minutes=1)
 class Snapshot:
     """What one read gave: an intake and a verdict per board, and what became of known items that did not come.
 
-    `asked_at` is monday's time when it began, where that can be believed.
+    `told_at` is monday's time when it began, `asked_at` the same where it can be compared with ours.
     """
 
     intakes: dict[str, Intake]
@@ -51,6 +52,7 @@ class Snapshot:
     modes: dict[str, ReadMode] = field(default_factory=dict)
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
     asked_at: datetime | None = None
+    told_at: datetime | None = None
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""
@@ -85,19 +87,13 @@ def read_boards(run: Run, start: Start) -> Snapshot:
 def hold_back(run: Run, start: Start, snapshot: Snapshot, unfinished: Sequence[OpenBatch]) -> None:
     """Leave out items that may be new ones of ours, whose creation is in doubt: landing them would double rows."""
     boards = {board_id: board for board, board_id in run.board_ids.items()}
-    names: dict[str, set[str]] = {}
-    for batch in unfinished:
-        new = [op.content.name for op in batch.ops if isinstance(op.content, CreateOp) and op.item_id is None]
-        if new and batch.board_id in boards:
-            names.setdefault(boards[batch.board_id], set()).update(new)
-    for board, ours in names.items():
-        if board not in snapshot.intakes:
-            continue
-        views, known = snapshot.intakes[board].views, start.known(board)
-        at = next((n for n, field in enumerate(run.layouts[board].fields) if field.cells == ("name",)), None)
-        doubtful = [v.id for v in views.values() if v.id not in known and (at is None or v.values[at] in ours)]
+    for board, intake in snapshot.intakes.items():
+        known = start.known(board)
+        new = [view for view in intake.views.values() if view.id not in known]
+        batches = [batch for batch in unfinished if boards.get(batch.board_id) == board and _creates(batch)]
+        doubtful = {item_id for batch in batches for item_id in _doubtful(run, board, batch, new)} if new else set()
         for item_id in doubtful:
-            del views[item_id]
+            del intake.views[item_id]
         if doubtful:
             run.report.notes.append(
                 f"{counted(len(doubtful), 'new item')} of the {board} board may have been made by a push whose answer "
@@ -105,12 +101,33 @@ def hold_back(run: Run, start: Start, snapshot: Snapshot, unfinished: Sequence[O
             )
 
 
+def _creates(batch: OpenBatch) -> list[Op]:
+    return [op for op in batch.ops if isinstance(op.content, CreateOp) and op.item_id is None]
+
+
+def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[View]) -> set[int]:
+    """Those of the new items that this request may have made: by their marker, else by their maker. A saved read tells
+    neither of them, so that each may be one."""
+    from outbound.lost import carried_marker, made_since  # late: next to no run needs them, and they know how to write
+    from outbound.marker import has_marker
+
+    rows = {op.row for op in _creates(batch)}
+    marked = {view.id for view in new if view.marker in rows}
+    plain = {view.id for view in new if not view.marker}
+    if run.options.replays:
+        return marked | plain
+    shown = run.client.look({})
+    if carried_marker(batch) and has_marker(shown.schemas[board]):
+        return marked
+    return marked | (plain & {made.id for made in made_since(run.client, board, batch, shown.user_id)})
+
+
 def _from_monday(run: Run, start: Start) -> Snapshot:
     if run.options.limit is not None:
         schemas = run.client.preflight()
         return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
-    if _may_read_changes(run, start):
-        snapshot = _changes(run, start)
+    snapshot = _changes(run, start) if _may_read_changes(run, start) else None
+    if snapshot is not None:
         moved = any(_columns_moved(start, schema.id, revisions(run, schema)) for schema in snapshot.schemas.values())
         if all(snapshot.is_complete(board) for board in run.board_ids) and not moved:
             return snapshot
@@ -126,7 +143,7 @@ def _may_read_changes(run: Run, start: Start) -> bool:
     """Changes are enough when the last full read is fresh and was made with today's mapping."""
     states = [start.opening.boards.get(board_id) for board_id in run.board_ids.values()]
     now = start.opening.now
-    return not (run.options.full or _everything_again(run)) and all(
+    return not (run.options.full or start.restored or _everything_again(run)) and all(
         state is not None
         and state.watermark is not None
         and state.last_full_at is not None
@@ -156,11 +173,17 @@ def _everything_again(run: Run) -> bool:
     return run.options.resync or run.options.adopt is not None
 
 
-def _changes(run: Run, start: Start) -> Snapshot:
+def _changes(run: Run, start: Start) -> Snapshot | None:
+    """What changed since the watermarks; None where monday's clock was set back behind one, so that it would hide what
+    was changed since."""
     watermarks = {name: mark for name, board_id in run.board_ids.items() if (mark := start.watermark(board_id))}
     known = {name: start.active(name) for name in run.board_ids}
     extra = {name: start.open_items(name) for name in run.board_ids}
-    return _take(run, start, run.client.changed(watermarks, known, extra), "incremental")
+    read, told = run.client.changed(watermarks, known, extra), run.client.answered_at
+    if told is not None and any(mark > told + CLOCKS_AGREE for mark in watermarks.values()):
+        logger.warning("monday's clock was set back behind the watermark")
+        return None
+    return _take(run, start, read, "incremental")
 
 
 def _everything(run: Run, start: Start) -> Snapshot:
@@ -172,7 +195,10 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas
-    snapshot.asked_at = _believed(run.client.answered_at)
+    snapshot.told_at = run.client.answered_at
+    snapshot.asked_at = _believed(snapshot.told_at)
+    for intake in snapshot.intakes.values():
+        intake.monday_s = snapshot.told_at.timestamp() if snapshot.told_at is not None else None
     for name, schema in read.schemas.items():
         run.progress.board_total(name, schema.items_count)
     with ExitStack() as stack:

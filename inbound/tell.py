@@ -177,6 +177,11 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
             f"{counted(count, 'row')} of {table} stood for several things by the rules of an earlier version: now each "
             "item has a row that says what it says, and nothing was changed on the board."
         )
+    if plan.marked:
+        yield (
+            f"{counted(plan.marked, 'unknown item')} {'carries' if plan.marked == 1 else 'carry'} the id of a row that "
+            "had none: made of it by an earlier push, and linked to it again."
+        )
     if plan.unparsed_addresses:
         yield (
             f"{counted(plan.unparsed_addresses, 'address', 'addresses')} could not be split into street, city, state "

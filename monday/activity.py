@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from monday.wire import LogEntry
 from reconcile.wire import without_lone_surrogates
@@ -22,36 +23,41 @@ _TICKS_PER_S = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedWrite:
-    """One change of one cell; `column_id` is "name" for a new name.
+    """One change of one cell by that user; `column_id` is "name" for a new name.
 
-    `previous` is what the cell held before, as the log holds it, and None when it was empty.
+    `previous` is what the cell held before, as the log holds it, None when it was empty, UNSET where it does not say;
+    `previous_shown` the text that a person saw, where it is told too; `value` what the cell held then.
     """
 
     item_id: int
     column_id: str
     at: datetime
     previous: Any
+    previous_shown: Any = UNSET
+    value: Any = UNSET
+    user_id: str = ""
 
 
 def logged_writes(entry: LogEntry) -> Iterator[LoggedWrite]:
-    """The change that an entry tells, once for each of its items; nothing for another event, or without a value before.
+    """The change that an entry tells, once for each of its items; nothing for another event.
 
     >>> data = '{"pulse_id": 7, "column_id": "text1", "value": {"value": "b"}, "previous_value": {"value": "a"}}'
     >>> list(logged_writes(LogEntry("update_column_value", "17955144005000000", "1", data)))[0].previous
     {'value': 'a'}
     """
     data, at = _decoded(entry.data), logged_at(entry.created_at)
-    if at is None or not isinstance(data, dict) or "previous_value" not in data:
+    if at is None or not isinstance(data, dict):
         return
     column_id = "name" if entry.event == _NAME_EVENT else data.get("column_id")
     if entry.event not in (*_CELL_EVENTS, _NAME_EVENT) or not isinstance(column_id, str):
         return
-    previous = data["previous_value"]
+    previous = data.get("previous_value", UNSET)
     previous = None if previous in ("", {}, []) else previous
+    told = (data.get("previous_textual_value", UNSET), data.get("value", UNSET), entry.user_id)
     several = data.get("pulse_ids")
     for item_id in [data.get("pulse_id"), *(several if isinstance(several, list) else ())]:
         if _is_number(item_id):
-            yield LoggedWrite(int(item_id), column_id, at, previous)
+            yield LoggedWrite(int(item_id), column_id, at, previous, *told)
 
 
 def _is_number(raw: Any) -> bool:

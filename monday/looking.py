@@ -23,10 +23,10 @@ from monday.chains import Chain, PageSize, items_of, walk
 from monday.errors import Action, Doubtful, Fault, Refusal, gravest, sentence
 from monday.labels import Labels, by_text, spelled
 from monday.outcome import ById, Gone, back_to, instant
-from monday.queries import IDS_PER_ROOT, LARGEST_PAGE, board_queries, created_queries
+from monday.queries import IDS_PER_ROOT, MOST_ROOTS, board_queries, created_queries
 from monday.reading import OPTIONAL
 from monday.transport import Listener, Transport, deaf
-from monday.wire import Aliases, Board, Document, Me
+from monday.wire import Aliases, Board, Document, Me, Page
 from reconcile.columns import STATUS, TEXT, ColumnMap
 from reconcile.errors import DriftError
 from reconcile.wire import RawItem, Ref, decode_item
@@ -37,7 +37,7 @@ __all__ = ["Candidate", "ItemKey", "Labels", "LoggedWrite", "Looker", "Shown"]
 logger = logging.getLogger(__name__)
 
 _VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
-_MOST_NAMESAKES = 10_000  # what an endless walk is told by
+_MOST_ITEMS = 100_000  # of a board (monday docs): what an endless walk is told by
 _LOG_PAGE = 1_000
 _LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
 _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
@@ -142,49 +142,43 @@ class Looker:
     def by_marker(self, board: str, column_id: str, values: Collection[str]) -> dict[str, list[RawItem]]:
         """The items that hold exactly one of these texts, for every text, with who created them and when."""
         found: dict[str, list[RawItem]] = {value: [] for value in sorted(set(values))}
-        for texts in _chunks(list(found), _VALUES_AT_ONCE):
+        for texts in _chunks(list(found), _VALUES_AT_ONCE * MOST_ROOTS):
             for item in self._holding(board, column_id, texts):
                 text = _text_of(item, column_id)
                 if text in found and all(item.id != other.id for other in found[text]):
                     found[text].append(item)
         return found
 
-    def created_since(
-        self, board: str, names: Collection[str], user_id: str, since: datetime
-    ) -> dict[str, list[Candidate]]:
-        """For every name the active items of that name, outer blanks apart, which that user created since then."""
+    def made_since(self, board: str, user_id: str, since: datetime) -> list[Candidate]:
+        """The active items that this user created since then, the oldest first."""
         since = since.astimezone(UTC).replace(microsecond=0)  # monday tells whole seconds
-        found: dict[str, list[Candidate]] = {name: [] for name in sorted(set(names))}
         made = created_queries(board, self._boards[board])
-        for wanted in _chunks(list(found), _VALUES_AT_ONCE):
-            params = queries.any_of("name", wanted)
-            chain = Chain(made, params, PageSize(self._on_event), _MOST_NAMESAKES, enough=back_to(since, _created_at))
-            came = self._walk(board, chain)
-            for candidate in filter(None, map(_candidate, {item.id: item for item in came}.values())):
-                if candidate.creator_id == user_id and candidate.created_at >= since:
-                    for name in wanted:
-                        if name.strip() == candidate.name.strip():
-                            found[name].append(candidate)
-        return {
-            name: sorted(candidates, key=lambda made: (made.created_at, made.id)) for name, candidates in found.items()
-        }
+        enough = back_to(since, _created_at)
+        chain = Chain(made, queries.newest_first(), PageSize(self._on_event), _MOST_ITEMS, enough=enough)
+        came = {item.id: item for item in self._walk(board, chain)}
+        found = [made for made in map(_candidate, came.values()) if made is not None]
+        ours = [made for made in found if made.creator_id == user_id and made.created_at >= since]
+        return sorted(ours, key=lambda made: (made.created_at, made.id))
 
-    def our_writes(self, board: str, item_ids: Collection[int], user_id: str, since: datetime) -> list[LoggedWrite]:
-        """Changes of these items' cells by that user since then, the oldest first; empty where the log may not be read.
+    def writes(
+        self, board: str, item_ids: Collection[int], since: datetime, user_id: str | None = None
+    ) -> list[LoggedWrite]:
+        """Changes of these items' cells since then, the oldest first, by that user or by all.
 
-        Each holds what was in the cell before: another value than ours means that a person's edit was overwritten.
+        Each of ours holds what was in the cell before: another value than ours means that a person's edit was
+        overwritten. Raises SyncError where the log cannot be read.
         """
         wanted = sorted(set(item_ids))
         found: list[LoggedWrite] = []
         try:
-            if len(wanted) > IDS_PER_ROOT:  # fewer pages hold all that the user wrote since then
+            if len(wanted) > IDS_PER_ROOT and user_id is not None:  # fewer pages hold all that he wrote since then
                 found, wanted = self._all_logged(board, wanted, user_id, since)
             for asked in _chunks(wanted, IDS_PER_ROOT):
                 found += self._logged(board, asked, user_id, since)
         except Refusal as refusal:
             fault = refusal.fault
             logger.warning("no activity log board=%s code=%s request=%s", board, fault.code, fault.request_id)
-            return []
+            raise sentence(fault, datetime.now(UTC)) from None
         return sorted(found, key=lambda write: (write.at, write.item_id, write.column_id))
 
     def create_marker(self, board: str, column_id: str, title: str, description: str = "") -> bool:
@@ -273,19 +267,19 @@ class Looker:
             shown.gone.update({(board, item_id): gone for item_id, gone in found.gone.items()})
 
     def _holding(self, board: str, column_id: str, texts: Sequence[str]) -> Iterator[RawItem]:
-        board_id = self._boards[board]
-        variables = {
-            "board": str(board_id),
-            "limit": LARGEST_PAGE,
-            "columns": [{"column_id": column_id, "column_values": texts}],
-            "cols": [column_id],
-        }
-        page = self._transport.execute(queries.BY_VALUES, variables).data.items_page_by_column_values
-        yield from items_of(board, page.items)
-        if page.cursor is not None:
-            params, size = queries.any_of(column_id, texts), PageSize(self._on_event)
-            made = created_queries(board, board_id, (column_id,))
-            yield from self._walk(board, Chain(made, params, size, _MOST_NAMESAKES, page.cursor))
+        """One request, and further pages where more items hold them than there are texts."""
+        board_id, roots = self._boards[board], _chunks(list(texts), _VALUES_AT_ONCE)
+        variables: dict[str, Any] = {"board": str(board_id), "limit": _VALUES_AT_ONCE, "cols": [column_id]}
+        for n, some in enumerate(roots):
+            variables[f"columns{n}"] = [{"column_id": column_id, "column_values": some}]
+        answer = self._transport.execute(queries.by_values(len(roots)), variables).data
+        for n, some in enumerate(roots):
+            page: Page = part(answer, f"v{n}", Page)
+            yield from items_of(board, page.items)
+            if page.cursor is not None:
+                params, size = queries.any_of(column_id, some), PageSize(self._on_event)
+                made = created_queries(board, board_id, (column_id,))
+                yield from self._walk(board, Chain(made, params, size, _MOST_ITEMS, page.cursor))
 
     def _walk(self, board: str, chain: Chain) -> Iterator[RawItem]:
         for page in walk(self._transport, chain, threading.Event()):
@@ -300,13 +294,14 @@ class Looker:
         reached = {write.item_id for write in found}
         return found, [item_id for item_id in wanted if item_id not in reached]
 
-    def _logged(self, board: str, asked: Sequence[int], user_id: str, since: datetime) -> Iterator[LoggedWrite]:
-        """Of these items, or of all when none is named. Raises Refusal where the token may not read the log."""
+    def _logged(self, board: str, asked: Sequence[int], user_id: str | None, since: datetime) -> Iterator[LoggedWrite]:
+        """Of these items, or of all when none is named; of one user or of all. Raises Refusal where the token may not
+        read the log."""
         items = set(asked)
         variables = {
             "board": [str(self._boards[board])],
             "items": [str(item_id) for item_id in asked] or None,
-            "users": [user_id],
+            "users": [user_id] if user_id is not None else None,
             "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "limit": _LOG_PAGE,
         }
@@ -316,8 +311,8 @@ class Looker:
             if live is None:
                 raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
             entries = live.activity_logs or []
-            ours = (entry for entry in entries if entry is not None and entry.user_id == user_id)
-            writes = (write for entry in ours for write in logged_writes(entry))
+            asked_for = (entry for entry in entries if entry is not None and user_id in (entry.user_id, None))
+            writes = (write for entry in asked_for for write in logged_writes(entry))
             yield from (write for write in writes if not items or write.item_id in items)
             if len(entries) < _LOG_PAGE:
                 return

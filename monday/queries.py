@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from monday.wire import Aliases, BoardsAnswer, ByValuesAnswer, Document, NextPageAnswer
-from reconcile.columns import TEXT, ColumnMap
+from monday.wire import Aliases, BoardsAnswer, Document, NextPageAnswer
+from reconcile.columns import MARKER, TEXT, ColumnMap
 
 LARGEST_PAGE = 500
 IDS_PER_ROOT = 100  # `items(ids:)` takes 100 ids at most, and its limit defaults to 25 (monday docs)
@@ -54,8 +54,13 @@ class BoardQueries:
 
 def board_queries(board: str, board_id: int, columns: ColumnMap) -> BoardQueries:
     """What a sync reads of each item."""
-    column_ids = tuple(column_id for column_id in columns if column_id != "name")
-    return _queries(board, board_id, column_ids, row_fragment("Row", columns))
+    return _queries(board, board_id, asked_columns(columns), row_fragment("Row", columns))
+
+
+def asked_columns(columns: ColumnMap) -> tuple[str, ...]:
+    """The ids of the cells that are asked for: one that the board has not is not answered. Our marker is among them,
+    so that an item which the database forgot is known for what it is wherever it is read."""
+    return (*(column_id for column_id in columns if column_id != "name"), MARKER)
 
 
 def created_queries(board: str, board_id: int, column_ids: tuple[str, ...] = ()) -> BoardQueries:
@@ -191,15 +196,22 @@ def changed(boards: Mapping[str, ColumnMap], with_extra: Sequence[bool]) -> Docu
     )
 
 
-BY_VALUES: Document[ByValuesAnswer] = Document(
-    "ByValues",
-    "query ByValues($board: ID!, $limit: Int!, $columns: [ItemsPageByColumnValuesQuery!], $cols: [String!]) "
-    "{ items_page_by_column_values(board_id: $board, limit: $limit, columns: $columns) { cursor items "
-    "{ id updated_at name state created_at creator_id "
-    f"column_values(ids: $cols) {{ id {TEXT.fragment} }} }} }} {_PRICE} }}",
-    ByValuesAnswer,
-)
-"""Items with one of these texts in a text column, as `created_queries` asks for them."""
+def by_values(roots: int) -> Document[Aliases]:
+    """Items with one of these texts in a text column, as `created_queries` asks for them: `v0`, `v1`… one root each."""
+    declared = "".join(f", $columns{n}: [ItemsPageByColumnValuesQuery!]" for n in range(roots))
+    asked = " ".join(
+        f"v{n}: items_page_by_column_values(board_id: $board, limit: $limit, columns: $columns{n}) "
+        "{ cursor items { ...Row } }"
+        for n in range(roots)
+    )
+    return Document(
+        "ByValues",
+        f"query ByValues($board: ID!, $limit: Int!, $cols: [String!]{declared}) {{ {asked} {_PRICE} }} "
+        "fragment Row on Item { id updated_at name state created_at creator_id "
+        f"column_values(ids: $cols) {{ id {TEXT.fragment} }} }}",
+        Aliases,
+    )
+
 
 ACTIVITY: Document[BoardsAnswer] = Document(
     "Activity",
@@ -212,11 +224,13 @@ ACTIVITY: Document[BoardsAnswer] = Document(
 
 
 def any_of(column_id: str, values: Sequence[str]) -> dict[str, Any]:
-    """Items with one of these texts in a column, or as their name; those created last come first."""
-    return {
-        "rules": [{"column_id": column_id, "compare_value": list(values), "operator": "any_of"}],
-        "order_by": [{"column_id": "__creation_log__", "direction": "desc"}],
-    }
+    """Items with one of these texts in a column; those created last come first."""
+    return {"rules": [{"column_id": column_id, "compare_value": list(values), "operator": "any_of"}], **newest_first()}
+
+
+def newest_first() -> dict[str, Any]:
+    """All items, those created last first."""
+    return {"order_by": [{"column_id": "__creation_log__", "direction": "desc"}]}
 
 
 def oldest_first(groups: Sequence[str] = ()) -> dict[str, Any]:

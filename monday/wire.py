@@ -106,11 +106,6 @@ class NextPageAnswer(msgspec.Struct, frozen=True):
     complexity: Complexity | None = None
 
 
-class ByValuesAnswer(msgspec.Struct, frozen=True):
-    items_page_by_column_values: Page
-    complexity: Complexity | None = None
-
-
 class Found(msgspec.Struct, frozen=True):
     """What an item that was asked for by id says about its place."""
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from monday.errors import UNREAD, Action, Doubtful, Fault, Ran, Refusal, gravest, sentence
-from monday.queries import row_fragment
+from monday.queries import asked_columns, row_fragment
 from monday.transport import Answer, Listener, Transport, deaf
 from monday.wire import Aliases, Document
 from reconcile.columns import ColumnMap
@@ -122,7 +122,7 @@ class Writer:
         self._transport = transport
         self._boards = dict(boards)
         self._rows = {name: row_fragment("Row", mappings[name]) for name in boards}
-        self._column_ids = {name: [column for column in mappings[name] if column != "name"] for name in boards}
+        self._column_ids = {name: asked_columns(mappings[name]) for name in boards}
         self._on_event = on_event
 
     def batch(self, board: str, ops: Sequence[Op], *, salt: str) -> Batch:

@@ -27,7 +27,8 @@ class Start:
     """What is known before monday.com is asked. `present` are the tables with their columns, `unlinked` foreign keys
     to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
     boards, where an older rule made the database's keys; not `journaled`: an older program was here last, and this run
-    may not migrate; not `tells_of_losses`: the log of conflicts is still an older program's."""
+    may not migrate; not `tells_of_losses`: the log of conflicts is still an older program's; `restored`: the database
+    is older than the last run from here."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
@@ -37,6 +38,7 @@ class Start:
     every_board: Mapping[str, Layout] | None = None
     journaled: bool = True
     tells_of_losses: bool = True
+    restored: bool = False
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -96,7 +98,18 @@ def begin(run: Run, tx: Transaction) -> Start:
     if not run.dry:
         keep_hashes(tx, opening.hashed)
     tells = version >= migrate.CONFLICTS
-    return Start(opening, keys, present, owned, unlinked, every_board, journaled, tells)
+    forgotten = owned.forgotten_run(opening.last_run)
+    if forgotten is not None:
+        run.report.notes = list(dict.fromkeys([*run.report.notes, _older(forgotten)]))
+    restored = forgotten is not None
+    return Start(opening, keys, present, owned, unlinked, every_board, journaled, tells, restored)
+
+
+def _older(forgotten: str) -> str:
+    return (
+        f"This database does not know run {forgotten}, which wrote to it from here: it is older than that, as one from "
+        "a backup is. What was edited in it since is lost; what the boards say comes with sync_monday_to_pg.py."
+    )
 
 
 def _layouts(run: Run, board_ids: Mapping[str, int], limits: Limits) -> dict[str, Layout]:

@@ -1,4 +1,4 @@
-"""What this folder remembers, outside of its logs: which database each board was synced with.
+"""What this folder remembers, outside of its logs: which database each board was synced with, and by which run last.
 
 One small file of the program's own, so that a setting that leads to another database is noticed before a push.
 """

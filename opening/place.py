@@ -28,11 +28,19 @@ TAKE_OVER: Final = (
 @dataclass(frozen=True, slots=True)
 class Owned:
     """Which boards are this database's. `foreign` are boards that belong to another one as well, and were not taken
-    over: a pull reads them, and nothing is sent to them."""
+    over: a pull reads them, and nothing is sent to them. `runs` are the last ones from here that this database put on
+    record, by board."""
 
     place: Place
     bound: Mapping[str, Bound] = field(default_factory=dict)
     foreign: Mapping[str, Sequence[Rival]] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
+
+    def forgotten_run(self, newest: str | None) -> str | None:
+        """The last run from here, if the newest that the database knows is an older one: then it was restored from a
+        backup. None where nothing was forgotten, or nothing is remembered here."""
+        last = max(self.runs.values(), default="")
+        return last if newest is not None and last > newest else None
 
 
 def settle_owner(
@@ -45,25 +53,29 @@ def settle_owner(
     place = itself.at(run.database.host, run.database.port)
     bound: dict[str, Bound] = {}
     rivals: dict[str, Sequence[Rival]] = {}
+    runs: dict[str, str] = {}
     for board, board_id in run.board_ids.items():
         known = remembered.get(board_id)
-        verdict = judge(place, known, recall(run.settings, board_id, before.instance if before else None))
+        local = recall(run.settings, board_id, before.instance if before else None)
+        verdict = judge(place, known, local)
         bound[board] = verdict.bound
+        if local is not None and local.claim == (known or place).claim:
+            runs[board] = local.run
         if verdict.rivals:
             rivals[board] = verdict.rivals
         may_take = not verdict.rivals or known is None or run.options.rebind_db
         if not run.dry and may_take and verdict.bound != known:
             keep_bound(tx, board_id, verdict.bound)
     if not rivals:
-        return Owned(place, bound)
+        return Owned(place, bound, runs=runs)
     if run.options.rebind_db:
         run.report.notes += taken_over(run, place, rivals)
-        return Owned(place, bound)
+        return Owned(place, bound, runs=runs)
     if run.report.direction == PUSH:
         raise refusal(place, rivals)
     told = " ".join(_claims(place, rivals, "this run reads into. A push from there is refused"))
     run.report.notes.append(f"{told} {TAKE_OVER}")
-    return Owned(place, bound, rivals)
+    return Owned(place, bound, rivals, {board: last for board, last in runs.items() if board not in rivals})
 
 
 def refusal(place: Place, rivals: Mapping[str, Sequence[Rival]]) -> UnsafePlan:
@@ -72,11 +84,14 @@ def refusal(place: Place, rivals: Mapping[str, Sequence[Rival]]) -> UnsafePlan:
     return UnsafePlan(f"{told} Nothing was written. {TAKE_OVER}")
 
 
-def remember(run: Run, owned: Owned) -> None:
-    """Keep in this folder which database the boards were synced with, once that is committed there."""
+def remember(run: Run, owned: Owned, *, recorded: bool = False) -> None:
+    """Keep in this folder which database the boards were synced with, once that is committed there; and that it was by
+    this run, once that is on record there."""
     if not run.dry:
         ours = {
-            run.board_ids[board]: Local(bound.claim, owned.place.shown)
+            run.board_ids[board]: Local(
+                bound.claim, owned.place.shown, run.run_id if recorded else owned.runs.get(board, "")
+            )
             for board, bound in owned.bound.items()
             if board not in owned.foreign
         }

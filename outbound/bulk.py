@@ -74,7 +74,7 @@ class Bulk:
         keep = partial(
             journal.keep_batch, run_id=run.run_id, board_id=board_id, kind="ingest", key="", body="", ops=ops
         )
-        number = fenced(run, keep, "keeping the journal")
+        number = fenced(run, partial(keep, sender=self._found.sender(run.client)), "keeping the journal")
         self._gate()
         started = jobs.start(board_id, group, MARKER)
         fenced(run, partial(journal.keep_job, number=number, job_id=started.job_id), "keeping the journal")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from msgspec import UNSET
-
 from cli.run import Run, run_record
 from models import TABLES, RowId
-from monday_api import BOARDS
 from opening.begin import Start
+from opening.place import remember
 from outbound.find import Found
 from outbound.lanes import Sent
+from outbound.overwritten import overwritten
 from outbound.recover import Recovered
 from outbound.tell import tell
 from postgres.conflicts import Winner, add_conflicts, news_told, open_conflicts, settle
@@ -34,9 +31,8 @@ from postgres.push import (
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
-from reconcile.logged import logged_value
 from reconcile.merge import Conflict
-from reconcile.push import ItemPush, Refused, key_changes
+from reconcile.push import Refused, key_changes
 from reconcile.world import RowValues
 
 logger = logging.getLogger(__name__)
@@ -44,10 +40,12 @@ logger = logging.getLogger(__name__)
 
 def conclude(run: Run, start: Start, found: Found, sent: Sent, recovered: Recovered) -> Exit:
     """Remember, report and let the lease go, in one transaction; the exit code says whether a person is needed."""
-    overwritten = [] if run.dry else _overwritten(run, found, sent)
-    work = partial(_conclude, run, start, found, sent, recovered, overwritten)
+    told = overwritten(run, found, sent)  # a dry run has sent nothing
+    run.report.notes += told.notes
+    work = partial(_conclude, run, start, found, sent, recovered, told.lost)
     run.lease.stop()
     run.database.transact(work, read_only=run.dry, label="remembering what was sent")
+    remember(run, start.owned, recorded=True)
     return run.report.exit_code
 
 
@@ -57,13 +55,13 @@ def _conclude(
     found: Found,
     sent: Sent,
     recovered: Recovered,
-    overwritten: Sequence[Conflict],
+    lost: Sequence[Conflict],
     tx: Transaction,
 ) -> None:
     if not run.dry:
-        _remember(run, start, found, sent, overwritten, tx)
+        _remember(run, start, found, sent, lost, tx)
     standing = what_stands(run, start, tx, carried_out=not run.dry)
-    tell(run, found, sent, recovered, overwritten, standing, carried_out=not run.dry)
+    tell(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
     if not run.dry:
         news = [news_told(run.run_id)] if standing.lost_count else []
         run.lease.release(tx, [*news, run_record(run, tx.encoding)])
@@ -83,12 +81,10 @@ def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -
 # What is remembered ---------------------------------------------------------------------------------------------------
 
 
-def _remember(
-    run: Run, start: Start, found: Found, sent: Sent, overwritten: Sequence[Conflict], tx: Transaction
-) -> None:
+def _remember(run: Run, start: Start, found: Found, sent: Sent, lost: Sequence[Conflict], tx: Transaction) -> None:
     push, edits = found.push, found.edits
     remember_items(tx, run.layouts, push.settled)
-    add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *overwritten])
+    add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *lost])
     settle(tx, run.run_id, _ended(run, found, sent, tx))
     refused = [*push.refused, *sent.refused]
     note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, sent, refused))
@@ -162,6 +158,7 @@ def _cleared(found: Found, sent: Sent, refused: Sequence[Refused]) -> list[tuple
     edits = found.edits
     standing = found.push.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
     undone = {row for _board, row in edits.fresh} - {create.row for create in sent.new}
+    undone -= {row for _board, row in found.push.linked}
     return [
         (board, item_id, place)
         for board, item_id, place in sorted(edits.letters - standing)
@@ -186,39 +183,3 @@ def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
         people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
         projects.add(create.row)
     return people, projects
-
-
-def _overwritten(run: Run, found: Found, sent: Sent) -> list[Conflict]:
-    """Edits that somebody made on monday between the look and the write. monday has no compare-and-set, but its
-    activity log tells what each of our writes replaced: a value that we did not see is kept as one that lost."""
-    user = found.boards.user_id if found.boards is not None else None
-    if user is None or sent.first_at is None:
-        return []
-    since = sent.first_at - timedelta(seconds=time.monotonic() - found.looked_at + 60)
-    lost: list[Conflict] = []
-    for board, items in _by_board(sent.delivered).items():
-        layout = run.layouts[board]
-        latest = {}
-        for write in run.client.looker.our_writes(board, list(items), user, since):
-            item = items.get(write.item_id)
-            if item is not None and write.column_id in item.cells and write.at > item.view.updated_at:
-                latest[write.item_id, write.column_id] = write
-        for (item_id, column_id), write in sorted(latest.items()):
-            item, cell = items[item_id], items[item_id].cells[column_id]
-            codec = BOARDS[board][column_id].codec
-            previous = logged_value(codec, write.previous)
-            seen = (codec.canon(cell.before), codec.canon(cell.after))  # the second where the write ran twice
-            if previous is UNSET or codec.canon(previous) in seen:
-                continue
-            number = next(n for n in item.targets if column_id in layout.fields[n].cells)
-            slot = layout.slots[layout.fields[number].slot]
-            place = ((board, item_id), slot.role, layout.fields[number].id, slot.table, item.causes[number])
-            lost.append(Conflict(*place, "postgres", cell.after, "monday", previous))
-    return lost
-
-
-def _by_board(items: Sequence[ItemPush]) -> dict[str, dict[int, ItemPush]]:
-    boards: dict[str, dict[int, ItemPush]] = {}
-    for item in items:
-        boards.setdefault(item.board, {})[item.id] = item
-    return boards

@@ -5,27 +5,35 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 
 import timing
 from cli.conflicts import item_name
 from cli.report import BoardReport, counted
 from cli.run import Run
+from models import RowId
 from monday.looking import Shown as ShownBoards
-from monday_api import STAGE_STATUS
+from monday_api import MARKER, STAGE_STATUS, MondayClient
 from opening.begin import Start
 from opening.drift import refuse_drift
 from outbound.claim import refuse_claimed
+from outbound.lost import AMBIGUOUS
+from outbound.marker import has_marker
 from outbound.record import view_of
 from postgres.edits import read_edits
-from postgres.journal import OpenBatch
+from postgres.journal import OpenBatch, Sender
 from postgres.parting import read_parting
+from postgres.push import taken_items
 from postgres.transaction import Transaction
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
+from reconcile.intake import old_view
 from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
-from reconcile.push import ItemCreate, Push
+from reconcile.push import ItemCreate, Push, Refused
+from reconcile.rows import Layout
 from reconcile.world import ItemKey
 
 logger = logging.getLogger(__name__)
@@ -34,7 +42,8 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Found:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds), `names` what people call them."""
+    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `names` what people call
+    them."""
 
     edits: Edits
     push: Push = field(default_factory=Push)
@@ -42,8 +51,13 @@ class Found:
     gone: list[ItemKey] = field(default_factory=list)
     looked: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
+    told_at: datetime | None = None
     outdated: int = 0
     names: dict[ItemKey, str] = field(default_factory=dict)
+
+    def sender(self, client: MondayClient) -> Sender:
+        """What the journal says of a request that is sent now."""
+        return Sender(client.answered_at, self.boards.user_id if self.boards is not None else None)
 
 
 def find_edits(run: Run, start: Start, unfinished: Sequence[OpenBatch], tx: Transaction) -> Edits:
@@ -124,6 +138,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
+    _know_again(run, found)
     return found
 
 
@@ -170,6 +185,37 @@ def _leave_as_they_are(every: Iterable[ItemCreate], push: Push, edits: Edits) ->
         push.completed[table] = [update for update in updates if update.id not in left]
 
 
+def _know_again(run: Run, found: Found) -> None:
+    """New rows of which an item was made before, as its marker says: the database forgot it, or was restored from an
+    older backup. The item is linked, and none is made; of several the oldest, since a copy is younger."""
+    push, every = found.push, found.push.creates
+    assert found.boards is not None
+    made: dict[RowId, list[int]] = {}
+    for board, layout in run.layouts.items():
+        rows = [create.row for create in every if create.board == board]
+        if not rows or not has_marker(found.boards.schemas[board]):
+            continue
+        marked = run.client.looker.by_marker(board, MARKER, rows)
+        ids = {row: {item.id for item in marked[row]} for row in rows if marked[row]}
+        work = partial(taken_items, layout=layout, ids=set().union(*ids.values()))
+        taken = run.database.transact(work, read_only=True, label="looking for known items") if ids else set()
+        made |= {row: sorted(of_row - taken) for row, of_row in ids.items()}
+        push.linked |= {(board, row): made[row][0] for row in ids if made[row]}
+        push.refused += [_carried_by(layout, row, ids[row]) for row in ids if not made[row]]
+    if made:
+        push.creates = [create for create in every if create.row not in made]
+        _leave_as_they_are(every, push, found.edits)
+
+
+def _carried_by(layout: Layout, row: RowId, ids: Collection[int]) -> Refused:
+    table = layout.slots[layout.record].table
+    reason = (
+        f"its Sync ID stands on the board, on {', '.join(map(str, sorted(ids)))}, which has another row: if the two "
+        "rows are one, delete this one; if not, clear the Sync ID of that item"
+    )
+    return Refused(layout.board, 0, f"{table}.{row}", reason, AMBIGUOUS)
+
+
 def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> dict[ItemKey, Shown]:
     """What monday shows; an item in an older state than is remembered was not seen."""
     ids: dict[str, list[int]] = {board: [] for board in run.board_ids}
@@ -190,9 +236,11 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         )
     found.gone = sorted(boards.gone)
     shown: dict[ItemKey, Shown] = {}
+    told = found.told_at = run.client.answered_at
+    told_s = told.timestamp() if told is not None else None
     for key, raw in boards.items.items():
         view = view_of(run, start, key[0], raw, as_page=False)
-        if view.updated_at < found.edits.stored[key].updated_at:
+        if old_view(view.updated_at.timestamp(), found.edits.stored[key].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue
         shown[key] = Shown(view, raw.raw)

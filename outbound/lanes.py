@@ -202,7 +202,7 @@ class Creates(Lane[ItemCreate]):
 
     def keep(self, number: int, op: journal.Op, subject: ItemCreate) -> None:
         """A new item, to be read before it is remembered. Cells that did not go with it are still to be told."""
-        nothing = journal.OpenBatch(number, self.layout.board_id, "create", "", "", None, 0.0, None)
+        nothing = journal.OpenBatch(number, self.layout.board_id, "create", "", "", None, 0.0, journal.Sender())
         self.made.setdefault(number, nothing).ops.append(op)
         self.sent.created += 1
         self.sent.cells += len(subject.cells)

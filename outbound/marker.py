@@ -5,11 +5,19 @@ from __future__ import annotations
 import click
 
 from cli.run import Run, run_record
+from monday.boards import BoardSchema
 from monday_api import MARKER, MARKER_TITLE
 from opening.begin import Start
 from outbound.claim import claim, description, refuse_claimed
 from postgres.transaction import Transaction
+from reconcile.columns import TEXT
 from reconcile.errors import Exit
+
+
+def has_marker(schema: BoardSchema) -> bool:
+    """Whether new items of this board can carry the id of their row, and be found by it."""
+    column = schema.columns.get(MARKER)
+    return column is not None and not column.archived and column.type == TEXT.monday_type
 
 
 def set_up_marker(run: Run, start: Start) -> Exit:

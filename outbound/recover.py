@@ -13,7 +13,6 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -25,17 +24,20 @@ from cli.run import PUSH, Run
 from models import RowId
 from monday.errors import Action
 from monday.jobs import JobStatus
+from monday.looking import Shown
 from monday.outcome import Gone
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
 from outbound.bulk import made_by
 from outbound.claim import is_anothers, refuse_claimed
+from outbound.lost import AMBIGUOUS, Maybe, age_s, carried_marker, made_since, may_be
+from outbound.marker import has_marker
 from outbound.record import Outcome, fenced, gate, view_of, write_outcome
 from postgres import journal
 from postgres.items import STORED, places, stored_item
 from postgres.journal import OpenBatch
-from postgres.push import note_refused, register_rows
+from postgres.push import note_refused, register_rows, taken_items
 from postgres.transaction import Transaction
 from reconcile.base import Stored
 from reconcile.errors import DriftError, LeaseHeld
@@ -48,9 +50,8 @@ logger = logging.getLogger(__name__)
 RESEND_S: Final = 25 * 60  # monday keeps an answer for 30 minutes (monday docs, "Idempotency")
 LOOK_UP_S: Final = 35 * 60
 LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
-SKEW: Final = timedelta(minutes=5)
-AMBIGUOUS: Final = "ambiguous"
 UNDECIDED: Final = ""  # in place of the kind of a batch that waits for a person, and not for time to pass
+_FORGET: Final = "DELETE FROM monday_sync.sync_op WHERE row_id = '{}'"  # for a person to run
 _NUMBERED = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
 
 
@@ -76,6 +77,8 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
     if not start.opening.unfinished and not again:
         return recovered
     batches = run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
+    if not batches and not run.dry:
+        fenced(run, journal.drop_empty, "clearing the journal")
     ours = [batch for batch in batches if batch.board_id in run.board_ids.values()]
     recovered.waiting = [batch for batch in batches if batch not in ours]
     if run.dry or run.options.replays or start.owned.foreign:
@@ -225,7 +228,9 @@ class Settler:
 
     def _creates(self, board: str, batch: OpenBatch) -> None:
         unknown = [op for op in batch.ops if op.item_id is None]
-        results = self._send(board, batch) if unknown and batch.age_s < RESEND_S else None
+        shown = self._client.look({}) if unknown else None  # which also tells monday's time
+        age = age_s(self._client, batch)
+        results = self._send(board, batch) if unknown and max(age, batch.age_s) < RESEND_S else None
         if results is not None:
             made = ((op.place, results[op.place].item) for op in unknown)
             found = {place: item.id for place, item in made if item is not None}
@@ -233,58 +238,54 @@ class Settler:
             self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found.keys() | unread])
             if unread:
                 self.recovered.waiting.append(batch)
-        elif unknown and batch.age_s < LOOK_UP_S:
+        elif unknown and age < LOOK_UP_S:
             self.recovered.waiting.append(batch)
-        elif unknown:
-            self._look_up(board, batch, unknown)
+        elif shown is not None:
+            self._look_up(board, batch, unknown, shown)
         self._unmet.append((board, batch))
 
-    def _look_up(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op]) -> None:
-        """Which new items are there: by the marker where the board has it, else by their maker, time and name.
+    def _look_up(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], shown: Shown) -> None:
+        """Which new items are there: by the marker where they carry it, else by their maker, time and name.
 
         What cannot be told apart stays in the journal, so that nobody doubles it, until a person has decided.
         """
         rows = self._rows(board, [op.row for op in unknown if op.row is not None])
         found = {op.place: item_id for op in unknown if op.row and (item_id := rows.get(op.row))}  # by a person
         left = [op for op in unknown if op.place not in found]
-        free = self._candidates(board, batch, left) if left else {}
-        claims = [item_id for ids in free.values() for item_id in ids]
-        found |= {place: ids[0] for place, ids in free.items() if len(ids) == 1 and claims.count(ids[0]) == 1}
-        unsure = [op for op in left if op.row in rows and op.place not in found and free[op.place]]
-        table = self._table(board)
-        self.recovered.refused += [
-            Refused(
-                board,
-                0,
-                f"{table}.{op.row}",
-                f"may be one of the items {', '.join(map(str, free[op.place]))}, which a lost request may have made: "
-                f"write the right one's id into {table}.monday_item_id, or archive the wrong ones",
-                AMBIGUOUS,
-            )
-            for op in unsure
-        ]
+        free = self._candidates(board, batch, left, shown) if left else {}
+        claims = [item_id for maybe in free.values() for item_id in maybe.ids]
+        found |= {
+            place: ids[0] for place, (ids, sure) in free.items() if sure and len(ids) == 1 == claims.count(ids[0])
+        }
+        unsure = [op for op in left if op.row in rows and op.place not in found and free[op.place].ids]
+        self.recovered.refused += [self._ambiguous(board, op, free[op.place].ids) for op in unsure]
         if unsure:
             self.recovered.waiting.append(replace(batch, kind=UNDECIDED, ops=unsure))
         kept = found.keys() | {op.place for op in unsure}
         self._take_new(board, batch, found, [op.place for op in unknown if op.place not in kept])
 
-    def _candidates(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op]) -> dict[int, list[int]]:
-        """Place → items that may be the one, and are nobody's yet."""
-        shown = self._client.look({})
-        if MARKER in shown.schemas[board].columns:
-            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
-            candidates = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
-        else:
-            candidates = self._by_name(board, batch, unknown, shown.user_id)
-        taken = self._linked(board, {item_id for ids in candidates.values() for item_id in ids})
-        return {place: sorted(set(ids) - taken) for place, ids in candidates.items()}
+    def _ambiguous(self, board: str, op: journal.Op, ids: Sequence[int]) -> Refused:
+        table = self._table(board)
+        reason = (
+            f"may be one of the items {', '.join(map(str, ids))}, which a lost request may have made: write the right "
+            f"one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a new one "
+            f"made: {_FORGET.format(op.row)}"
+        )
+        return Refused(board, 0, f"{table}.{op.row}", reason, AMBIGUOUS)
 
-    def _by_name(
-        self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], user_id: str | None
-    ) -> dict[int, list[int]]:
+    def _candidates(
+        self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], shown: Shown
+    ) -> dict[int, Maybe]:
+        """Place → items that may be the one, and are nobody's yet."""
+        if has_marker(shown.schemas[board]) and carried_marker(batch):
+            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
+            named = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
+            taken = self._taken(board, {item_id for ids in named.values() for item_id in ids})
+            return {place: Maybe(sorted(set(ids) - taken), sure=True) for place, ids in named.items()}
+        made = made_since(self._client, board, batch, shown.user_id)
+        taken = self._taken(board, {item.id for item in made})
         names = {op.place: op.content.name for op in unknown if isinstance(op.content, CreateOp)}
-        found = self._client.looker.created_since(board, set(names.values()), user_id or "", batch.sent_at - SKEW)
-        return {place: [candidate.id for candidate in found.get(name, ())] for place, name in names.items()}
+        return may_be(names, [item for item in made if item.id not in taken])
 
     def _bulk(self, board: str, batch: OpenBatch) -> None:
         """A bulk job by its report; where that is gone, by the marker. An upload that never came is planned anew."""
@@ -364,20 +365,9 @@ class Settler:
 
         return self._run.database.transact(read, read_only=True, label="reading what is remembered")
 
-    def _linked(self, board: str, ids: set[int]) -> set[int]:
-        """Items that are somebody's already."""
-
-        def read(tx: Transaction) -> set[int]:
-            return {
-                item_id
-                for (item_id,) in tx.rows(
-                    "SELECT item_id FROM monday_sync.sync_item WHERE board_id = %s AND item_id = ANY(%s)"
-                    " UNION SELECT item_id FROM monday_sync.sync_op WHERE item_id = ANY(%s)",
-                    (self._run.board_ids[board], sorted(ids), sorted(ids)),
-                )
-            }
-
-        return self._run.database.transact(read, read_only=True, label="looking for known items")
+    def _taken(self, board: str, ids: set[int]) -> set[int]:
+        work = partial(taken_items, layout=self._run.layouts[board], ids=ids)
+        return self._run.database.transact(work, read_only=True, label="looking for known items")
 
     def _rows(self, board: str, rows: Sequence[RowId]) -> dict[RowId, int | None]:
         """Those of the rows that are still there, and the item that each is linked to."""

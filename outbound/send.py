@@ -16,21 +16,22 @@ from typing import TypeVar
 import timing
 from cli.main import StopSignal
 from cli.run import Run
+from models import RowId
 from monday.errors import RETRIED, Action, Doubtful, Fault, sentence
 from monday.writing import Answered, BatchSize, Result, TooLarge
-from monday_api import MARKER
 from opening.begin import Start
 from opening.drift import refuse_drift
 from outbound.bulk import BULK_FROM, Bulk
 from outbound.claim import claim, refuse_claimed
 from outbound.find import Found
 from outbound.lanes import Archives, Changes, Creates, Lane, Sent
+from outbound.marker import has_marker
 from outbound.record import Outcome, fenced, gate, write_outcome
 from outbound.recover import Recovered, Settler, in_doubt, meet
 from outbound.refused import is_internal
 from postgres import journal
 from postgres.journal import OpenBatch
-from postgres.push import prepare_rows
+from postgres.push import link_rows, prepare_rows
 from postgres.transaction import Transaction
 from reconcile.errors import SyncError
 from reconcile.push import ItemCreate, Refused
@@ -46,6 +47,7 @@ def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
     """Everything of a plan; what cannot be sent is in the result. Raises SyncError when the rest cannot go on."""
     _claim(run, start, found)
     sender = _Sender(run, start, found, stop)
+    sender.link()
     sender.prepare()
     push = found.push
     try:
@@ -84,6 +86,20 @@ class _Sender:
         self._seen_to_fit = False
         self._gate = partial(gate, run)
         self.sent = Sent()
+
+    def link(self) -> None:
+        """The ids of items that are there already into the rows they were made of: the next read takes them up."""
+        linked: dict[str, dict[RowId, int]] = {}
+        for (board, row), item_id in self._found.push.linked.items():
+            layout = self._run.layouts[board]
+            linked.setdefault(layout.slots[layout.record].table, {})[row] = item_id
+
+        def work(tx: Transaction) -> None:
+            for table, items in linked.items():
+                link_rows(tx, table, items)
+
+        if linked:
+            fenced(self._run, work, "linking rows to their items")
 
     def prepare(self) -> None:
         """Make the rows whole, and leave out what a person edited since it was read."""
@@ -124,7 +140,7 @@ class _Sender:
 
     def create(self, board: str, new: Sequence[ItemCreate]) -> None:
         """New items, many of them as a file where the board has the marker; then they are read and remembered."""
-        marked = self._found.boards is not None and MARKER in self._found.boards.schemas[board].columns
+        marked = self._found.boards is not None and has_marker(self._found.boards.schemas[board])
         lane = Creates(self._run, self._start, board, self.sent, marked=marked)
         if marked and len(new) >= BULK_FROM:
             self.flush()
@@ -188,12 +204,11 @@ class _Sender:
         client = self._run.client
         batch = client.writer.batch(lane.board, [lane.op(subject) for subject in part], salt=self._run.run_id)
         entries = [lane.entry(subject, place) for place, subject in enumerate(part)]
+        place, sender = (self._run.run_id, lane.layout.board_id), self._found.sender(client)
 
         def write_down(tx: Transaction) -> int:  # with what the batch before made known: one transaction a batch
             self._write_later(tx)
-            return journal.keep_batch(
-                tx, self._run.run_id, lane.layout.board_id, batch.kind, batch.key, batch.body, entries
-            )
+            return journal.keep_batch(tx, *place, batch.kind, batch.key, batch.body, entries, sender)
 
         number = fenced(self._run, write_down, "keeping the journal")
         self._later.clear()

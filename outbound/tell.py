@@ -51,7 +51,7 @@ def tell(
         looked.changed = sum(item.board == board for item in (sent.delivered if carried_out else push.items))
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
-    report.digest = push.digest() if push.writes else ""
+    report.digest = push.digest() if push.writes or push.linked else ""
     report.samples = list(samples(push, found.names, run.options.verbosity))
     report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
     report.notes += _notes(run, found, sent, overwritten)
@@ -156,6 +156,12 @@ def _notes(run: Run, found: Found, sent: Sent, overwritten: Sequence[Conflict]) 
         yield f"{counted(push.put_off, 'item')} more would follow without --limit."
     if push.unmade:
         yield f"{counted(push.unmade, 'row')} without an item would become items without --max-create 0."
+    if push.linked:
+        yield (
+            f"{counted(len(push.linked), 'row')} without an item {'has' if len(push.linked) == 1 else 'have'} one on "
+            f"the board, by its Sync ID: {'it would be' if run.dry else 'it was'} linked, and none made. This database "
+            "is older than the board, as one from a backup is: sync_monday_to_pg.py brings the rest."
+        )
     deleted = len(push.deleted) - len(push.archives) - push.edited_since
     if deleted:
         yield (
@@ -208,6 +214,7 @@ def samples(push: Push, names: Mapping[ItemKey, str], verbosity: int) -> Iterato
     ]
     whole = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
     whole += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
+    whole += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
     width = max((len(title) for _, title, _, _ in lines), default=0)
     told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
     if verbosity > 0:

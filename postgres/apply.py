@@ -25,6 +25,7 @@ from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
 from postgres.writing import EVERYTHING, Refused, RowWriter, look_at_deferred, pointers
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of
+from reconcile.columns import MARKER
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.keys import row_keys
@@ -584,6 +585,11 @@ class Applier:
 
 def alike(found: WouldMerge) -> str:
     """Why two rows are reported: a person decides whether they are one."""
+    if found.role == MARKER:
+        return (
+            f"the item carries the Sync ID of {found.table} {found.other}, and has the row {found.row}: if it is a "
+            "copy of another item, clear its Sync ID; if the two rows are one, merge them"
+        )
     if found.table == "projects":
         return (
             "a row without monday_item_id looks like the item, which has a row of its own: if they are one job, delete "

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,9 +37,17 @@ class Op:
     content: Content
 
 
+class Sender(NamedTuple):
+    """monday's own time before a request was sent, and its user's id; None where monday had not told."""
+
+    at: datetime | None = None
+    user_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """A request whose outcome is not remembered yet. `age_s` by the database's clock, `sent_at` as ISO 8601."""
+    """A request whose outcome is not remembered yet. `age_s` by the database's clock; `sender` says when it was written
+    down by monday's own, and for whom."""
 
     number: int
     board_id: int
@@ -47,16 +56,25 @@ class OpenBatch:
     body: str
     job_id: str | None
     age_s: float
-    sent_at: Any
+    sender: Sender
     ops: list[Op] = field(default_factory=list)
 
 
-def keep_batch(tx: Transaction, run_id: str, board_id: int, kind: str, key: str, body: str, ops: Sequence[Op]) -> int:
+def keep_batch(
+    tx: Transaction,
+    run_id: str,
+    board_id: int,
+    kind: str,
+    key: str,
+    body: str,
+    ops: Sequence[Op],
+    sender: Sender,
+) -> int:
     """Write down a request before it is sent; its number."""
     row = tx.one(
-        "INSERT INTO monday_sync.sync_batch (run_id, board_id, kind, idem_key, body) VALUES (%s, %s, %s, %s, %s)"
-        " RETURNING batch_id",
-        (run_id, board_id, kind, key, tx.encoding.kept(body)),
+        "INSERT INTO monday_sync.sync_batch (run_id, board_id, kind, idem_key, body, monday_at, user_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING batch_id",
+        (run_id, board_id, kind, key, tx.encoding.kept(body), sender.at, sender.user_id),
     )
     assert row is not None
     number = int(row[0])
@@ -103,17 +121,28 @@ def drop_ops(tx: Transaction, number: int, places: Sequence[int] | None = None) 
     )
 
 
+def drop_empty(tx: Transaction) -> None:
+    """Requests of which a person has deleted every op."""
+    tx.execute(
+        "DELETE FROM monday_sync.sync_batch b"
+        " WHERE NOT EXISTS (SELECT FROM monday_sync.sync_op o WHERE o.batch_id = b.batch_id)"
+    )
+
+
 def open_batches(tx: Transaction) -> list[OpenBatch]:
     """Everything unfinished, the oldest first."""
     found: dict[int, OpenBatch] = {}
     said = tx.encoding.said
-    for number, board_id, kind, key, body, job_id, age_s, sent_at, *op in tx.rows(
+    for number, board_id, kind, key, body, job_id, age_s, at, user_id, *op in tx.rows(
         "SELECT b.batch_id, b.board_id, b.kind, b.idem_key, b.body, b.job_id,"
-        " extract(epoch FROM clock_timestamp() - b.sent_at)::float8, b.sent_at, o.place, o.item_id, o.row_id::text,"
+        " extract(epoch FROM clock_timestamp() - b.sent_at)::float8,"
+        " (to_jsonb(b) ->> 'monday_at')::timestamptz, to_jsonb(b) ->> 'user_id',"  # a dry run adds no column
+        " o.place, o.item_id, o.row_id::text,"
         " o.content FROM monday_sync.sync_batch b JOIN monday_sync.sync_op o USING (batch_id)"
         " ORDER BY b.batch_id, o.place"
     ):
-        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, said(body), job_id, age_s, sent_at))
+        sender = Sender(at, user_id)
+        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, said(body), job_id, age_s, sender))
         place, item_id, row, content = op
         batch.ops.append(_op(kind, place, item_id, row, said(content)))
     return list(found.values())

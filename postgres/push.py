@@ -228,6 +228,19 @@ def note_refused_rows(
     )
 
 
+def taken_items(tx: Transaction, layout: Layout, ids: Collection[int]) -> set[int]:
+    """Those of these items of a board that are somebody's: known to the sync, on their way, or a row's already."""
+    if not ids:
+        return set()
+    statement = sql.SQL(
+        "SELECT item_id FROM monday_sync.sync_item WHERE board_id = %s AND item_id = ANY(%s)"
+        " UNION SELECT item_id FROM monday_sync.sync_op WHERE board_id = %s AND item_id = ANY(%s)"
+        " UNION SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)"
+    ).format(tx.table(layout.slots[layout.record].table))
+    wanted = sorted(ids)
+    return {item_id for (item_id,) in tx.rows(statement, (layout.board_id, wanted, layout.board_id, wanted, wanted))}
+
+
 def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
     if bases:
         write_items(tx, layouts, bases, {(base.board, base.id) for base in bases})

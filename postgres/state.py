@@ -51,7 +51,8 @@ class BoardState(msgspec.Struct, frozen=True):
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
-    boards are whose, `astray` (board, item id) of items whose row does not hold their id."""
+    boards are whose, `astray` (board, item id) of items whose row does not hold their id, `last_run` the newest run on
+    record."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class Opening:
     itself: Itself | None = None
     bound: dict[int, Bound] = field(default_factory=dict)
     astray: list[tuple[str, int]] = field(default_factory=list)
+    last_run: str | None = None
 
 
 class _Facts(msgspec.Struct):
@@ -69,6 +71,7 @@ class _Facts(msgspec.Struct):
     now: datetime
     unfinished: int
     astray: list[tuple[int, int]]
+    last_run: str | None
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -154,6 +157,7 @@ SELECT NULL, NULL, json_build_object(
     'bound', {bound},
     'unfinished', {unfinished},
     'astray', {astray},
+    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run),
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -202,6 +206,7 @@ def read_opening(
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
             opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
             opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
+            opening.last_run = facts.last_run
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening

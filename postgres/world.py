@@ -16,6 +16,7 @@ from postgres.parting import read_parting
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
 from reconcile.base import FORCE, Stored
+from reconcile.columns import MARKER
 from reconcile.hub import POSITION
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, LeftBehind, Place, follow
@@ -274,6 +275,47 @@ class WorldLoader:
                 if view.id in found:
                     links = adopted_links(view, layout, self.world.rows, found[view.id])
                     self.world.adopted[view.board, view.id] = links
+            self._read_marked(layout, views)
+
+    def _read_marked(self, layout: Layout, views: Sequence[View]) -> None:
+        """Rows whose ids items carry that do not stand for them. One that has no item is such an item's, which was
+        made of it: the database forgot that. Of several the oldest is it, since a copy is younger."""
+        table = layout.slots[layout.record].table
+        marked = [v for v in views if v.board == layout.board and v.marker and v.marker != self._record_of(v)]
+        if not marked or "monday_item_id" not in self._present.get(table, ()):
+            return
+        self._read_rows({table: {view.marker for view in marked if view.marker}})
+        place = TABLES[table].__struct_fields__.index("monday_item_id")
+        known = {row for row in self.world.rows[table] if self.world.rows[table][row][place] is not None}
+        if self._has_state:
+            known |= self._held_rows(layout, [view.marker for view in marked])
+            listed = (
+                "SELECT item_id FROM monday_sync.sync_dead WHERE kind = 'would-merge' AND (board_id, place) = (%s, %s)"
+            )
+            self.world.copies |= {(layout.board, item) for (item,) in self._tx.rows(listed, (layout.board_id, MARKER))}
+        for view in sorted(marked, key=lambda view: view.id):
+            item, row = (view.board, view.id), view.marker
+            if not row or row not in self.world.rows[table] or row in known or self._record_of(view) is not None:
+                continue
+            known.add(row)
+            self.world.marked.add(item)
+            self.world.adopted[item] = adopted_links(view, layout, self.world.rows, row)
+            self.world.keys[table][item_key(*item)] = row
+
+    def _record_of(self, view: View) -> RowId | None:
+        """The row that stands for an item, as far as it is known before anything is resolved."""
+        item, place = (view.board, view.id), self._layouts[view.board].record
+        stored = self.world.stored.get(item)
+        links = stored.links if stored is not None else self.world.adopted.get(item)
+        return links[place] if links is not None else None
+
+    def _held_rows(self, layout: Layout, rows: Sequence[str]) -> set[RowId]:
+        """Those of the rows that stand for an item which was on its board at the last look."""
+        statement = (
+            "SELECT l.row_id::text FROM monday_sync.sync_link l JOIN monday_sync.sync_item i USING (board_id, item_id)"
+            " WHERE l.role = %s AND l.row_id = ANY(%s::uuid[]) AND i.state IN ('active', 'missing')"
+        )
+        return {row for (row,) in self._tx.rows(statement, (layout.slots[layout.record].role, sorted(set(rows))))}
 
     def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
         """Item id → the row that holds it, which is read and owns the item's key."""

@@ -382,4 +382,7 @@ FILES = Codec(
 NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, refusal=refusals.item_name, plain="text")
 """The item's own name: not a column value, but read and written like one."""
 
+MARKER = "pg_sync_id"
+"""The text column, added on demand, in which a new item carries the id of its row. No field: it is read beside them."""
+
 CODECS = (TEXT, MONEY, EMAIL, PHONE, LINK, STATUS, DATE, FILES)

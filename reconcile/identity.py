@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from models import TABLES, Project, RowId
 from reconcile.base import Stored
+from reconcile.columns import MARKER
 from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
 from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
 from reconcile.shapes import FieldValue
@@ -53,8 +54,9 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class WouldMerge:
     """Two rows that one slot says are the same. They are never merged: a person decides. `role` is the slot's, or of a
-    project the row that may be the same job, of two names that look alike the row. `rival` is the item of the staff
-    board whose row the other one is, `names` are the two names.
+    project the row that may be the same job, of two names that look alike the row, or the marker's column where the
+    item carries the id of another row. `rival` is the item of the staff board whose row the other one is, `names` are
+    the two names.
     """
 
     item: ItemKey
@@ -103,7 +105,21 @@ def resolve(views: Iterable[View], layouts: Mapping[str, Layout], world: World) 
         nobody = nobody_before | shared if table == "customers" else nobody_before
         _Table(table, layouts, world, resolution, nobody_before, nobody).resolve(met, fresh)
     resolution.placeholders = shared
+    resolution.would_merge += _copies(by_place, layouts, world, resolution)
     return resolution
+
+
+def _copies(
+    views: Sequence[View], layouts: Mapping[str, Layout], world: World, resolution: Resolution
+) -> Iterator[WouldMerge]:
+    """New items that carry the id of a row which is not theirs, as the copy of an item does, and those that were told
+    of before. One that had that row until a person gave it another one is none."""
+    for view in views:
+        item, record = (view.board, view.id), layouts[view.board].record
+        row, table = resolution.links[item][record], layouts[view.board].slots[record].table
+        new = item not in world.stored or item in world.copies
+        if new and view.marker and row is not None and view.marker != row and view.marker in world.rows[table]:
+            yield WouldMerge(item, MARKER, table, row, view.marker)
 
 
 def said_keys(

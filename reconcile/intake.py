@@ -22,6 +22,13 @@ HASH_DIGITS = 32
 """Of sha256, which processors have instructions for: half of it tells two versions of an item apart."""
 
 
+LAG_S = 3_600
+"""How far an answer may be behind the board: a replica is so by seconds."""
+
+AHEAD_S = 60
+"""How far two clocks of monday.com may differ."""
+
+
 class Remembered(Protocol):
     """What is known of an item before it is read: see `postgres.state.Known`."""
 
@@ -39,6 +46,7 @@ class Intake:
 
     An item that had left the board is looked at although it says what it said; `everything` keeps all. `moved`: the
     columns were others than today, so that an item shows old labels and was yet not edited since: it is no view either.
+    `monday_s` is monday's own time of the read; None for a saved one.
     """
 
     layout: Layout
@@ -46,6 +54,7 @@ class Intake:
     known: Mapping[int, Remembered]
     everything: bool = False
     moved: bool = False
+    monday_s: float | None = None
     views: dict[int, View] = field(default_factory=dict)
     seen: int = 0
     unchanged: int = 0
@@ -66,7 +75,8 @@ class Intake:
                 self.unchanged += 1
                 continue
             view = self.layout.decode(decode_item(raw.raw), m_hash)
-            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:
+            at = int(view.updated_at.timestamp())
+            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):
                 self.outdated += 1
                 continue
             if self.newest is None or view.updated_at > self.newest:
@@ -74,6 +84,20 @@ class Intake:
             before = self.views.get(view.id)
             if before is None or before.updated_at <= view.updated_at:
                 self.views[view.id] = view
+
+
+def old_view(shown_s: float, remembered_s: float, monday_s: float | None) -> bool:
+    """Whether an item is shown as it was before what is remembered of it, and nothing may be concluded from it.
+
+    A saved read may be as old as it likes. An answer is behind by little: where what is remembered is from long ago, or
+    from the future, monday's clock was set back since, and the board is believed.
+
+    >>> old_view(100, 200, None), old_view(100, 200, 300), old_view(100, 200, 10_000), old_view(100, 200, 110)
+    (True, True, False, False)
+    """
+    if shown_s >= remembered_s:
+        return False
+    return monday_s is None or monday_s - LAG_S < remembered_s <= monday_s + AHEAD_S
 
 
 def content_hash(key: bytes, item: RawItem) -> str:

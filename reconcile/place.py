@@ -80,10 +80,12 @@ def shown(database: str, host: str, claim: str) -> str:
 
 
 class Local(msgspec.Struct, frozen=True):
-    """What the program's own folder remembers of a board: the claim and name of the database it was synced with."""
+    """What the program's own folder remembers of a board: the claim and name of the database it was synced with, and
+    the last run from here that this one put on record."""
 
     claim: str
     database: str
+    run: str = ""
 
 
 class Rival(NamedTuple):

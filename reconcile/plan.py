@@ -96,7 +96,8 @@ class Plan:
     projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `World`;
     `left_behind` are rows that lost their item to another one, `lost` rows of items that are there no more. `parted`
     rows stood for several things by an older rule, which got `new_rows`. `again` are rows of items of which something
-    was refused and that nobody has edited since: what is tried again is no news.
+    was refused and that nobody has edited since: what is tried again is no news. `marked` counts items that were linked
+    to the row whose id they carry.
     """
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
@@ -129,6 +130,7 @@ class Plan:
     unsure: set[ItemKey] = field(default_factory=set)
     left_behind: list[LeftBehind] = field(default_factory=list)
     lost: set[RowId] = field(default_factory=set)
+    marked: int = 0
 
     @property
     def writes(self) -> int:
@@ -185,6 +187,7 @@ def make_plan(
         twins=world.twins,
         moved=set(world.moved),
         unsure=set(world.unsure),
+        marked=len(world.marked),
     )
     if world.unknown:
         _count_adopted(views, layouts, world, links, plan)

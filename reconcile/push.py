@@ -129,7 +129,7 @@ class Push:
     column) of cells that were refused before and hold the same value. `fanned`: rows that too many items show.
     `deleted`: items whose row a person deleted; `edited_since` of those are kept, since the item was edited. `alike`:
     new persons who are known already. `put_off` items go without a limit, `unmade` rows become items without
-    `--max-create 0`.
+    `--max-create 0`. `linked`: (board, row) → the item that was made of it once, as its marker says.
     """
 
     items: list[ItemPush] = field(default_factory=list)
@@ -150,6 +150,7 @@ class Push:
     alike: list[tuple[RowId, RowId]] = field(default_factory=list)
     put_off: int = 0
     unmade: int = 0
+    linked: dict[tuple[str, RowId], int] = field(default_factory=dict)
 
     @property
     def writes(self) -> int:
@@ -165,6 +166,8 @@ class Push:
         for create in self.creates:
             digest.update(encode((create.board, create.row, create.name, create.values)))
         digest.update(encode(self.archives))
+        if self.linked:
+            digest.update(encode(sorted((*place, item_id) for place, item_id in self.linked.items())))
         return digest.hexdigest()[:12]
 
 

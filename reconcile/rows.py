@@ -6,18 +6,19 @@ full name are one field, an address with its parts is another. All of it is comp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 from sys import intern
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES
-from reconcile.columns import Codec, Column, ColumnMap, Policy, Value
+from models import TABLES, RowId
+from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
 from reconcile.keys import KEY_RULES
 from reconcile.shapes import ADDRESS_COLUMNS, NAME_COLUMNS, Build, FieldValue, or_item_name, shape_of
@@ -114,6 +115,9 @@ class Slot:
         return self.role.partition(":")[2] or None
 
 
+_ROW_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 class View(msgspec.Struct):
     """What one item says: a value per field of its layout. `bad` lists (column id, reason) of quarantined cells.
 
@@ -127,6 +131,8 @@ class View(msgspec.Struct):
     bad: tuple[tuple[str, str], ...] = ()
     m_hash: str | None = None
     seen: bool = True
+    marker: RowId | Literal[""] = ""
+    """The id of a row that the item carries; "" for none, and where the board has no such column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,8 @@ class Layout:
         for number in self.limited:
             values[number] = self._storable(self.fields[number], values[number], bad)
         reasons = tuple(dict.fromkeys(bad))  # one cell may feed two fields
-        return View(self.board, int(item.id), instant(item.updated_at), tuple(values), reasons, m_hash)
+        marker = _row_id(cells[MARKER]) if MARKER in cells else ""
+        return View(self.board, int(item.id), instant(item.updated_at), tuple(values), reasons, m_hash, True, marker)
 
     def _read(self, number: int, cells: Cells, item_name: str, bad: list[tuple[str, str]]) -> FieldValue:
         field = self.fields[number]
@@ -369,3 +376,9 @@ def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Co
         policy=column.policy,
         two_way=column.direction == "two-way",
     )
+
+
+def _row_id(cell: Cell) -> RowId | Literal[""]:
+    """What the marker's cell says, if it is a row's id at all."""
+    text = cell.text.strip().lower() if cell.text else ""
+    return RowId(text) if _ROW_ID.fullmatch(text) else ""

@@ -41,7 +41,9 @@ class World:
     plan may write one down: key → row and name.
     Where an older rule made the keys: `outdated` are those, all of them, `rekeyed` what they are today, and `strangers`
     the slots (item, number) that the older rule alone linked to their row.
-    `twins` are how many rows of each table the first sync found beside another one with their key.
+    `twins` are how many rows of each table the first sync found beside another one with their key; `copies` are items
+    that a person was told of, since they carry the id of another item's row; `marked` those of `adopted` that carry the
+    id of theirs.
     `moved` are items that are linked to another row than the one they are remembered with, by the item ids in the rows;
     `anew` those that meet their row as on the first day, with how many of their cells were tolerated before;
     `unsure` those that were read and whose row holds an id that nobody knows; see `reconcile.ids`.
@@ -70,3 +72,5 @@ class World:
     moved: set[ItemKey] = field(default_factory=set)
     anew: dict[ItemKey, int] = field(default_factory=dict)
     unsure: set[ItemKey] = field(default_factory=set)
+    copies: set[ItemKey] = field(default_factory=set)
+    marked: set[ItemKey] = field(default_factory=set)

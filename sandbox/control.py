@@ -39,7 +39,7 @@ from sandbox.faults import FaultRule
 from sandbox.jobs import JobTrouble
 from sandbox.service import Service
 from sandbox.state import save
-from sandbox.world import Board, Group, Item, Rule, World
+from sandbox.world import Board, Group, Item, LogForm, Rule, World
 from sandbox.writes import Target, item_name, read_value
 
 Values = dict[str, Any]
@@ -311,6 +311,10 @@ class Control:
         """What monday leaves open: whether replay happens at all, and whether answers with errors are stored."""
         self.service.idempotency.enabled = enabled
         self.service.idempotency.stores_errors = stores_errors
+
+    def set_log(self, form: str) -> None:
+        """The form in which the activity log holds cells from now on: see `sandbox.world.LogForm`."""
+        self.world.log_form = msgspec.convert(form, LogForm)
 
     def set_jobs(self, **trouble: Any) -> None:
         """Any of `sandbox.jobs.JobTrouble`; what is left out is as usual."""

@@ -42,6 +42,9 @@ class Context:
     """Items answered so far, the measure of latency."""
 
 
+_REPLICA_LAG_S = 3_600  # no replica is behind for longer
+
+
 class Renderers:
     """Compiled item selections by signature; everything is forgotten when the boards' structure moves."""
 
@@ -139,7 +142,8 @@ class _Run:
         context.items += len(items)
         renderer = context.renderers.get(asked.subs, self._nested)
         if "stale_read" in context.flags:
-            items = [item.previous or item for item in items]
+            now = context.world.clock.now()
+            items = [(item.previous if now - item.updated_at < _REPLICA_LAG_S else None) or item for item in items]
         return renderer.many(items)
 
     def _nested(self, asked: Field, type_name: str, value: Any) -> bytes:

@@ -314,7 +314,7 @@ FAULTS: dict[str, Fault] = {
     "repeated_cursor": Fault("the answer gives the cursor that was sent", flag=True),
     "endless_pages": Fault("the last page has a cursor to the first", flag=True),
     "page_drift": Fault("the items lie in another order from this request on", flag=True),
-    "stale_read": Fault("items as they were before their last change", flag=True),
+    "stale_read": Fault("items as they were before their last change of the past hour", flag=True),
     # rights, versions, things gone
     "unauthorized": Fault("401, errors as strings", _strings(401, "Not Authenticated")),
     "ip_restricted": Fault("401, the address is not allowed", _strings(401, "Your ip is restricted")),

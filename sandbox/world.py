@@ -17,7 +17,20 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sandbox.cells import TYPES, Cell, Column, Label, Numbers, Status, Text, retyped, value_of
+from sandbox.cells import (
+    TYPES,
+    Cell,
+    Column,
+    Email,
+    Label,
+    Link,
+    Numbers,
+    Status,
+    Text,
+    display,
+    retyped,
+    value_of,
+)
 from sandbox.clock import Clock
 from sandbox.errors import ApiError
 
@@ -102,6 +115,9 @@ class Board(msgspec.Struct):
         raise ApiError("InvalidGroupIdException", "The board has no group")
 
 
+LogForm = Literal["object", "bare", "index", "label", "json", "shown", "unreadable", "silent"]
+
+
 class LogEntry(msgspec.Struct):
     """One line of a board's activity log; `at` in units of 100 ns since 1970."""
 
@@ -144,6 +160,8 @@ class World:
         self.log: list[LogEntry] = []
         self.protected: set[int] = set()
         """Items that the token's user may see and not write."""
+        self.log_form: LogForm = "object"
+        """How the log holds a cell: monday documents no form, and clients have met several."""
         self.rules: dict[tuple[int, str], Rule] = {}
         """What the API refuses although its type allows it, by board and column id, or `name`."""
         self.structure = 0
@@ -219,13 +237,41 @@ class World:
                 column_id=column.id,
                 column_type=column.type,
                 column_title=column.title,
-                value=_logged(cell, column),
-                previous_value=_logged(before.cells[slot], column),
+                **self._told(cell, column),
+                **{f"previous_{name}": told for name, told in self._told(before.cells[slot], column).items()},
             )
         item.cells = row
         if name is not None:
             item.name = name
-            self._log("update_name", item, user, value={"name": name}, previous_value={"name": before.name})
+            was = before.name if self.log_form == "bare" else {"name": before.name}
+            self._log("update_name", item, user, value={"name": name}, previous_value=was)
+
+    def _told(self, cell: Cell | None, column: Column) -> dict[str, Any]:
+        """`value` of a cell, and in one form also the text that a person sees; in another the log does not say it."""
+        usual = _logged(cell, column)
+        match self.log_form:
+            case "silent":
+                return {}
+            case "unreadable":
+                return {"value": {"v2": [usual]}}
+            case "shown":
+                shown = display(cell, column, self.zone, self.account.people)
+                return {"value": {"v2": [usual]}, "textual_value": shown}
+            case "json" if usual is not None:
+                return {"value": json.dumps(usual)}
+            case "index" if isinstance(cell, Status):
+                return {"value": {"index": cell.index}}
+            case "label" if isinstance(cell, Status):
+                return {"value": {"label": column.label(cell.index)}}
+            case "bare" if isinstance(cell, Numbers):
+                return {"value": float(cell.text)}
+            case "bare" if isinstance(cell, Email):
+                return {"value": cell.email}
+            case "bare" if isinstance(cell, Link):
+                return {"value": cell.url}
+            case "bare":
+                return {"value": display(cell, column, self.zone, self.account.people) or ""}
+        return {"value": usual}
 
     def set_state(self, item: Item, state: State, user: int = HUMAN) -> None:
         """Archive, delete or restore; the same state again changes nothing."""
@@ -329,7 +375,7 @@ class World:
         """Mark a change; returns the item as it was."""
         before = msgspec.structs.replace(item, previous=None)
         item.previous = before
-        item.updated_at = max(item.updated_at, self.clock.seconds())
+        item.updated_at = self.clock.seconds()
         item.revision = next(self._revision)
         self._moved(self.boards[item.board_id])
         return before

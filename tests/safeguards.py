@@ -93,7 +93,7 @@ SAFEGUARDS = (
     Safeguard(
         "an old view is no view",
         "reconcile/intake.py",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
+        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
         "            if False and was is not None:\n",
         ("tests/test_intake.py::test_what_is_kept",),
     ),
@@ -107,8 +107,8 @@ SAFEGUARDS = (
     Safeguard(
         "a saved read from before a column changed shows no old label as new",
         "reconcile/intake.py",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at + self.moved:\n",
-        "            if was is not None and int(view.updated_at.timestamp()) < was.updated_at:\n",
+        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
+        "            if was is not None and old_view(at, was.updated_at, self.monday_s):\n",
         ("tests/test_inbound_machine.py::test_a_saved_read_brings_no_renamed_label_back",),
     ),
     Safeguard(
@@ -170,7 +170,7 @@ SAFEGUARDS = (
     Safeguard(
         "a new item in doubt is held back",
         "inbound/read.py",
-        "            del views[item_id]\n",
+        "            del intake.views[item_id]\n",
         "            pass\n",
         ("tests/test_push_kills.py::test_new_items_in_doubt",),
     ),
@@ -460,6 +460,78 @@ SAFEGUARDS = (
         "    return _cut(one, start, longest), _cut(other, start, longest)\n",
         "    return _cut(one, 0, longest), _cut(other, 0, longest)\n",
         ("tests/test_value_edges.py::test_what_differs_is_always_in_sight",),
+    ),
+    Safeguard(
+        "new rows are looked up by their marker before items are made of them",
+        "outbound/find.py",
+        "    _know_again(run, found)\n",
+        "",
+        ("tests/test_restored.py::test_rows_from_a_backup_are_linked_to_their_items",),
+    ),
+    Safeguard(
+        "an unknown item is linked to the row whose id it carries",
+        "postgres/world.py",
+        "            self._read_marked(layout, views)\n",
+        "",
+        ("tests/test_restored.py::test_rows_from_a_backup_are_linked_to_their_items",),
+    ),
+    Safeguard(
+        "the copy of an item is not linked to the row of the item",
+        "postgres/world.py",
+        "            if not row or row not in self.world.rows[table] or row in known",
+        "            if not row or row not in self.world.rows[table]",
+        ("tests/test_restored.py::test_of_an_item_and_its_copy_the_older_one_is_known_again",),
+    ),
+    Safeguard(
+        "any item of ours makes a lost create ambiguous, whatever its name",
+        "outbound/lost.py",
+        "Maybe(ids or strangers, bool(ids))",
+        "Maybe(ids, bool(ids))",
+        ("tests/test_lost_creates.py::test_a_lost_item_that_somebody_renamed_is_a_persons_to_decide",),
+    ),
+    Safeguard(
+        "a lost create is looked for from monday's own time on",
+        "outbound/lost.py",
+        "        return batch.sender.at - SKEW\n",
+        "        return datetime.now(UTC) - timedelta(seconds=batch.age_s) - SKEW\n",
+        ("tests/test_lost_creates.py::test_clocks_that_disagree_double_nothing",),
+    ),
+    Safeguard(
+        "the age of a lost create is told by monday's clock too",
+        "outbound/recover.py",
+        "max(age, batch.age_s) < RESEND_S",
+        "batch.age_s < RESEND_S",
+        (
+            "tests/test_lost_creates.py::test_a_database_whose_clock_is_set_sends_nothing_again_that_monday_has_forgotten",
+        ),
+    ),
+    Safeguard(
+        "an edit that the activity log holds unreadably is one for all that",
+        "outbound/overwritten.py",
+        "                yield place, UNKNOWN\n",
+        "                continue\n",
+        ("tests/test_overwritten.py::test_an_edit_that_cannot_be_read_is_one_for_all_that",),
+    ),
+    Safeguard(
+        "a log that cannot be read at all is said",
+        "outbound/overwritten.py",
+        "            told.notes.append(\n",
+        "            list[str]().append(\n",
+        ("tests/test_overwritten.py::test_a_log_that_cannot_be_read_is_said_and_costs_nothing_else",),
+    ),
+    Safeguard(
+        "the board is believed where monday's clock was set back",
+        "reconcile/intake.py",
+        "    return monday_s is None or monday_s - LAG_S < remembered_s <= monday_s + AHEAD_S\n",
+        "    return True\n",
+        ("tests/test_clock_set_back.py::test_an_edit_with_an_earlier_time_is_believed",),
+    ),
+    Safeguard(
+        "a watermark in the future of monday's clock hides nothing",
+        "inbound/read.py",
+        "    if told is not None and any(mark > told + CLOCKS_AGREE for mark in watermarks.values()):\n",
+        "    if False:\n",
+        ("tests/test_clock_set_back.py::test_an_item_that_was_not_edited_in_the_future_is_read_too",),
     ),
 )
 

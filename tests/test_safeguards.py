@@ -16,4 +16,4 @@ def test_a_safeguard_is_still_where_it_was(guard: Safeguard) -> None:
     for test in guard.tests:
         path, _, name = test.partition("::")
         text = (ROOT / path).read_text(encoding="utf-8")
-        assert not name or f"def {name}(" in text
+        assert not name or f"def {name.partition('[')[0]}(" in text
