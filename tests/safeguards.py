@@ -384,6 +384,48 @@ SAFEGUARDS = (
         "    if not error.pgcode:\n        return f",
         ("tests/test_own_rules.py::test_what_a_trigger_says_where_no_row_is_written_is_shown_to_nobody",),
     ),
+    Safeguard(
+        "what is only filled is not destroyed",
+        "reconcile/losses.py",
+        "    if is_empty(before) or before == after:\n",
+        "    if before == after:\n",
+        ("tests/test_guards.py::test_a_first_run_that_fills_an_existing_database_needs_no_flag",),
+    ),
+    Safeguard(
+        "a plan that is refused is shown",
+        "inbound/land.py",
+        "        _tell(run, start, plan, None, names, tx)\n        raise\n",
+        "        raise\n",
+        ("tests/test_guards.py::test_a_refusal_names_field_and_kind_and_shows_the_plan",),
+    ),
+    Safeguard(
+        "an edit that lost is news",
+        "postgres/state.py",
+        "told_by IS NULL AND c.lost_from <> 'nobody'",
+        "told_by IS NULL AND c.lost_from = 'nobody'",
+        ("tests/test_conflicts.py::test_an_edit_that_lost_is_news_of_one_run",),
+    ),
+    Safeguard(
+        "an edit that lost is news once",
+        "inbound/land.py",
+        "        news = [news_told(run.run_id)] if standing.lost_count else []\n",
+        "        news = []\n",
+        ("tests/test_conflicts.py::test_an_edit_that_lost_is_news_of_one_run",),
+    ),
+    Safeguard(
+        "an open conflict stays one row",
+        "postgres/conflicts.py",
+        "        number = known.pop(conflict.place, None)\n",
+        "        number = None\n",
+        ("tests/test_conflicts.py::test_it_stays_one_row_however_often_it_is_looked_at",),
+    ),
+    Safeguard(
+        "what was not sent has not lost",
+        "reconcile/outbound.py",
+        "                elif self._tell(item, layout, number, holds, row[0], shown) and number in item.targets:\n",
+        "                elif self._tell(item, layout, number, holds, row[0], shown) or True:\n",
+        ("tests/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
+    ),
 )
 
 

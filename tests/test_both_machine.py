@@ -727,7 +727,7 @@ def test_what_was_emptied_loses_to_a_new_item_only_with_a_trace(synced: Company)
     }
     new = synced.sandbox.create(BOARD_IDS["master"], "New", cells)
     synced.sandbox.advance(60)
-    assert synced.sync().code == 0
+    assert synced.sync().code == 5  # it says what lost
     assert synced.value("SELECT phone FROM customers WHERE name = 'Owner 1'") == "2025550109"
     lost = "SELECT item_id, kept, lost_from, lost FROM monday_sync.sync_conflict"
     assert synced.sql(lost) == [(new, "2025550109", "postgres", None)]
@@ -774,7 +774,7 @@ def test_a_customer_who_is_made_anew_is_nobody_who_was_deleted(synced: Company, 
         *((second, {"email4__1": email}) if edited == "second" else (items[0], {PHONE: None, NAME: "Ann"}))
     )
     synced.sandbox.advance(60)
-    assert synced.sync().code == 0
+    assert synced.sync().outcome == 0
     found = synced.sql("SELECT id::text, email, notes FROM customers WHERE email = 'ann@mail.example'")
     assert found[0][0] != deleted[0][0]
     assert found[0][1:] == ("ann@mail.example", None if edited == "second" else "call first")
@@ -815,6 +815,6 @@ def test_a_team_chosen_in_postgresql_is_written_down_when_its_item_changes_too(s
     synced.sql("UPDATE users SET sales_team_id = %s WHERE email = 'rep3@roofs.example'", retail)
     synced.sandbox.rename_label(STAFF_BOARD_ID, LABELS["staff"], "Retail", "Night")
     synced.sandbox.advance(60)
-    assert synced.sync("--full").code == 0
+    assert synced.sync("--full").code == 5
     lost = synced.sql("SELECT lost FROM monday_sync.sync_conflict WHERE field LIKE 'sales_team_id%%'", 0)
     assert [value.strip('"') for (value,) in lost] == [retail]

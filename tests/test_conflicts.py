@@ -240,10 +240,10 @@ def test_a_cell_that_was_not_sent_has_not_lost(synced: Company) -> None:
     item = jobs(synced)[0]
     phone = {"phone": "13035550199", "countryShortName": "US"}
     synced.sandbox.edit(item, {"email57__1": {"email": "board@mail.example", "text": "x"}, "phone_17__1": phone})
-    project(synced, item, adjuster_email="no address")
+    project(synced, item, adjuster_email="no address", description="in SQL")
     ended = synced.push("--on-conflict", "pg")
     assert ended.code == 5
-    assert (ended.report["settled"], ended.report["quarantined"]) == (0, 1)
+    assert (ended.report["settled"], ended.report["quarantined"], ended.report["items"]["update"]) == (0, 1, 1)
     assert synced.value("SELECT count(*) FROM monday_sync.sync_conflict") == 0
 
 

@@ -542,8 +542,9 @@ def test_a_dry_run_ends_like_the_run_that_closes_what_was_open(synced: Company, 
         (synced.sandbox.archive if then == "archived" else synced.sandbox.delete)(first)
     synced.sandbox.advance(60)
     dry = synced.sync("--full", "--test")
-    assert (dry.code, dry.report["quarantined"], dry.report["conflicts"]) == (0, 0, 0), dry.out
-    assert synced.sync("--full").code == 0
+    assert (dry.outcome, dry.report["quarantined"], dry.report["conflicts"]) == (0, 0, 0), dry.out
+    ended = synced.sync("--full")
+    assert (ended.code, ended.outcome, ended.report["settled"]) == (dry.code, 0, dry.report["settled"]) == (5, 0, 1)
 
 
 def test_the_second_row_with_an_email_is_found_when_the_first_gives_it_up(synced: Company) -> None:
