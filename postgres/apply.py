@@ -561,7 +561,7 @@ class Applier:
                 places(self._layouts, plan.unsure),
             )
 
-    def _was_refused(self, row: str | None, field_id: str) -> bool:
+    def _was_refused(self, row: RowId | None, field_id: str) -> bool:
         """Whether the value that was to win was refused, so that nothing lost, and nothing was settled."""
         column = field_id.partition("/")[0].rpartition(".")[2]
         return row is not None and (row in self._refused or column in self._lost.get(row, ()))

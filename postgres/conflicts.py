@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import UNSET
 
+from models import RowId
 from postgres.copy import CopyText
 from postgres.items import places
 from postgres.transaction import Params, Transaction
@@ -28,7 +29,7 @@ class Open(NamedTuple):
 
     id: int
     place: Place
-    row: str | None
+    row: RowId | None
 
 
 def open_conflicts(tx: Transaction, layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> list[Open]:
