@@ -543,7 +543,7 @@ SAFEGUARDS = (
     Safeguard(
         "a plan that is refused is shown",
         "inbound/land.py",
-        "        _tell(run, start, plan, None, names, tx)\n        raise\n",
+        "        _tell(run, start, snapshot, plan, None, names, tx)\n        raise\n",
         "        raise\n",
         ("tests/test_guards.py::test_a_refusal_names_field_and_kind_and_shows_the_plan",),
     ),

@@ -109,7 +109,9 @@ def test_edits_of_signs_that_fit_go_both_ways(foreign: Company) -> None:
         first, {TEXT: f"{text} on the board →"} if encoding_of(foreign) == "SQL_ASCII" else {TEXT: text}
     )
     foreign.sql("UPDATE projects SET description = %s WHERE monday_item_id = %s", f"{text} lost", first)
-    assert foreign.sync().code == 0
+    ended = foreign.sync()
+    assert ended.code == 5  # which is news
+    assert [lost["lost_value"] for lost in ended.report["details"]["settled"]] == [f"{text} lost"]
     assert foreign.value("SELECT lost FROM monday_sync.sync_conflict") == f"{text} lost"
     assert [foreign.sync("--full").writes, foreign.push().report["items"]["update"]] == [0, 0]
 
