@@ -33,6 +33,12 @@ SOAK = "SOAK_EXAMPLES" in os.environ
 """Whether everything is tried, and not a sample where everything takes long."""
 
 
+_ITS_OWN = """DO $$ BEGIN
+    IF to_regclass('monday_sync.sync_place') IS NOT NULL THEN DELETE FROM monday_sync.sync_place; END IF;
+END $$"""
+"""Lets a copy of a database forget that its boards are the other one's: each company has boards of its own."""
+
+
 class Companies:
     """Companies that are all alike: each with a copy of the boards, the database and the folders of a first one."""
 
@@ -62,6 +68,7 @@ class Companies:
         try:
             with Sandbox(load(self._world)) as sandbox:
                 company = Company(sandbox, {**self._server, "dbname": name}, folder)
+                company.sql(_ITS_OWN)
                 if marker:
                     assert company.run("--setup-marker", program=PUSH).code == 0
                 sandbox.advance(60)

@@ -575,6 +575,27 @@ SAFEGUARDS = (
         "                elif self._tell(item, layout, number, holds, row[0], shown) or True:\n",
         ("tests/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
+    Safeguard(
+        "a database that forgot the last run from here is an older one",
+        "opening/place.py",
+        "        return last if newest is not None and last > newest else None\n",
+        "        return None\n",
+        ("tests/test_restored.py::test_that_the_database_is_older_is_said_once_and_the_boards_are_read_whole",),
+    ),
+    Safeguard(
+        "runs of the database that a copy was made of are not the copy's",
+        "opening/place.py",
+        "{board: last for board, last in runs.items() if board not in rivals}",
+        "runs",
+        ("tests/test_restored.py::test_a_rehearsal_in_a_copy_makes_no_database_an_older_one",),
+    ),
+    Safeguard(
+        "runs of another database are not this one's",
+        "opening/place.py",
+        "        if local is not None and local.claim == (known or place).claim:\n",
+        "        if local is not None:\n",
+        ("tests/test_restored.py::test_runs_in_another_database_make_none_an_older_one",),
+    ),
 )
 
 

@@ -131,21 +131,40 @@ def test_a_dump_has_to_take_the_boards_over_and_knows_its_items_then(
     quiet(marked)
 
 
-def test_a_rehearsal_in_a_copy_does_not_make_the_database_an_older_one(
-    synced: Company, admin: extensions.connection
-) -> None:
-    """A pull into a copy, from the same folder, is a run of the copy's."""
-    name, copy = synced.database["dbname"], f"{synced.database['dbname']}_copy"
+@contextmanager
+def copied(company: Company, admin: extensions.connection) -> Iterator[Company]:
+    """The same folder and a copy of the database, which knows less: its own has seen a run since."""
+    name, copy = company.database["dbname"], f"{company.database['dbname']}_copy"
     with admin.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(name)))
+        try:
+            yield replace(company, database={**company.database, "dbname": copy}, said=[])
+        finally:
+            cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(copy)))
+
+
+def test_a_rehearsal_in_a_copy_makes_no_database_an_older_one(synced: Company, admin: extensions.connection) -> None:
+    """A pull into a copy, from the same folder, is a run of the copy's."""
+    with copied(synced, admin) as copy:
         time.sleep(1)
         assert synced.sync().code == 0
-        away = replace(synced, database={**synced.database, "dbname": copy}, said=[])
-        for company in (away, away, synced):
+        for company in (copy, copy, synced):
             told = notes(company.sync().report)
-            assert ("Two databases" in told, "is older" in told) == (company is away, False)
-        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(copy)))
+            assert ("Two databases" in told, "is older" in told) == (company is copy, False)
+
+
+def test_runs_in_another_database_make_none_an_older_one(
+    synced: Company, admin: extensions.connection, tmp_path: Path
+) -> None:
+    """A folder that is led from one database to another, which a folder of its own has synced before."""
+    with copied(synced, admin) as copy:
+        (tmp_path / "elsewhere").mkdir()
+        assert replace(copy, folder=tmp_path / "elsewhere", said=[]).sync("--rebind-db").code == 0
+        time.sleep(1)
+        assert synced.sync().code == 0
+        told = notes(copy.sync("--rebind-db").report)
+        assert ("from now on belong" in told, "is older" in told) == (True, False)
 
 
 def test_the_copy_of_an_item_is_a_twin_and_nobody_it_was_made_of(marked: Company) -> None:
