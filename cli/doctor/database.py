@@ -24,6 +24,7 @@ from postgres.readable import unreadable_in
 from postgres.rules import read_rules
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
+from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
 from reconcile.place import judge
 
@@ -72,11 +73,26 @@ def _examine_connection(tx: Transaction, server: str) -> Iterator[Finding]:
     yield from compare_clocks("clock", "the database's", now)
     number = info.server_version
     yield ok("server", f"PostgreSQL {number // 10000}.{number % 100} ({OLDEST_SERVER // 10000} or later is needed)")
-    encrypted = f"{info.ssl_attribute('protocol')}" if info.ssl_in_use else "none, the server is on this machine"
-    yield ok("TLS", encrypted)
+    yield _examine_encryption(info.ssl_attribute("protocol") if info.ssl_in_use else None, info.dsn_parameters)
     # A pooler invents the process id that it tells at connect; the server's own answer differs from it.
     direct = backend_pid == info.backend_pid
     yield ok("pooler", "none, a direct connection" if direct else "yes; transaction mode is all that is needed")
+
+
+def _examine_encryption(protocol: str | None, keywords: Mapping[str, str]) -> Finding:
+    """What TLS and the log-in do not protect from; `keywords` are those of the connection."""
+    if is_local(keywords):
+        return ok("TLS", protocol or "none, the server is on this machine")
+    known = "" if logs_in_unseen(keywords) else ", and is given the password if it asks (require_auth)"
+    if not is_verified(keywords):
+        return warning(
+            "TLS",
+            f"{protocol}, but nobody has looked who answers: whoever stands in between can read and change all that "
+            f"passes{known}",
+            "use sslmode=verify-full, with sslrootcert=/path/ca.pem where no public authority signed the certificate, "
+            "or add channel_binding=require, in DATABASE_URL",
+        )
+    return ok("TLS", f"{protocol}; the server has proved who it is{known}")
 
 
 def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
