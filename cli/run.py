@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ from postgres.transaction import Params, Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.rows import Layout
+
+logger = logging.getLogger(__name__)
 
 PUSH = "pg_to_monday"
 PULL = "monday_to_pg"
@@ -143,6 +146,8 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
         stack.enter_context(
             configure(settings.secrets(), run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
         )
+        for sentence in settings.warnings:
+            logger.warning("%s", sentence)
         timings = stack.enter_context(timing.collected())
         report = Report(run_id, direction, options.test, items=ItemsReport() if direction == PUSH else None)
         started = time.monotonic()
