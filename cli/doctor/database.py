@@ -133,6 +133,44 @@ def _lacking_on_state(tx: Transaction) -> list[str]:
     return [f"reading and writing monday_sync.{name}" for (name,) in tables]
 
 
+def _examine_server_log(tx: Transaction) -> Iterator[Finding]:
+    """Whether the server writes values into its log, beside statements that fail and for every one."""
+    found = tx.one(
+        "SELECT current_user, current_setting('log_min_messages'), current_setting('log_min_error_statement'),"
+        " current_setting('log_error_verbosity'), current_setting('log_statement'),"
+        " current_setting('log_min_duration_statement'), current_setting('log_min_duration_sample'),"
+        " current_setting('log_transaction_sample_rate')"
+    )
+    assert found is not None
+    role, messages, statements, verbosity, every, slow, sampled, share = found
+    silent = messages in ("log", "fatal", "panic")  # what fails is not logged at all
+    told = {
+        "log_min_error_statement": (statements, "panic", not silent),
+        "log_error_verbosity": (verbosity, "terse", not silent),
+    }
+    wrong = {name: (now, right) for name, (now, right, counts) in told.items() if counts and now != right}
+    if wrong:
+        yield _logged("a statement that fails is logged by the server with names and addresses in it", role, wrong)
+    told = {
+        "log_statement": (every, "none", every in ("mod", "all")),
+        "log_min_duration_statement": (slow, "-1", slow != "-1"),
+        "log_min_duration_sample": (sampled, "-1", sampled != "-1"),
+        "log_transaction_sample_rate": (share, "0", float(share) > 0),
+    }
+    whole = {name: (now, right) for name, (now, right, counts) in told.items() if counts}
+    if whole:
+        yield _logged("statements that work are logged by the server with names and addresses in them", role, whole)
+    if not wrong and not whole:
+        yield ok("server's log", "no statement, and no row that was refused, is written into it")
+
+
+def _logged(what: str, role: str, settings: Mapping[str, tuple[str, str]]) -> Finding:
+    shown = ", ".join(f"{name} = {now}" for name, (now, _right) in settings.items())
+    name = role.replace('"', '""')
+    fix = " ".join(f'ALTER ROLE "{name}" SET {setting} = {right!r};' for setting, (_now, right) in settings.items())
+    return warning("server's log", f"{what} ({shown})", f"as a superuser: {fix}")
+
+
 def _examine_tables(tx: Transaction) -> Iterator[Finding]:
     shapes = read_shapes(tx)
     wrong = misfits(shapes)
@@ -316,4 +354,5 @@ _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
     "values": _examine_values,
     "rules": _examine_rules,
     "sync state": _examine_state,
+    "server's log": _examine_server_log,
 }
