@@ -218,9 +218,7 @@ def _refuse_unknown(sheet: _Sheet, dotenv: Mapping[str, str | None], environ: Ma
     """Refuse each name that looks like ours and is none: a mistyped one would leave the default in force, a dry run
     real. In `.env` also what is an option, and what is nearly a name; in the environment a blank one is not set."""
     for name in sorted(dotenv.keys() - SETTING_NAMES):
-        if name in OPTION_VARIABLES:
-            sheet.refuse(name, "in .env has no effect", f"{_as_option(name)} or set it in the environment")
-        elif _looks_ours(name) or _nearest(name, cutoff=_NEARLY):
+        if _looks_ours(name) or _nearest(name, cutoff=_NEARLY):
             sheet.refuse(_shown(name), "in .env is no setting", _meant(name, SETTING_NAMES))
     for name in sorted(environ.keys() - SETTING_NAMES - OPTION_VARIABLES):
         if _looks_ours(name) and environ[name].strip():
@@ -244,11 +242,8 @@ def _meant(name: str, preferred: Collection[str]) -> str:
         return "remove it"
     if nearest in preferred:
         return f"{nearest} is meant, or remove it"
-    return f"{_as_option(nearest)} as it is an option, or remove it"
-
-
-def _as_option(variable: str) -> str:
-    return f"give --{variable.removeprefix('SYNC_').lower().replace('_', '-')} to the command"
+    flag = "--" + nearest.removeprefix("SYNC_").lower().replace("_", "-")
+    return f"give {flag} to the command, or {nearest} in the environment"
 
 
 def _shown(name: str) -> str:

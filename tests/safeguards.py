@@ -275,7 +275,7 @@ SAFEGUARDS = (
     Safeguard(
         "an option in .env is refused",
         "cli/settings.py",
-        "        if name in OPTION_VARIABLES:\n",
+        "        if _looks_ours(name) or _nearest(name, cutoff=_NEARLY):\n",
         "        if not name:\n",
         ("tests/test_setting_names.py::test_a_name_in_dotenv_that_would_do_nothing_is_refused",),
     ),
