@@ -231,7 +231,7 @@ def _looks_ours(name: str) -> bool:
 
 
 def _nearest(
-    name: str, known: Collection[str] = SETTING_NAMES | OPTION_VARIABLES, *, cutoff: float = 0.6
+    name: str, known: Collection[str] = SETTING_NAMES | OPTION_VARIABLES, *, cutoff: float = 0.75
 ) -> str | None:
     return next(iter(get_close_matches(name.upper(), sorted(known), n=1, cutoff=cutoff)), None)
 
@@ -241,9 +241,9 @@ def _meant(name: str, preferred: Collection[str]) -> str:
     if nearest is None:
         return "remove it"
     if nearest in preferred:
-        return f"{nearest} is meant, or remove it"
+        return f"write {nearest} if that is meant, or remove it"
     flag = "--" + nearest.removeprefix("SYNC_").lower().replace("_", "-")
-    return f"give {flag} to the command, or {nearest} in the environment"
+    return f"give {flag} to the command, or {nearest} in the environment, if that is meant, or remove it"
 
 
 def _shown(name: str) -> str:
