@@ -179,6 +179,17 @@ _common: Final = _stacked(
 )
 
 
+def _nothing() -> None: ...
+
+
+OPTION_VARIABLES: Final = frozenset(
+    option.envvar
+    for option in monday_to_pg_options(pg_to_monday_options(_common(_nothing))).__click_params__  # type: ignore[attr-defined]
+    if isinstance(option.envvar, str)
+)
+"""`SYNC_<OPTION>` of every option of either command: what cron sets for one of them, the other leaves alone."""
+
+
 def common_options(command: Callable[[Options], None]) -> Command:
     """Give a command the options that both have; it is called with one `Options`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ from postgres.transaction import Params, Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.rows import Layout
+
+logger = logging.getLogger(__name__)
 
 PUSH = "pg_to_monday"
 PULL = "monday_to_pg"
@@ -148,6 +151,8 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
                 stack.enter_context(
                     configure(settings.secrets(), report.run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
                 )
+                for sentence in settings.warnings:
+                    logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
                     yield from _working(options, settings, report, progress)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import stat
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from cli.options import OPTION_VARIABLES
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 
@@ -48,17 +52,26 @@ _PG_UNHEARD: Final = {
     "PGSSLNEGOTIATION": "add sslnegotiation=… to DATABASE_URL",
     "PGSSLMINPROTOCOLVERSION": "add ssl_min_protocol_version=… to DATABASE_URL",
     "PGGSSENCMODE": "add gssencmode=… to DATABASE_URL",
+    "PGREQUIREAUTH": "add require_auth=… to DATABASE_URL",
     **dict.fromkeys(
         (
-            "PGSSLMAXPROTOCOLVERSION", "PGSSLCERTMODE", "PGSSLCRLDIR", "PGSSLSNI", "PGREQUIRESSL", "PGREQUIREAUTH",
-            "PGREQUIREPEER", "PGLOADBALANCEHOSTS", "PGKRBSRVNAME", "PGGSSDELEGATION", "PGMINPROTOCOLVERSION",
-            "PGMAXPROTOCOLVERSION",
+            "PGSSLMAXPROTOCOLVERSION", "PGSSLCERTMODE", "PGSSLCRLDIR", "PGSSLSNI", "PGREQUIRESSL", "PGREQUIREPEER",
+            "PGLOADBALANCEHOSTS", "PGKRBSRVNAME", "PGGSSDELEGATION", "PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION",
         ),
         "there is no such setting here",
     ),
 }  # fmt: skip
 """Variables by which other programs of PostgreSQL are led elsewhere, or log in otherwise: no run is led by them."""
 _PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
+SETTING_NAMES: Final = frozenset(
+    (
+        "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
+        "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", *_PG_KEYWORDS, *_PG_UNHEARD,
+    )
+)  # fmt: skip
+"""Every name that is looked at, here or in the environment."""
+_NEARLY: Final = 0.88
+"""As like as two words that differ by two letters exchanged, or one left out."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -86,6 +99,8 @@ class Settings:
     log_dir: Path
     state_dir: Path
     pg_bin: Path | None = None
+    warnings: tuple[str, ...] = ()
+    """What is no reason to stop, and said by each run."""
 
     def secrets(self) -> tuple[str, ...]:
         """Every string that must not appear in any output."""
@@ -112,7 +127,9 @@ def load_settings(
     """
     root = root or PROGRAM_DIR
     environ = os.environ if env is None else env  # noqa: TID251  the one place that reads the environment
-    sheet = _Sheet({**_read_dotenv(root / ".env"), **environ})
+    dotenv, exposed = _read_dotenv(root / ".env")
+    sheet = _Sheet({**{name: value for name, value in dotenv.items() if value is not None}, **environ})
+    _refuse_unknown(sheet, dotenv, environ)
     settings = Settings(
         monday_api_key=_api_key(sheet) if need_monday else None,
         monday_api_url=_api_url(sheet) if need_monday else DEFAULT_API_URL,
@@ -124,6 +141,7 @@ def load_settings(
         log_dir=_folder(sheet, "SYNC_LOG_DIR", "logs", root),
         state_dir=_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
+        warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
         sheet.refuse("MONDAY_BOARD_ID_DATA", "names the same board as MONDAY_BOARD_ID_USERS", "give each its own id")
@@ -154,12 +172,15 @@ def _unwrapped(value: str) -> str:
     return value
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
-    """The settings in `.env`, nothing expanded (a `$` in a password stays one); empty without the file."""
+def _read_dotenv(path: Path) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    """The settings in `.env`, nothing expanded (a `$` in a password stays one), None for a name without a value; empty
+    without the file. And what there is to say about who else can get at the file."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            exposed = _exposed(path, os.fstat(file.fileno()))
+            text = file.read()
     except FileNotFoundError:
-        return {}
+        return {}, ()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): give this user the right to read it") from error
     except UnicodeDecodeError:
@@ -167,10 +188,67 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path} is not UTF-8 text: save it again as UTF-8") from None
     from io import StringIO
 
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    found = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in found.items() if value is not None}
+    lines = list(parse_stream(StringIO(text)))
+    wrong = [str(line.original.line) for line in lines if line.error]
+    if wrong:
+        which = f"Line {wrong[0]} of {path} is" if len(wrong) == 1 else f"Lines {', '.join(wrong)} of {path} are"
+        raise ConfigError(f"{which} not read as a setting: write NAME=value, or # before a comment")
+    return {line.key: line.value for line in lines if line.key is not None}, exposed
+
+
+def _exposed(path: Path, status: os.stat_result) -> tuple[str, ...]:
+    """A sentence where others can read the token and the password, or lead the program elsewhere."""
+    if sys.platform == "win32":
+        return ()
+    own = status.st_uid == os.geteuid()
+    if not own and status.st_uid != 0:
+        return (f"{path} belongs to another user, who can read and change it: make it your own, with mode 600",)
+    # An administrator's file reaches the program's account by its group: there is no other way.
+    others = status.st_mode & (0o066 if own else 0o026)
+    if not others:
+        return ()
+    verbs = " and ".join(word for word, bits in (("read", 0o044), ("changed", 0o022)) if others & bits)
+    mode = stat.S_IMODE(status.st_mode)
+    return (f"{path} can be {verbs} by others (mode {mode:o}): chmod {'600' if own else '640'} {path}",)
+
+
+def _refuse_unknown(sheet: _Sheet, dotenv: Mapping[str, str | None], environ: Mapping[str, str]) -> None:
+    """Refuse each name that looks like ours and is none: a mistyped one would leave the default in force, a dry run
+    real. In `.env` also what is an option, and what is nearly a name; in the environment a blank one is not set."""
+    for name in sorted(dotenv.keys() - SETTING_NAMES):
+        if _looks_ours(name) or _nearest(name, cutoff=_NEARLY):
+            sheet.refuse(_shown(name), "in .env is no setting", _meant(name, SETTING_NAMES))
+    for name in sorted(environ.keys() - SETTING_NAMES - OPTION_VARIABLES):
+        if _looks_ours(name) and environ[name].strip():
+            known = SETTING_NAMES | OPTION_VARIABLES
+            sheet.refuse(_shown(name), "in the environment is neither a setting nor an option", _meant(name, known))
+
+
+def _looks_ours(name: str) -> bool:
+    return name.upper().startswith(("SYNC_", "MONDAY_"))
+
+
+def _nearest(
+    name: str, known: Collection[str] = SETTING_NAMES | OPTION_VARIABLES, *, cutoff: float = 0.75
+) -> str | None:
+    return next(iter(get_close_matches(name.upper(), sorted(known), n=1, cutoff=cutoff)), None)
+
+
+def _meant(name: str, preferred: Collection[str]) -> str:
+    nearest = _nearest(name)
+    if nearest is None:
+        return "remove it"
+    if nearest in preferred:
+        return f"write {nearest} if that is meant, or remove it"
+    flag = "--" + nearest.removeprefix("SYNC_").lower().replace("_", "-")
+    return f"give {flag} to the command, or {nearest} in the environment, if that is meant, or remove it"
+
+
+def _shown(name: str) -> str:
+    """A name from a file, which may be anything: a secret that stands in the place of a name is not shown."""
+    return name if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,40}", name) else f"{name[:5]}… (unreadable)"
 
 
 def _listing(problems: list[str], dotenv: Path) -> str:

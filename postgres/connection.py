@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 import psycopg2
@@ -16,13 +17,23 @@ from tenacity.wait import wait_random_exponential
 
 from postgres import readable
 from postgres.faults import refused_connection, server_name, unreachable
-from postgres.url import Keywords
+from postgres.url import SYSTEM, Keywords
 from reconcile.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
 OLDEST_SERVER = 130000
 """PostgreSQL 13: the first with pg_current_xact_id() and a built-in gen_random_uuid()."""
+OLDEST_LIBPQ = 160000
+"""The first that can be told which ways to log in are good enough."""
+
+_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+)  # fmt: skip
+"""Where systems keep the certificates of the authorities they trust, for a Python that was built elsewhere."""
+_OWN_ROOTS = Path("~/.postgresql/root.crt")
+"""What libpq itself looks at where it is told to verify and not by what."""
 
 CONNECT_TRIES = 10
 CONNECT_BUDGET_S = 45
@@ -47,12 +58,38 @@ def connect(keywords: Keywords, *, sleep: Sleep) -> extensions.connection:
         sleep=sleep,
         reraise=True,
     )
+    keywords = _with_roots(keywords)
     try:
         connection = attempts(_open, keywords)
     except psycopg2.OperationalError as error:
         raise refused_connection(error, keywords) or unreachable(error, keywords) from None
     _prepare(connection)
     return connection
+
+
+def _with_roots(keywords: Keywords) -> Keywords:
+    """The keywords with a file in the place of `sslrootcert=system`, which the driver's own OpenSSL seeks where it was
+    built. Raises ConfigError where the driver is too old to refuse a way to log in."""
+    if "require_auth" in keywords and extensions.libpq_version() < OLDEST_LIBPQ:
+        raise ConfigError(
+            f"This psycopg2 has libpq {extensions.libpq_version() // 10000}, which gives the password to any server "
+            f"that asks: install requirements.txt, or build it with libpq {OLDEST_LIBPQ // 10000} or newer."
+        )
+    roots = keywords.get("sslrootcert")
+    silent = not roots and keywords["sslmode"] == "verify-full" and not _OWN_ROOTS.expanduser().exists()
+    return keywords | {"sslrootcert": system_roots()} if silent or roots == SYSTEM else keywords
+
+
+def system_roots() -> str:
+    """The file of certificates that programs of this machine trust; where there is none, the one that comes with
+    `requests`, by which monday.com is verified as well."""
+    import ssl
+
+    import certifi
+
+    usual = ssl.get_default_verify_paths().cafile
+    found = (path for path in (usual, *_ROOTS) if path and Path(path).is_file())
+    return next(found, certifi.where())
 
 
 def _open(keywords: Keywords) -> extensions.connection:

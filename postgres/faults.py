@@ -47,7 +47,31 @@ _FULL = {
     "53200": "The database server is out of memory",
 }
 
+_WAYS_ON = (
+    "add sslrootcert=/path/ca.pem to DATABASE_URL, with the certificate of the authority that signed it, as whoever "
+    "runs the server has it; or sslmode=require, which goes on without knowing who answers"
+)
+_UNKNOWN = (
+    f"shows a certificate that nobody vouches for whom this machine trusts, as anyone in between could: {_WAYS_ON}"
+)
+_MISNAMED = (
+    "shows a certificate for another name, as anyone in between could: use the name that it was made for as host, or "
+    f"{_WAYS_ON}"
+)
+_UNVERIFIED = (
+    "cannot be verified, as there is no file to do it by, or no host name: check sslrootcert and the host of "
+    "DATABASE_URL"
+)
+_TRUSTING = (
+    "asks for the log-in in a way by which it would see the password, or need not know it, and was told nothing: have "
+    "whoever runs it set the password anew with password_encryption = scram-sha-256; or, where it is to be trusted so "
+    "far, add require_auth=password (or md5, none) to DATABASE_URL"
+)
 _REFUSED_CONNECTION = (
+    (r"certificate verify failed", _UNKNOWN),
+    (r"does not match host name", _MISNAMED),
+    (r"root certificate file|certificate store|host name must be specified for a verified", _UNVERIFIED),
+    (r"authentication method requirement", _TRUSTING),
     (
         r"authentication failed|no password supplied|no such user|role .+ does not exist|pg_hba\.conf|not permitted to",
         "refuses this user or password: check the user and password of DATABASE_URL",
@@ -59,6 +83,10 @@ _REFUSED_CONNECTION = (
     (
         r"not support SSL|SSL was required|SSL off|certificate|channel binding|SSL error",
         "did not agree on TLS: check sslmode, sslrootcert and channel_binding of DATABASE_URL",
+    ),
+    (
+        r"invalid .*value",
+        "is given a parameter that libpq does not take: check what stands behind the ? of DATABASE_URL",
     ),
     (
         r"unsupported startup parameter",

@@ -21,11 +21,15 @@ ALLOWED = frozenset((
     "host", "hostaddr", "port", "user", "password", "dbname", "passfile", "application_name", "target_session_attrs",
     "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
     "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation", "ssl_min_protocol_version",
-    "channel_binding", "gssencmode",
+    "channel_binding", "gssencmode", "require_auth",
 ))
 # fmt: on
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 ENCRYPTED = frozenset(("require", "verify-ca", "verify-full"))
+SYSTEM: Final = "system"
+"""As `sslrootcert`: the certificates of the authorities that this machine trusts."""
+SCRAM: Final = "scram-sha-256"
+"""The only way to log in by which a server never sees the password, and has to know it itself."""
 
 DEFAULTS = {
     "application_name": "monday_sync",
@@ -71,23 +75,47 @@ def parse_database_url(url: str) -> Keywords:
 
 
 def connection_keywords(keywords: Mapping[str, str]) -> Keywords:
-    """Complete given keywords: time-outs, keepalives, and TLS wherever the server is not this machine.
+    """Complete given keywords: time-outs, keepalives, and wherever the server is not this machine, a verified
+    certificate and a log-in that does not tell the password.
 
     Raises ConfigError for a keyword that is not allowed, and for a remote host without TLS.
     """
+    given = {name: value for name, value in keywords.items() if value}
     for name, value in keywords.items():
         _check_name(name, value)
-    local = is_local(keywords)
-    strictest = "verify-full" if keywords.get("sslrootcert") else "require"
-    sslmode = keywords.get("sslmode") or ("prefer" if local else strictest)
+    local = is_local(given)
+    roots = given.get("sslrootcert")
+    sslmode = given.get("sslmode") or ("prefer" if local and roots != SYSTEM else "verify-full")
     if sslmode not in SSLMODES:
         raise ConfigError(f"The database setting sslmode must be one of {', '.join(SSLMODES)}.")
     if not local and sslmode not in ENCRYPTED:
         raise ConfigError(
-            f"The database setting sslmode={sslmode} would send personal data to {keywords.get('host')} unencrypted: "
+            f"The database setting sslmode={sslmode} would send personal data to {given.get('host')} unencrypted: "
             "use sslmode=require or verify-full."
         )
-    return DEFAULTS | dict(keywords) | {"sslmode": sslmode}
+    if roots == SYSTEM and sslmode != "verify-full":
+        raise ConfigError(
+            f"The database setting sslrootcert=system does not go with sslmode={sslmode}, as anyone may have a "
+            "certificate of a public authority for a name of his own: use sslmode=verify-full."
+        )
+    return DEFAULTS | ({} if local else _SAFEGUARDS) | given | {"sslmode": sslmode}
+
+
+_SAFEGUARDS: Final = {"require_auth": SCRAM, "gssencmode": "disable"}
+"""For a server elsewhere. Encryption by Kerberos would take the place of TLS, and of its certificate."""
+
+
+def is_verified(keywords: Mapping[str, str]) -> bool:
+    """Whether nobody in between can pass for the server: by its certificate, or because the log-in is bound to the TLS
+    connection. A file of authorities is heard by libpq with sslmode=require as well."""
+    if keywords.get("sslmode") in ("verify-ca", "verify-full") or keywords.get("sslrootcert"):
+        return True
+    return keywords.get("channel_binding") == "require"
+
+
+def logs_in_unseen(keywords: Mapping[str, str]) -> bool:
+    """Whether no server is told the password, whatever it asks for."""
+    return keywords.get("require_auth") == SCRAM or keywords.get("channel_binding") == "require"
 
 
 def is_local(keywords: Mapping[str, str]) -> bool:

@@ -266,6 +266,20 @@ SAFEGUARDS = (
         ("tests/test_libpq_environment.py::test_no_connection_hears_the_environment",),
     ),
     Safeguard(
+        "no server elsewhere is told the password because it asks",
+        "postgres/url.py",
+        '_SAFEGUARDS: Final = {"require_auth": SCRAM, ',
+        "_SAFEGUARDS: Final = {",
+        ("tests/test_database_tls.py::test_no_server_without_a_name_gets_the_password",),
+    ),
+    Safeguard(
+        "an option in .env is refused",
+        "cli/settings.py",
+        "        if _looks_ours(name) or _nearest(name, cutoff=_NEARLY):\n",
+        "        if not name:\n",
+        ("tests/test_setting_names.py::test_a_name_in_dotenv_that_would_do_nothing_is_refused",),
+    ),
+    Safeguard(
         "values that rows exchange are let go of first",
         "postgres/writing.py",
         "                self._let_go(each)\n",

@@ -24,6 +24,7 @@ from postgres.readable import unreadable_in
 from postgres.rules import read_rules
 from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
 from postgres.transaction import Transaction
+from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
 from reconcile.place import judge
 
@@ -72,11 +73,26 @@ def _examine_connection(tx: Transaction, server: str) -> Iterator[Finding]:
     yield from compare_clocks("clock", "the database's", now)
     number = info.server_version
     yield ok("server", f"PostgreSQL {number // 10000}.{number % 100} ({OLDEST_SERVER // 10000} or later is needed)")
-    encrypted = f"{info.ssl_attribute('protocol')}" if info.ssl_in_use else "none, the server is on this machine"
-    yield ok("TLS", encrypted)
+    yield _examine_encryption(info.ssl_attribute("protocol") if info.ssl_in_use else None, info.dsn_parameters)
     # A pooler invents the process id that it tells at connect; the server's own answer differs from it.
     direct = backend_pid == info.backend_pid
     yield ok("pooler", "none, a direct connection" if direct else "yes; transaction mode is all that is needed")
+
+
+def _examine_encryption(protocol: str | None, keywords: Mapping[str, str]) -> Finding:
+    """What TLS and the log-in do not protect from; `keywords` are those of the connection."""
+    if is_local(keywords):
+        return ok("TLS", protocol or "none, the server is on this machine")
+    known = "" if logs_in_unseen(keywords) else ", and is given the password if it asks (require_auth)"
+    if not is_verified(keywords):
+        return warning(
+            "TLS",
+            f"{protocol}, but nobody has looked who answers: whoever stands in between can read and change all that "
+            f"passes{known}",
+            "use sslmode=verify-full, with sslrootcert=/path/ca.pem where no public authority signed the certificate, "
+            "or add channel_binding=require, in DATABASE_URL",
+        )
+    return ok("TLS", f"{protocol}; the server has proved who it is{known}")
 
 
 def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
@@ -115,6 +131,44 @@ def _lacking_on_state(tx: Transaction) -> list[str]:
         " AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1"
     )
     return [f"reading and writing monday_sync.{name}" for (name,) in tables]
+
+
+def _examine_server_log(tx: Transaction) -> Iterator[Finding]:
+    """Whether the server writes values into its log, beside statements that fail and for every one."""
+    found = tx.one(
+        "SELECT current_user, current_setting('log_min_messages'), current_setting('log_min_error_statement'),"
+        " current_setting('log_error_verbosity'), current_setting('log_statement'),"
+        " current_setting('log_min_duration_statement'), current_setting('log_min_duration_sample'),"
+        " current_setting('log_transaction_sample_rate')"
+    )
+    assert found is not None
+    role, messages, statements, verbosity, every, slow, sampled, share = found
+    silent = messages in ("log", "fatal", "panic")  # what fails is not logged at all
+    told = {
+        "log_min_error_statement": (statements, "panic", not silent),
+        "log_error_verbosity": (verbosity, "terse", not silent),
+    }
+    wrong = {name: (now, right) for name, (now, right, counts) in told.items() if counts and now != right}
+    if wrong:
+        yield _logged("a statement that fails is logged by the server with names and addresses in it", role, wrong)
+    told = {
+        "log_statement": (every, "none", every in ("mod", "all")),
+        "log_min_duration_statement": (slow, "-1", slow != "-1"),
+        "log_min_duration_sample": (sampled, "-1", sampled != "-1"),
+        "log_transaction_sample_rate": (share, "0", float(share) > 0),
+    }
+    whole = {name: (now, right) for name, (now, right, counts) in told.items() if counts}
+    if whole:
+        yield _logged("statements that work are logged by the server with names and addresses in them", role, whole)
+    if not wrong and not whole:
+        yield ok("server's log", "no statement, and no row that was refused, is written into it")
+
+
+def _logged(what: str, role: str, settings: Mapping[str, tuple[str, str]]) -> Finding:
+    shown = ", ".join(f"{name} = {now}" for name, (now, _right) in settings.items())
+    name = role.replace('"', '""')
+    fix = " ".join(f'ALTER ROLE "{name}" SET {setting} = {right!r};' for setting, (_now, right) in settings.items())
+    return warning("server's log", f"{what} ({shown})", f"as a superuser: {fix}")
 
 
 def _examine_tables(tx: Transaction) -> Iterator[Finding]:
@@ -300,4 +354,5 @@ _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
     "values": _examine_values,
     "rules": _examine_rules,
     "sync state": _examine_state,
+    "server's log": _examine_server_log,
 }

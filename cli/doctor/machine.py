@@ -51,6 +51,9 @@ def _without(*, monday: bool = False, database: bool = False) -> Settings | None
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Where the settings lead, without a secret."""
     yield ok("settings", f"monday.com at {settings.monday_api_url}, version {settings.monday_api_version}", detail=True)
+    for sentence in settings.warnings:
+        says, _, fix = sentence.rpartition(": ")
+        yield warning("settings", says, fix)
     target = settings.database
     if isinstance(target, DatabaseTarget):
         place = target.keywords.get("host", "the local socket")
