@@ -6,10 +6,12 @@ warning and never the run.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 from collections.abc import Iterable
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, TextIO
 
+from cli.folders import make_private
 from cli.redact import Redactor
 
 LOG_FILE: Final = "monday_sync.log"
@@ -133,7 +136,7 @@ def configure(secret_texts: Iterable[str], run_id: str, *, log_dir: Path, verbos
     handlers: list[logging.Handler] = [_Screen(screen_level)]
     trouble: OSError | None = None
     try:
-        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(log_dir)
         handlers += _file_handlers(log_dir, run_id, min(screen_level, logging.INFO))
     except OSError as error:
         trouble = error
@@ -230,9 +233,29 @@ class _RotatingLog(RotatingFileHandler, _Private):
 
 
 def _open_private(path: str) -> IO[str]:
-    """Append to a file of mode 0600, never through a symbolic link; a sign that is no UTF-8 is written escaped."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace")
+    """Append to a file of mode 0600, never through a symbolic link; a sign that is no UTF-8 is written escaped.
+
+    Raises OSError for what is no file, or a file of somebody who has no other part in the folder.
+    """
+    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o600)
+    try:
+        _make_ours(descriptor, Path(path).parent)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def _make_ours(descriptor: int, folder: Path) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    if sys.platform != "win32":
+        if status.st_uid not in (os.geteuid(), folder.stat().st_uid):
+            raise PermissionError(errno.EPERM, "it belongs to another user")
+        if status.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
 
 
 class _TextFormatter(logging.Formatter):

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from cli.folders import why_shared
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 
@@ -120,9 +121,9 @@ def load_settings(
         board_id_users=_board_id(sheet, "MONDAY_BOARD_ID_USERS", DEFAULT_BOARD_ID_USERS),
         board_id_data=_board_id(sheet, "MONDAY_BOARD_ID_DATA", DEFAULT_BOARD_ID_DATA),
         database=_database(sheet) if need_database else None,
-        cache_dir=_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
-        log_dir=_folder(sheet, "SYNC_LOG_DIR", "logs", root),
-        state_dir=_folder(sheet, "SYNC_STATE_DIR", ".state", root),
+        cache_dir=_own_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
+        log_dir=_own_folder(sheet, "SYNC_LOG_DIR", "logs", root),
+        state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -252,6 +253,14 @@ def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
     except RuntimeError:
         sheet.refuse(name, "starts with a home folder that does not exist", "give the whole path")
         return root / default
+
+
+def _own_folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
+    """A folder of private files: one that the setting names must not be shared with others."""
+    path = _folder(sheet, name, default, root)
+    if sheet.text(name) and (why := why_shared(path)):
+        sheet.refuse(name, f"names {path}, which {why}", f"name a folder of its own, such as {path / 'monday-pg-sync'}")
+    return path
 
 
 def _database(sheet: _Sheet) -> Literal["embedded"] | DatabaseTarget | None:
