@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-_COMMON: Final = tuple(
-    "/ /bin /boot /dev /dev/shm /etc /home /lib /media /mnt /opt /root /run /sbin /srv /tmp /usr /usr/local /usr/share "
-    "/var /var/cache /var/lib /var/lock /var/log /var/run /var/spool /var/tmp /Users /Library /Applications".split()
-)
+_COMMON: Final = """
+/ /bin /boot /dev /dev/shm /etc /home /lib /media /mnt /opt /root /run /sbin /srv /tmp /usr /usr/local /usr/share /var
+/var/cache /var/lib /var/lock /var/log /var/run /var/spool /var/tmp /Users /Library /Applications ~
+"""
 
 
 def make_private(folder: Path) -> None:
@@ -30,7 +30,7 @@ def why_shared(folder: Path) -> str:
         around = path.parent.stat()
     except OSError:
         return ""
-    if any(path == Path(common) or _same(status, common) for common in (*_COMMON, tempfile.gettempdir(), "~")):
+    if any(path == Path(common) or _same(status, common) for common in (*_COMMON.split(), tempfile.gettempdir())):
         return "is a folder that other programs use too"
     if status.st_mode & stat.S_IWOTH:
         return "can be written to by anybody"

@@ -24,6 +24,7 @@ from typing import IO, Any, Final, Self, TextIO
 
 from cli.folders import make_private
 from cli.redact import Redactor
+from cli.signs import one_line, printable
 
 LOG_FILE: Final = "monday_sync.log"
 LOG_BYTES: Final = 5 * 1024 * 1024
@@ -35,9 +36,6 @@ _HTTP_LOGGERS: Final = ("urllib3", "requests", "charset_normalizer")  # at DEBUG
 _RUN_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{6}")
 _FACT: Final = re.compile(r"(?:^|\s)(\w+)=")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
-_UNPRINTABLE: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _ON_SCREEN: Final = "on_screen"
 
 logger = logging.getLogger(__name__)
@@ -56,11 +54,6 @@ def event(name: str, /, *, level: int = logging.INFO, **facts: Any) -> None:
 def log_shown(message: str, level: int = logging.ERROR) -> None:
     """Put into the log files what the person has been told in another way."""
     logger.log(level, "%s", message, extra={_ON_SCREEN: True})
-
-
-def printable(text: str) -> str:
-    """The text with control, bidirectional and lone surrogate signs as `\\u…`; tabs and line breaks stay."""
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Logs:
@@ -259,16 +252,17 @@ def _make_ours(descriptor: int, folder: Path) -> None:
 
 
 class _TextFormatter(logging.Formatter):
-    """One line a record in UTC, an exception's traceback below it; nothing in it can move the cursor."""
+    """One line a record in UTC, an exception's traceback below it, moved in; nothing in it can move the cursor, or look
+    like another record."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's name
         return _at(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        return super().formatMessage(record).replace("\n", "\\n")
+        return one_line(super().formatMessage(record).replace("\n", "\\n"))
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(super().format(record)).replace("\n", "\n  ")
 
 
 class _JsonFormatter(logging.Formatter):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cli.signs import one_line
 from models import TABLES
 from reconcile.errors import Exit
 
@@ -180,7 +181,7 @@ def as_text(report: Report, verbosity: int = 0) -> str:
         _needs_a_person(report, verbosity),
         _foot(report),
     ]
-    return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
+    return "\n\n".join("\n".join(map(one_line, lines)) for block in blocks if (lines := list(block)))
 
 
 def _head(report: Report) -> Iterator[str]:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 import timing
-from cli.logs import configure, event, printable
+from cli.logs import configure, event
 from cli.memory import keep_small
 from cli.options import Options
 from cli.progress import Progress
 from cli.report import ItemsReport, Report, as_text
+from cli.say import say, say_json
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
@@ -230,8 +229,8 @@ SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary 
 
 def _show(report: Report, options: Options, timings: timing.Timings) -> None:
     if options.json:
-        click.echo(json.dumps(report.as_json(), default=str))
+        say_json(report.as_json())
     elif options.verbosity >= 0 and report.boards:
-        click.echo(printable(as_text(report, options.verbosity)))
+        say(*as_text(report, options.verbosity).split("\n"))
         if options.verbosity > 0:
-            click.echo("\n" + timings.table())
+            say("", *timings.table().split("\n"))

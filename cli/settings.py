@@ -17,6 +17,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from cli.folders import why_shared
+from cli.signs import one_line
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 
@@ -60,6 +61,12 @@ _PG_UNHEARD: Final = {
 }  # fmt: skip
 """Variables by which other programs of PostgreSQL are led elsewhere, or log in otherwise: no run is led by them."""
 _PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
+
+
+class SettingsRefused(ConfigError):
+    """All that is wrong with the settings."""
+
+    listed = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -129,7 +136,7 @@ def load_settings(
     if settings.board_id_users == settings.board_id_data != 0:
         sheet.refuse("MONDAY_BOARD_ID_DATA", "names the same board as MONDAY_BOARD_ID_USERS", "give each its own id")
     if sheet.problems:
-        raise ConfigError(_listing(sheet.problems, root / ".env"))
+        raise SettingsRefused(_listing(sheet.problems, root / ".env"))
     return settings
 
 
@@ -176,7 +183,9 @@ def _read_dotenv(path: Path) -> dict[str, str]:
 
 def _listing(problems: list[str], dotenv: Path) -> str:
     head = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
-    return f"{head} attention, in the environment or in {dotenv}:\n" + "\n".join(f"  - {line}" for line in problems)
+    return f"{head} attention, in the environment or in {dotenv}:\n" + "\n".join(
+        f"  - {one_line(line)}" for line in problems
+    )
 
 
 def _api_key(sheet: _Sheet) -> str:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
 import msgspec
 
 import timing
 from cli.report import BoardReport, ReadMode, counted
 from cli.run import Run
+from cli.say import say
 from cli.settings import load_settings
 from data_cache import FORMAT, CachedBoard, CacheWriter, Header, list_caches, newest_cache, open_cache
 from monday.boards import BoardSchema, SchemaMoved
@@ -318,11 +318,11 @@ def print_caches(folder: Path | None = None) -> Exit:
     folder = folder or load_settings(need_monday=False, need_database=False).cache_dir
     caches = list_caches(folder)
     if not caches:
-        click.echo(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
+        say(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
     for entry in caches:
         age = _age(datetime.now(UTC) - entry.fetched_at)
         whole = entry.problem or ("complete" if entry.complete else "partial")
-        click.echo(f"{entry.board:<8}{entry.items or 0:>8,} items  {whole:<9}{age:>10} old  {entry.path}")
+        say(f"{entry.board:<8}{entry.items or 0:>8,} items  {whole:<9}{age:>10} old  {entry.path}")
     return Exit.DONE
 
 
