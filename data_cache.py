@@ -23,6 +23,7 @@ from typing import Final, Literal, Self
 
 import msgspec
 
+from cli.folders import make_private
 from reconcile.errors import ConfigError
 from reconcile.wire import RawItem, raw_item
 
@@ -111,7 +112,7 @@ class CacheWriter:
         self._hash = hashlib.sha256()
         self._items = 0
         try:
-            _make_private(folder)
+            make_private(folder)
             _forget_unfinished(folder)
             self._file = _create_private(self._part)
             self._write(msgspec.json.encode(header) + b"\n")
@@ -313,12 +314,6 @@ def _is_abandoned(part: Path) -> bool:
             os.close(handle)
         return True
     return False
-
-
-def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if sys.platform != "win32" and stat.S_IMODE(folder.stat().st_mode) != 0o700:
-        folder.chmod(0o700)
 
 
 def _create_private(path: Path) -> BufferedWriter:

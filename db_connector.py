@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
-import click
 import psycopg2
 from psycopg2 import extensions
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
@@ -232,15 +231,16 @@ def _privileges(tx: Transaction, shapes: Mapping[str, TableShape]) -> str:
 
 def main() -> int:
     """Test the configured connection; the exit code."""
+    from cli.say import say, say_error
     from cli.settings import PROGRAM_DIR, load_settings  # the settings import this module's URL parser
 
     try:
         target = load_settings(need_monday=False).database
         keywords = None if target is None or target == "embedded" else target.keywords
         with open_database(keywords, home=PROGRAM_DIR / ".postgres") as database:
-            click.echo("\n".join([f"connected   {database.server}", *describe(database)]))
+            say(f"connected   {database.server}", *describe(database))
     except SyncError as error:
-        click.echo(str(error), err=True)
+        say_error(error)
         return int(error.exit_code)
     return 0
 

@@ -258,8 +258,7 @@ class MondayClient:
 
 def main() -> int:
     """Try the connection alone: account, version, both boards and the budget. Returns the exit code."""
-    import click
-
+    from cli.say import say, say_error
     from cli.settings import load_settings
 
     try:
@@ -272,9 +271,9 @@ def main() -> int:
             version=settings.monday_api_version,
         ) as client:
             for line in connection_report(client):
-                click.echo(line)
+                say(line)
     except SyncError as error:
-        click.echo(f"error: {error}", err=True)
+        say_error(error)
         return error.exit_code
     return 0
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from cli.say import say, say_error
 from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
 from db_connector import Database
 from postgres.embedded import LocalPostgres
@@ -119,19 +120,17 @@ class _Linked(NamedTuple):
 
 def main() -> int:
     """Run the tour, or with `--stop` only stop the demo's database. Returns the exit code."""
-    import click
-
     if sys.argv[1:] == ["--stop"]:
         _local_postgres().stop()
-        click.echo("The demo's database is stopped.")
+        say("The demo's database is stopped.")
         return 0
     if sys.argv[1:]:
-        click.echo("usage: python -m cli.demo [--stop]", err=True)
+        say("usage: python -m cli.demo [--stop]", error=True)
         return Exit.USAGE
     try:
         _tour()
     except SyncError as error:
-        click.echo(f"error: {error}", err=True)
+        say_error(error)
         return error.exit_code
     return 0
 
@@ -287,11 +286,7 @@ def _step(number: int, title: str) -> None:
 
 
 def _say(*lines: str) -> None:
-    import click
-
-    from cli.logs import printable
-
-    click.echo("\n" + "\n".join(printable(line) for line in lines))
+    say("", *lines)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import click
-
 from cli.report import ItemsReport, Report
+from cli.say import say_json
 from reconcile.errors import Exit
 
 
@@ -15,4 +13,4 @@ def print_unmade(direction: str, reason: str = "", *, code: Exit = Exit.USAGE, *
     """The object of `--json` with everything zero: there was no run. `more` are keys beside those of every run."""
     report = Report("", direction, dry_run=False, items=ItemsReport() if direction == "pg_to_monday" else None)
     report.fail(code, reason)
-    click.echo(json.dumps(report.as_json() | more, default=str))
+    say_json(report.as_json() | more)

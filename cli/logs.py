@@ -6,10 +6,12 @@ warning and never the run.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 from collections.abc import Iterable
@@ -20,7 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, TextIO
 
+from cli.folders import make_private
 from cli.redact import Redactor
+from cli.signs import one_line, printable
 
 LOG_FILE: Final = "monday_sync.log"
 LOG_BYTES: Final = 5 * 1024 * 1024
@@ -32,9 +36,6 @@ _HTTP_LOGGERS: Final = ("urllib3", "requests", "charset_normalizer")  # at DEBUG
 _RUN_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{6}")
 _FACT: Final = re.compile(r"(?:^|\s)(\w+)=")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
-_UNPRINTABLE: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _ON_SCREEN: Final = "on_screen"
 
 logger = logging.getLogger(__name__)
@@ -53,11 +54,6 @@ def event(name: str, /, *, level: int = logging.INFO, **facts: Any) -> None:
 def log_shown(message: str, level: int = logging.ERROR) -> None:
     """Put into the log files what the person has been told in another way."""
     logger.log(level, "%s", message, extra={_ON_SCREEN: True})
-
-
-def printable(text: str) -> str:
-    """The text with control, bidirectional and lone surrogate signs as `\\u…`; tabs and line breaks stay."""
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Logs:
@@ -133,7 +129,7 @@ def configure(secret_texts: Iterable[str], run_id: str, *, log_dir: Path, verbos
     handlers: list[logging.Handler] = [_Screen(screen_level)]
     trouble: OSError | None = None
     try:
-        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(log_dir)
         handlers += _file_handlers(log_dir, run_id, min(screen_level, logging.INFO))
     except OSError as error:
         trouble = error
@@ -230,22 +226,43 @@ class _RotatingLog(RotatingFileHandler, _Private):
 
 
 def _open_private(path: str) -> IO[str]:
-    """Append to a file of mode 0600, never through a symbolic link; a sign that is no UTF-8 is written escaped."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace")
+    """Append to a file of mode 0600, never through a symbolic link; a sign that is no UTF-8 is written escaped.
+
+    Raises OSError for what is no file, or a file of somebody who has no other part in the folder.
+    """
+    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o600)
+    try:
+        _make_ours(descriptor, Path(path).parent)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def _make_ours(descriptor: int, folder: Path) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    if sys.platform != "win32":
+        if status.st_uid not in (os.geteuid(), folder.stat().st_uid):
+            raise PermissionError(errno.EPERM, "it belongs to another user")
+        if status.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
 
 
 class _TextFormatter(logging.Formatter):
-    """One line a record in UTC, an exception's traceback below it; nothing in it can move the cursor."""
+    """One line a record in UTC, an exception's traceback below it, moved in; nothing in it can move the cursor, or look
+    like another record."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  logging's name
         return _at(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        return super().formatMessage(record).replace("\n", "\\n")
+        return one_line(super().formatMessage(record).replace("\n", "\\n"))
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(super().format(record)).replace("\n", "\n  ")
 
 
 class _JsonFormatter(logging.Formatter):

@@ -108,7 +108,7 @@ def run_command(main: Callable[[StopSignal], Exit]) -> NoReturn:
         try:
             code = main(stop)
         except SyncError as error:
-            _say(f"error: {error}", error=True)
+            _say(f"error: {error}", error=True, lines=error.listed)
             code = error.exit_code
         except KeyboardInterrupt:
             _say("interrupted: what was finished is kept, run it again to go on")
@@ -116,17 +116,16 @@ def run_command(main: Callable[[StopSignal], Exit]) -> NoReturn:
     sys.exit(int(code))
 
 
-def _say(sentence: str, *, error: bool = False) -> None:
+def _say(sentence: str, *, error: bool = False, lines: bool = False) -> None:
     """Tell the person on stderr, in red for an error on a terminal, and the log files."""
     import logging
 
-    import click
-
-    from cli.logs import current_redactor, log_shown, printable
+    from cli.logs import current_redactor, log_shown
+    from cli.say import say
     from cli.settings import color_refused
 
-    sentence = printable(current_redactor().text(sentence))
+    sentence = current_redactor().text(sentence)
     if logging.getLogger().handlers:  # else Python's last resort would print it a second time
         log_shown(sentence, logging.ERROR if error else logging.WARNING)
-    plain = color_refused() or not error
-    click.echo(sentence if plain else click.style(sentence, fg="red"), err=True)
+    told = sentence.split("\n") if lines else [sentence]
+    say(*told, error=True, color="red" if error and not color_refused() else None)

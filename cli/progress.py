@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from cli.signs import one_line
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -112,7 +114,7 @@ class _Plain:
             self.note(f"{board}: {seen.text()}")
 
     def note(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(one_line(text) + "\n")
 
     def close(self) -> None:
         sys.stderr.flush()
@@ -143,7 +145,7 @@ class _Live:
         self._progress.update(self._tasks[board], completed=seen.items, total=seen.total, state=seen.text())
 
     def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(one_line(text), markup=False, highlight=False)
 
     def close(self) -> None:
         self._progress.stop()

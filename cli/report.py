@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from cli.edits import lost_text, place_text, waiting_text
 from cli.page import WIDEST, shortened, table, wrapped
+from cli.signs import one_line
 from models import TABLES
 from reconcile.errors import Exit
 
@@ -201,7 +202,7 @@ def as_text(report: Report, verbosity: int = 0, width: int = WIDEST) -> str:
         _reason(report, width),
         _foot(report, width),
     ]
-    return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
+    return "\n\n".join("\n".join(map(one_line, lines)) for block in blocks if (lines := list(block)))
 
 
 def as_quiet_lines(report: Report, at: datetime) -> Iterator[str]:

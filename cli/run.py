@@ -6,21 +6,20 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 import timing
-from cli.logs import configure, current_redactor, event, printable
+from cli.logs import configure, current_redactor, event
 from cli.memory import keep_small
 from cli.options import Options
 from cli.page import page_width
 from cli.progress import Progress
 from cli.report import ItemsReport, Report, as_quiet_lines, as_text
+from cli.say import say, say_json
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
@@ -252,20 +251,21 @@ SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary 
 
 def _show(report: Report, options: Options, timings: timing.Timings) -> None:
     if options.json:
-        click.echo(json.dumps(report.as_json(), default=str))
+        say_json(report.as_json())
     elif options.verbosity < 0:
-        for line in as_quiet_lines(report, datetime.now().astimezone()):
-            click.echo(printable(line))
+        say(*as_quiet_lines(report, datetime.now().astimezone()))
     elif report.boards:
-        click.echo(_colored(printable(as_text(report, options.verbosity, page_width())), report.exit_code))
+        _say_report(as_text(report, options.verbosity, page_width()).split("\n"), report.exit_code)
         if options.verbosity > 0:
-            click.echo("\n" + timings.table())
+            say("", *timings.table().split("\n"))
 
 
-def _colored(text: str, code: Exit) -> str:
+def _say_report(lines: Sequence[str], code: Exit) -> None:
     """The end of a report in colour, where a person is needed; click takes it out again where there is no terminal."""
     color = {Exit.REFUSED: "red", Exit.PERSON_NEEDED: "yellow"}.get(code)
-    at = text.rfind(f"exit {int(code)} (")
-    if color is None or at < 0 or color_refused():
-        return text
-    return text[:at] + click.style(text[at:], fg=color, bold=True)
+    end = next((at for at, line in enumerate(lines) if f"exit {int(code)} (" in line), len(lines))
+    if color is None or color_refused():
+        end = len(lines)
+    say(*lines[:end])
+    if end < len(lines):
+        say(*lines[end:], color=color)

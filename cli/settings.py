@@ -19,7 +19,9 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from cli.folders import why_shared
 from cli.options import OPTION_VARIABLES
+from cli.signs import one_line
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 
@@ -72,6 +74,12 @@ SETTING_NAMES: Final = frozenset(
 """Every name that is looked at, here or in the environment."""
 _NEARLY: Final = 0.88
 """As like as two words that differ by two letters exchanged, or one left out."""
+
+
+class SettingsRefused(ConfigError):
+    """All that is wrong with the settings."""
+
+    listed = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -137,16 +145,16 @@ def load_settings(
         board_id_users=_board_id(sheet, "MONDAY_BOARD_ID_USERS", DEFAULT_BOARD_ID_USERS),
         board_id_data=_board_id(sheet, "MONDAY_BOARD_ID_DATA", DEFAULT_BOARD_ID_DATA),
         database=_database(sheet) if need_database else None,
-        cache_dir=_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
-        log_dir=_folder(sheet, "SYNC_LOG_DIR", "logs", root),
-        state_dir=_folder(sheet, "SYNC_STATE_DIR", ".state", root),
+        cache_dir=_own_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
+        log_dir=_own_folder(sheet, "SYNC_LOG_DIR", "logs", root),
+        state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
         warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
         sheet.refuse("MONDAY_BOARD_ID_DATA", "names the same board as MONDAY_BOARD_ID_USERS", "give each its own id")
     if sheet.problems:
-        raise ConfigError(_listing(sheet.problems, root / ".env"))
+        raise SettingsRefused(_listing(sheet.problems, root / ".env"))
     return settings
 
 
@@ -253,7 +261,9 @@ def _shown(name: str) -> str:
 
 def _listing(problems: list[str], dotenv: Path) -> str:
     head = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
-    return f"{head} attention, in the environment or in {dotenv}:\n" + "\n".join(f"  - {line}" for line in problems)
+    return f"{head} attention, in the environment or in {dotenv}:\n" + "\n".join(
+        f"  - {one_line(line)}" for line in problems
+    )
 
 
 def _api_key(sheet: _Sheet) -> str:
@@ -330,6 +340,14 @@ def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
     except RuntimeError:
         sheet.refuse(name, "starts with a home folder that does not exist", "give the whole path")
         return root / default
+
+
+def _own_folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:
+    """A folder of private files: one that the setting names must not be shared with others."""
+    path = _folder(sheet, name, default, root)
+    if sheet.text(name) and (why := why_shared(path)):
+        sheet.refuse(name, f"names {path}, which {why}", f"name a folder of its own, such as {path / 'monday-pg-sync'}")
+    return path
 
 
 def _database(sheet: _Sheet) -> Literal["embedded"] | DatabaseTarget | None:

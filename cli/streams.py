@@ -8,9 +8,14 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import select
 import sys
-from typing import TextIO
+from typing import Final, TextIO
+
+from cli.signs import one_line, printable
+
+_DRAWS: Final = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|\r)")
 
 
 def make_streams_safe() -> None:
@@ -43,7 +48,7 @@ def _safe(stream: TextIO | None, number: int) -> TextIO:
         return stream
     encoding = codecs.lookup(stream.encoding).name
     raw = _Forgiving(number, "wb", closefd=False)
-    made = _Ascii if encoding == "ascii" else io.TextIOWrapper
+    made = _Ascii if encoding == "ascii" else _Shown
     return made(
         raw if stream.write_through else io.BufferedWriter(raw),  # as Python itself, with -u
         encoding=encoding,
@@ -69,7 +74,22 @@ class _Forgiving(io.FileIO):
         return len(view)
 
 
-class _Ascii(io.TextIOWrapper):
+class _Shown(io.TextIOWrapper):
+    """Writes no control sign but the end of a line, and to a terminal those that draw: the last net under all that is
+    printed, be it by a library or by Python itself."""
+
+    def write(self, text: str, /) -> int:
+        if not text.isascii() or not text.isprintable():
+            text = _drawn(text) if self.isatty() else "\n".join(map(one_line, text.split("\n")))
+        super().write(text)
+        return len(text)
+
+
+def _drawn(text: str) -> str:
+    return "".join(part if _DRAWS.fullmatch(part) else printable(part) for part in _DRAWS.split(text))
+
+
+class _Ascii(_Shown):
     """Hides its bytes from click, which would write UTF-8 to them: whoever asks for ASCII wants ASCII."""
 
     buffer = property(lambda _self: None)

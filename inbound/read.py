@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
 import msgspec
 
 import timing
 from cli.ending import print_unmade
 from cli.report import BoardReport, ReadMode, counted
 from cli.run import PULL, Run
+from cli.say import say
 from cli.settings import load_settings
 from data_cache import FORMAT, CachedBoard, CacheWriter, Header, list_caches, newest_cache, open_cache
 from monday.boards import BoardSchema, SchemaMoved
@@ -364,11 +364,11 @@ def print_caches(folder: Path | None = None, *, as_json: bool = False) -> Exit:
         print_unmade(PULL, code=Exit.DONE, caches=listed)
         return Exit.DONE
     if not caches:
-        click.echo(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
+        say(f"No saved read in {folder}: a run that reads a whole board, or --limit N of it, saves one.")
     for entry in caches:
         age = _age(datetime.now(UTC) - entry.fetched_at)
         whole = entry.problem or ("complete" if entry.complete else "partial")
-        click.echo(f"{entry.board:<8}{counted(entry.items or 0, 'item'):>14}  {whole:<9}{age:>10} old  {entry.path}")
+        say(f"{entry.board:<8}{counted(entry.items or 0, 'item'):>14}  {whole:<9}{age:>10} old  {entry.path}")
     return Exit.DONE
 
 

@@ -6,6 +6,7 @@ The token is in one place, the `AuthBase` object: it beats a `.netrc` entry, and
 from __future__ import annotations
 
 import ssl
+import zlib
 from urllib.parse import urlsplit
 
 import requests
@@ -13,11 +14,16 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from monday.errors import BAD_ADDRESS, CONNECTION, NOT_TRUSTED, TOO_LARGE, Fault
+from monday.errors import BAD_ADDRESS, BROKEN_BODY, CONNECTION, NOT_TRUSTED, TOO_LARGE, Fault
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 70  # a little over the 60 s after which monday cuts a call (monday docs)
 LARGEST_BODY = 64 * 1024 * 1024
+
+_PIECE = 64 * 1024
+_BLOCK = 1024 * 1024
+_MOST_MEMBERS = 16
+"""Parts that a gzip body may be made of; monday sends one. Each costs as much as a small answer."""
 
 _BAD_ADDRESS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)
 _CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
@@ -82,6 +88,7 @@ def _session(url: str, version: str, at_once: int) -> requests.Session:
     session = requests.Session()
     session.trust_env = urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}
     session.headers.update({"Content-Type": "application/json", "API-Version": version, "User-Agent": "monday-sync"})
+    session.headers["Accept-Encoding"] = "gzip"
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=at_once)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -91,19 +98,47 @@ def _session(url: str, version: str, at_once: int) -> requests.Session:
 def _read(response: requests.Response, largest: int) -> bytes:
     """The body, unzipped. `Response.content` would join it from pieces of 10 kB, which costs more than parsing it.
 
-    Raises urllib3's errors for a body shorter than announced, Unanswered for one that is too large.
+    Raises urllib3's errors for a body shorter than announced, Unanswered for one that is too large, packed or not, or
+    packed in another way than was asked for.
     """
     announced = response.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) <= largest and "content-encoding" not in response.headers:
-        return response.raw.read()  # without a second copy
-    pieces = []
-    size = 0
-    while piece := response.raw.read(largest + 1 - size, decode_content=True):
+    if announced.isdigit() and int(announced) > largest:
+        raise Unanswered(Fault(response.status_code, TOO_LARGE))
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing in ("gzip", "x-gzip"):
+        return _unzipped(response, largest)
+    if packing not in ("identity", ""):
+        raise Unanswered(Fault(response.status_code, BROKEN_BODY))
+    if announced.isdigit():
+        return response.raw.read(decode_content=False)  # without a second copy
+    pieces, size = [], 0
+    while piece := response.raw.read(largest + 1 - size, decode_content=False):
         pieces.append(piece)
         size += len(piece)
         if size > largest:
             raise Unanswered(Fault(response.status_code, TOO_LARGE))
     return b"".join(pieces)
+
+
+def _unzipped(response: requests.Response, largest: int) -> bytes:
+    """Unzip while the bytes come in, and stop at the limit: a few kilobytes can unpack to gigabytes."""
+    body, members, packed = bytearray(), 1, 0
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        while piece := response.raw.read(_PIECE, decode_content=False):
+            packed += len(piece)
+            while piece:
+                if unpacker.eof:
+                    members, unpacker = members + 1, zlib.decompressobj(wbits=31)
+                body += unpacker.decompress(piece, min(_BLOCK, largest + 1 - len(body)))
+                if max(len(body), packed) > largest or members > _MOST_MEMBERS:
+                    raise Unanswered(Fault(response.status_code, TOO_LARGE))
+                piece = unpacker.unconsumed_tail or unpacker.unused_data
+    except zlib.error:
+        raise Unanswered(Fault(response.status_code, BROKEN_BODY)) from None
+    if packed and not unpacker.eof:
+        raise Unanswered(Fault(response.status_code, BROKEN_BODY))
+    return bytes(body)
 
 
 def _code(error: Exception) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cli.folders import make_private
 from cli.settings import Settings, is_loopback
 from reconcile.place import Local
 
@@ -45,7 +46,7 @@ def keep(settings: Settings, boards: Mapping[int, Local]) -> None:
     path = settings.state_dir / FILE
     half = path.with_name(f"{FILE}.{os.getpid()}")
     try:
-        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(settings.state_dir)
         half.unlink(missing_ok=True)
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode({**known, **told}), indent=1))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
 from cli.run import Run, run_record
+from cli.say import say
 from monday.boards import BoardSchema
 from monday_api import MARKER, MARKER_TITLE
 from opening.begin import Start
@@ -30,7 +29,7 @@ def set_up_marker(run: Run, start: Start) -> Exit:
     for board in run.board_ids:
         made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE, description(start.owned.bound[board]))
         what = "was added" if made else "is there already"
-        click.echo(f'{board}: the column "{MARKER_TITLE}" ({MARKER}) {what}.', err=run.options.json)
+        say(f'{board}: the column "{MARKER_TITLE}" ({MARKER}) {what}.', error=run.options.json)
 
     claim(run, start, marked)
 

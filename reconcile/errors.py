@@ -26,6 +26,8 @@ class SyncError(Exception):
     """What a command prints as one sentence, and ends with `exit_code`."""
 
     exit_code = Exit.BUG
+    listed = False
+    """Whether the message is a list, a line each, instead of one sentence."""
 
 
 class ConfigError(SyncError):

@@ -49,8 +49,9 @@ Values = dict[str, Any]
 class Control:
     """Every command. Raises ApiError or ValueError for what the boards cannot do."""
 
-    def __init__(self, world: World, service: Service) -> None:
+    def __init__(self, world: World, service: Service, state_file: Path | None = None) -> None:
         self.world = world
+        self.state_file = state_file
         self.service = service
         self.clock = world.clock
 
@@ -338,8 +339,11 @@ class Control:
         """The log of requests, oldest first; `last` of them, 0 for all."""
         return [asdict(entry) for entry in list(self.service.log)[-last:]]
 
-    def save(self, path: str) -> None:
-        save(self.world, Path(path))
+    def save(self) -> None:
+        """Write the boards to the state file now, not only at the end. Raises ValueError where there is none."""
+        if self.state_file is None:
+            raise ValueError("the sandbox has no state file: start it with --state")
+        save(self.world, self.state_file)
 
     def command(self, name: str, arguments: dict[str, Any]) -> Any:
         """Run a command by its name, as HTTP does.
@@ -379,15 +383,21 @@ COMMANDS = tuple(
 
 
 class Remote:
-    """The same commands on a sandbox in another process: `Remote(url)("edit", item_id=1, cells={…})`."""
+    """The same commands on a sandbox in another process: `Remote(url)("edit", item_id=1, cells={…})`.
 
-    def __init__(self, url: str) -> None:
+    `token` is needed where the sandbox takes one only.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._url = url
+        self._headers = {"Connection": "close", "Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = token
 
     def __call__(self, command: str, /, **arguments: Any) -> Any:
         """Raises ValueError with what the sandbox says when it refuses."""
         body = json.dumps(arguments).encode()
-        request = urllib.request.Request(f"{self._url}/_sandbox/{command}", body, {"Connection": "close"})  # noqa: S310  # a loopback address
+        request = urllib.request.Request(f"{self._url}/_sandbox/{command}", body, self._headers)  # noqa: S310  # a loopback address
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # a loopback address
                 return json.load(answer)["result"]

@@ -45,8 +45,7 @@ class Sandbox(Control):
         if state_file is not None and state_file.exists():
             world = load(state_file)
         world = world or seed_world()
-        super().__init__(world, Service(world, world.clock, limits, token))
-        self._state_file = state_file
+        super().__init__(world, Service(world, world.clock, limits, token), state_file)
         self._port = port
         self._gzip = gzip
         self._server: Server | None = None
@@ -75,9 +74,9 @@ class Sandbox(Control):
         if self._server is not None:
             self._server.stop()
             self._server = None
-        if self._state_file is not None:
-            save(self.world, self._state_file)
-            logger.info("sandbox saved file=%s items=%d", self._state_file.name, len(self.world.items))
+        if self.state_file is not None:
+            save(self.world, self.state_file)
+            logger.info("sandbox saved file=%s items=%d", self.state_file.name, len(self.world.items))
 
     def __enter__(self) -> Self:
         return self.start()

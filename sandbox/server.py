@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import struct
 import threading
@@ -25,8 +26,16 @@ logger = logging.getLogger(__name__)
 _HEAD_AT_MOST = 64 * 1024
 _GZIP_FROM_BYTES = 1024
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-_REASONS |= {411: "Length Required", 423: "Locked", 429: "Too Many Requests", 500: "Internal Server Error"}
+_REASONS |= {
+    405: "Method Not Allowed",
+    411: "Length Required",
+    423: "Locked",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+}
 _REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
+
+_THIS_MACHINE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 Command = Callable[[str, dict[str, Any]], Any]
 
@@ -109,6 +118,8 @@ class Server:
         return _send(connection, reply, keep)
 
     def _route(self, request: Request) -> Reply:
+        if refusal := _stranger(request.headers):
+            return json_reply(403, {"error": refusal})
         path = request.path.partition("?")[0]
         if path.startswith("/_sandbox/"):
             return self._control(path.removeprefix("/_sandbox/"), request)
@@ -124,6 +135,10 @@ class Server:
 
     def _control(self, name: str, request: Request) -> Reply:
         """A command of the control interface with its arguments as a JSON object; the answer is its result as JSON."""
+        if request.method != "POST":
+            return json_reply(405, {"error": "a command is sent with POST"})
+        if not self._service.takes(request.headers):
+            return json_reply(401, {"error": "the sandbox has a token: send it as Authorization"})
         try:
             arguments = json.loads(request.body) if request.body else {}
             result = self._command(name, arguments)
@@ -132,6 +147,17 @@ class Server:
         except (TypeError, ValueError, KeyError, msgspec.ValidationError) as error:
             return json_reply(400, {"error": str(error)})
         return json_reply(200, {"result": result})
+
+
+def _stranger(headers: dict[str, str]) -> str:
+    """Why a request is not from a program of this machine, or nothing. A browser names the page that sends it, and by
+    `Host` the name by which that page found the way here; neither is in the hands of the page.
+    """
+    if not _THIS_MACHINE.fullmatch(headers.get("host", "")):
+        return "the sandbox is asked at 127.0.0.1, localhost or [::1] alone"
+    if "origin" in headers or headers.get("sec-fetch-site", "none").lower() != "none":
+        return "the sandbox takes nothing from a web page"
+    return ""
 
 
 class _Reader:
@@ -149,10 +175,11 @@ class _Reader:
         lines = self._buffer[:end].decode("latin-1").split("\r\n")
         self._buffer = self._buffer[end + 4 :]
         method, _, rest = lines[0].partition(" ")
-        headers = {}
+        headers: dict[str, str] = {}
         for line in lines[1:]:
             name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
+            name, value = name.strip().lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         if headers.get("expect", "").lower() == "100-continue":
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self._body(headers)

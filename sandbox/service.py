@@ -213,9 +213,12 @@ class Service:
         if delay_ms > 0:
             time.sleep(delay_ms / 1000)
 
+    def takes(self, headers: dict[str, str]) -> bool:
+        """Whether a request shows the token; any request does where none is set."""
+        return self.token is None or headers.get("authorization", "").removeprefix("Bearer ") == self.token
+
     def _authenticate(self, headers: dict[str, str]) -> None:
-        token = headers.get("authorization", "").removeprefix("Bearer ")
-        if not token or (self.token is not None and token != self.token):
+        if not headers.get("authorization", "").removeprefix("Bearer ") or not self.takes(headers):
             raise Refused(401, {"errors": ["Not Authenticated"]})
 
     def _note(self, logged: Logged, rule: FaultRule | None) -> None:

@@ -34,7 +34,9 @@ def save(world: World, path: Path) -> None:
         text = json.dumps(msgspec.to_builtins(saved, str_keys=True), separators=(",", ":"))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="ascii")
+    temporary.unlink(missing_ok=True)
+    with temporary.open("x", encoding="ascii") as file:  # never through a link that somebody put there
+        file.write(text)
     temporary.replace(path)
 
 

@@ -610,6 +610,41 @@ SAFEGUARDS = (
         "        if local is not None:\n",
         ("tests/test_restored.py::test_runs_in_another_database_make_none_an_older_one",),
     ),
+    Safeguard(
+        "an answer is cut while it unpacks",
+        "monday/connection.py",
+        "                if max(len(body), packed) > largest or members > _MOST_MEMBERS:\n",
+        "                if len(body) > 4 * largest:\n",
+        ("tests/test_unpacking.py::test_a_bomb_is_cut_while_it_unpacks",),
+    ),
+    Safeguard(
+        "the sandbox obeys no web page",
+        "sandbox/server.py",
+        "        if refusal := _stranger(request.headers):\n",
+        "        if (refusal := _stranger(request.headers)) and not refusal:\n",
+        ("tests/test_sandbox_door.py::test_a_web_page_gets_nothing_and_changes_nothing",),
+    ),
+    Safeguard(
+        "a shared folder is refused",
+        "cli/settings.py",
+        "    if sheet.text(name) and (why := why_shared(path)):\n",
+        "    if not name and (why := why_shared(path)):\n",
+        ("tests/test_private_folders.py::test_a_folder_that_others_share_is_refused",),
+    ),
+    Safeguard(
+        "what stands in a line cannot begin another",
+        "cli/say.py",
+        '    text = "\\n".join(map(one_line, lines))\n',
+        '    text = "\\n".join(lines)\n',
+        ("tests/test_forged_lines.py::test_no_command_passes_on_what_a_name_says_to_a_terminal",),
+    ),
+    Safeguard(
+        "root follows no link in the embedded server's folder",
+        "postgres/folder.py",
+        "            os.fchown(descriptor, os.geteuid(), os.getegid())\n",
+        "            pass\n",
+        ("tests/test_embedded_folder.py::test_the_folder_is_roots_and_only_the_data_the_accounts",),
+    ),
 )
 
 

@@ -94,7 +94,6 @@ def test_items_with_line_breaks_between_tokens_stay_one_line_each(folder: Path) 
 
 
 def test_only_the_owner_may_look(folder: Path) -> None:
-    folder.mkdir(mode=0o755)
     old_mask = os.umask(0)
     try:
         path = write_cache(folder, [make_item(1)])

@@ -29,6 +29,7 @@ from psycopg2 import extensions
 
 from db_connector import Database
 from postgres.embedded import LocalPostgres
+from postgres.folder import OwnFolder
 from reconcile.plan import make_plan
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.faults import Reply
@@ -684,7 +685,8 @@ class Fallible:
                 yield cursor
 
     def control(self, how: str, mode: str = "fast") -> None:
-        self.local._run(self.local._tools(), "pg_ctl", self.local._data, "-w", "-m", mode, how)
+        with OwnFolder(self.local.home, frozenset()) as folder:
+            self.local._run(self.local._tools(folder), "pg_ctl", self.local._data, "-w", "-m", mode, how)
 
 
 @pytest.fixture(scope="module")

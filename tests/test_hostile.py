@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from cli.logs import printable
 from cli.report import Open, Report, as_text
 from cli.settings import load_settings
+from cli.signs import printable
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
 from models import TABLES
 from monday.activity import logged_writes

@@ -20,9 +20,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cli.logs import LOG_FILE, RUNS_KEPT, Logs, configure, current_redactor, event, log_shown, printable
+from cli.logs import LOG_FILE, RUNS_KEPT, Logs, configure, current_redactor, event, log_shown
 from cli.redact import HIDDEN, SHORTEST, Redactor
 from cli.run import new_run_id
+from cli.signs import printable
 
 PROGRAM = Path(__file__).parent.parent
 TOKEN = "canary-tok/en+7Q=="

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +15,11 @@ from cli.doctor.boards import examine_monday
 from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
-from cli.logs import printable
 from cli.options import CONTEXT_SETTINGS
 from cli.redact import Redactor
+from cli.say import say, say_json
 from cli.settings import Settings, color_refused
+from cli.signs import one_line
 from reconcile.errors import Exit
 
 _COLORS: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -44,9 +44,9 @@ def command(*, demo: bool, as_json: bool, verbose: int) -> None:
                 _show(finding)
     code = verdict(found)
     if as_json:
-        click.echo(json.dumps(_object(found, code)))
+        say_json(_object(found, code))
     else:
-        click.echo(_summary(found, code))
+        say("", _summary(found, code))
     sys.exit(int(code))
 
 
@@ -79,7 +79,7 @@ def _demo(stack: ExitStack, told: list[Finding]) -> tuple[Settings, Settings]:
 
 def _clean(finding: Finding, redactor: Redactor) -> Finding:
     """The finding without a secret, and without signs that could move the cursor."""
-    says, fix = (printable(redactor.text(text)) for text in (finding.says, finding.fix))
+    says, fix = (one_line(redactor.text(text)) for text in (finding.says, finding.fix))
     return Finding(finding.check, finding.state, says, fix, finding.exit_code, finding.detail)
 
 
@@ -87,16 +87,16 @@ def _show(finding: Finding) -> None:
     state = f"{finding.state:<8}"
     if not color_refused():
         state = click.style(state, fg=_COLORS[finding.state])  # click leaves colour out where there is no terminal
-    click.echo(f"{state} {finding.check:<15} {finding.says}")
+    click.echo(f"{state} {one_line(f'{finding.check:<15} {finding.says}')}")
     if finding.fix:
-        click.echo(f"{'':<25}→ {finding.fix}")
+        say(f"{'':<25}→ {finding.fix}")
 
 
 def _summary(found: list[Finding], code: Exit) -> str:
     problems, warnings = (sum(finding.state == state for finding in found) for state in ("problem", "warning"))
     if not problems and not warnings:
-        return f"\nAll {len(found)} checks are fine · exit 0"
-    return f"\n{len(found)} checks, {problems} with a problem, {warnings} with a warning · exit {int(code)}"
+        return f"All {len(found)} checks are fine · exit 0"
+    return f"{len(found)} checks, {problems} with a problem, {warnings} with a warning · exit {int(code)}"
 
 
 def _object(found: list[Finding], code: Exit) -> dict[str, object]:
