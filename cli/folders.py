@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +29,7 @@ def why_shared(folder: Path) -> str:
         around = path.parent.stat()
     except OSError:
         return ""
-    if any(path == Path(common) or _same(status, common) for common in (*_COMMON.split(), tempfile.gettempdir())):
+    if any(path == Path(common) or _same(status, common) for common in _COMMON.split()):
         return "is a folder that other programs use too"
     if status.st_mode & stat.S_IWOTH:
         return "can be written to by anybody"

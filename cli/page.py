@@ -6,6 +6,8 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from cli.signs import one_line
+
 WIDEST, NARROWEST = 100, 40
 _GAP = 2
 _NAME = 10
@@ -18,10 +20,9 @@ def page_width() -> int:
 
 
 def wrapped(text: str, width: int, first: str = "  ", rest: str = "    ") -> list[str]:
-    """Lines of at most `width` columns; a word that is longer stays whole."""
-    return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
+    """Lines of at most `width` columns; a word that is longer stays whole. No name in it can end a line of its own."""
+    wrapper = textwrap.TextWrapper(width, first, rest, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(one_line(text))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, left: int = 1) -> Iterator[str]:
@@ -37,6 +38,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, lef
       board    read
       MASTER  2,000
     """
+    rows = [[one_line(cell) for cell in row] for row in rows]
     heads = [[header] for header in headers]
     sizes = _sizes(heads, rows)
     if _total(sizes) > width:

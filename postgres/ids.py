@@ -25,7 +25,7 @@ IS_CLAIM = f"(d.kind = 'row' AND coalesce(left(to_jsonb(d) ->> 'input', 3), '') 
 """SQL of a dead letter about the id in a row: it is looked at anew by each run."""
 
 # One row of sync_item is compared with the row that it is linked to: that one has to hold the item's id. A person who
-# deleted the row is no news here.
+# deleted the row is no news here, nor are two items of the staff board that share a row.
 _ASTRAY = """
 (WITH l AS MATERIALIZED (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout),
 a AS MATERIALIZED (SELECT i.board_id, i.item_id, i.links[l.at] AS link, t.id AS there, t.monday_item_id AS holds,
@@ -38,7 +38,9 @@ SELECT a.board_id, a.item_id, json_build_array(a.link, a.there IS NOT NULL, a.ho
     WHERE d.kind = 'would-merge' AND d.place = {name} || '.' || h.id
     AND coalesce(to_jsonb(d) ->> 'input', '') = ''))::text AS found
 FROM a LEFT JOIN {table} h ON h.monday_item_id = a.item_id
-WHERE (a.there IS NOT NULL OR h.id IS NOT NULL))
+WHERE (a.there IS NOT NULL OR h.id IS NOT NULL) AND NOT ({name} = 'users' AND h.id IS NULL AND EXISTS (SELECT
+    FROM monday_sync.sync_item o JOIN l USING (layout)
+    WHERE o.board_id = a.board_id AND o.item_id = a.holds AND o.state = 'active' AND o.links[l.at] = a.link)))
 """
 
 

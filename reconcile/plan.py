@@ -348,6 +348,7 @@ def _collect_items(
     plan: Plan,
 ) -> None:
     waits = {item for item, _number in merged.held}
+    rivals, told = {pair.item for pair in plan.would_merge if pair.rival is not None}, set[ItemKey]()
     for view in views:
         item = (view.board, view.id)
         layout, stored = layouts[view.board], world.stored.get(item)
@@ -359,18 +360,27 @@ def _collect_items(
         as_it_was = stored is not None and stored.held == held and _as_it_was(stored, base, links[item])
         if not view.seen and as_it_was and item not in plan.moved:
             continue
+        m_hash = None if item in waits or base.waits else view.m_hash
+        if stored is not None and as_it_was and item in rivals - plan.moved and _is_known(stored, view, m_hash):
+            told.add(item)  # it was looked at because it is listed, as it goes on to be
+            continue
         if stored is not None and view.seen and is_as_refused(stored.m_hash, view.m_hash):
             plan.again.update(row for row in links[item] if row is not None)
         elif stored is not None and view.seen and (lost := _lost_on_monday(view, layout, stored)):
             plan.edited_items += 1
             plan.edited_fields.update(lost)
-        m_hash = None if item in waits or base.waits else view.m_hash
         tolerated, linked = base.tolerated, links[item]
         plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))
         place = (view.board, view.id, m_hash, view.updated_at, tolerated)
         plan.items.append(ItemBase(*place, base.m, base.p, linked, held))
         plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]
         _count_unparsed(view, layout, plan)
+    plan.would_merge = [pair for pair in plan.would_merge if pair.rival is None or pair.item not in told]
+
+
+def _is_known(stored: Stored, view: View, m_hash: str | None) -> bool:
+    """Whether an item that was read says nothing beyond what is remembered of it."""
+    return not view.bad and m_hash is not None and (stored.m_hash, stored.updated_at) == (m_hash, view.updated_at)
 
 
 def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:

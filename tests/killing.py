@@ -404,7 +404,7 @@ WHERE connamespace IN ('public'::regnamespace, 'monday_sync'::regnamespace) ORDE
 _OWN = {
     "monday_sync.sync_schema": {"instance"},
     "monday_sync.sync_conflict": {"id"},
-    "monday_sync.sync_place": {"claim", "database", "oid", "bound_at"},
+    "monday_sync.sync_place": {"claim", "database", "oid", "bound_at", "port"},
 }
 """What no two databases have in common."""
 

@@ -63,7 +63,7 @@ def test_a_bug_is_no_success(synced: Company, monkeypatch: pytest.MonkeyPatch) -
 
     said: list[str] = []
     monkeypatch.setattr(inbound.land, "make_plan", broken)
-    monkeypatch.setattr("cli.run.click.echo", said.append)
+    monkeypatch.setattr("cli.say.click.echo", said.append)
     synced.sandbox.edit(jobs(synced)[0], {TEXT: "edited"})
     with pytest.raises(ZeroDivisionError):
         synced.run("--json")

@@ -221,7 +221,7 @@ TABLE: dict[int, Row] = {
     ),
     24: Row(
         "a constraint of the user's own",
-        ("tests/test_inbound_refused.py::test_a_refused_row_takes_only_what_depends_on_it_along",),
+        ("tests/test_inbound_refused.py::test_a_refusal_costs_the_value_or_else_the_row_alone",),
         (
             "tests/test_existing_database.py::test_a_house_that_cannot_be_made_whole_does_not_stop_the_others",
             "tests/test_existing_database.py::test_a_name_that_cannot_be_made_whole_does_not_stop_the_others",

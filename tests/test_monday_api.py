@@ -194,7 +194,8 @@ def test_each_row_ends_in_a_sentence_of_the_class_that_says_what_to_do() -> None
         Action.BOARD_FULL: SyncError,
     }
     for rule in RULES:
-        said = sentence(Fault(0, rule.codes[0], rule.also or rule.message, request_id="r-1"), NOW)
+        code, status = next(iter(rule.codes), ""), next(iter(rule.statuses), 0)
+        said = sentence(Fault(status, code, rule.also or rule.message, request_id="r-1"), NOW)
         assert type(said) is exits.get(rule.action, Unavailable), rule
         assert "request r-1" in str(said)
 

@@ -156,9 +156,11 @@ def test_no_message_repeats_a_value_that_was_refused(synced: Company, trouble: s
 
 
 def _sentences(told: Any) -> Iterator[str]:
-    """Every text of a JSON object."""
+    """Every text of a JSON object, but for the changes, which show people what becomes of their values."""
     if isinstance(told, dict):
         for name, value in told.items():
+            if name == "changes":
+                continue
             yield name
             yield from _sentences(value)
     elif isinstance(told, list):
