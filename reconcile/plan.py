@@ -379,8 +379,8 @@ def _collect_items(
 
 
 def _is_known(stored: Stored, view: View, m_hash: str | None) -> bool:
-    """Whether an item that was read says nothing beyond what is remembered of it."""
-    return not view.bad and m_hash is not None and (stored.m_hash, stored.updated_at) == (m_hash, view.updated_at)
+    """Whether an item that was read anew is the one that is remembered, with nothing open."""
+    return not view.bad and None not in (stored.m_hash, m_hash) and stored.updated_at == view.updated_at
 
 
 def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
