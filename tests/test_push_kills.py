@@ -188,7 +188,8 @@ def test_new_items_in_doubt(
 ) -> None:
     """Too old for the same request again, too young to be looked up: they wait. Then they are looked up."""
     with copies.another(marker=marker) as company:
-        kill_at_request(company, held, requests.index("Create") + 1, effect)
+        looked_up = 2 * marker  # new rows of both boards, first of all
+        kill_at_request(company, held, requests.index("Create") + 1 + looked_up, effect)
         passes(company, 26)
         projects = company.counts()["projects"]
         for _ in range(2):
