@@ -321,7 +321,7 @@ class Killer:
         with Line(company.database) as line:
             run = self._start(replace_database(company, line.keywords), way, folder=str(company.folder))
             ended = run.ended()
-        assert ended.code == 0, (ended.err, ended.out)
+        assert ended.outcome == 0, (ended.err, ended.out)
         requests = company.sandbox.requests()
         return [
             *(Point("call", nth) for nth in range(1, len(run.calls) + 1)),

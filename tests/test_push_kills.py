@@ -487,6 +487,10 @@ def test_a_new_item_that_is_gone_before_the_recovery(
         (item,) = company.sandbox.find(MASTER_BOARD_ID, "Job 7")
         (company.sandbox.archive if gone == "archived" else company.sandbox.delete)(item)
         recovered(company, "push")
+        listed = company.sync("--full", *PULLED)
+        row = company.value("SELECT 'projects.' || id FROM projects WHERE item_name = 'Job 7'")
+        assert [(entry["item"], entry["column"]) for entry in listed.report["details"]["quarantined"]] == [(item, row)]
+        company.sql("UPDATE projects SET archived_at = now() WHERE monday_item_id = %s", item)  # a person has decided
         ends(company)
         assert company.sandbox.find(MASTER_BOARD_ID, "Job 7") == []
         assert company.value("SELECT monday_item_id FROM projects WHERE item_name = 'Job 7'") == item
