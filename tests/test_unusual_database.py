@@ -44,7 +44,7 @@ SETTINGS = {
     "check_function_bodies": "off",
     "escape_string_warning": "on",
     "quote_all_identifiers": "on",
-    "statement_timeout": "'1ms'",
+    "statement_timeout": "'250ms'",
     "session_replication_role": "'replica'",
     "client_encoding": "'LATIN1'",
     "xmloption": "'document'",
