@@ -482,6 +482,7 @@ def test_a_trigger_that_refuses_every_row_is_no_fault_of_the_role(synced: Compan
     assert {synced.project(item, "description") for item in jobs(synced)} == {"lands"}
 
 
+@pytest.mark.own_role
 def test_a_right_that_the_role_lacks_is_the_owners_business(synced: Company) -> None:
     """Not one row's, and said as it was."""
     synced.sql("CREATE ROLE clerk LOGIN PASSWORD 'clerk' IN ROLE pg_read_all_data")

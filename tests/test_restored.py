@@ -17,6 +17,10 @@ from sandbox.world import API_USER
 from tests.company import PUSH, Company
 from tests.pushing import jobs, new_project
 
+pytestmark = (
+    pytest.mark.own_role
+)  # the database is replaced, which a pooler that holds its connections does not survive
+
 STAFF = "INSERT INTO users (name, first_name, last_name, email, roles) VALUES ('Zoe Lee', 'Zoe', 'Lee', 'zoe@roofs.example', '{Sales Staff}')"  # noqa: E501
 
 
