@@ -177,8 +177,8 @@ class Rig:
             "MONDAY_BOARD_ID_USERS": str(self.staff_board_id),
             "DATABASE_URL": address,
             "SYNC_CACHE_DIR": str(self.cache),
-            "SYNC_LOG_DIR": str(self.folder / "logs"),
-            "SYNC_STATE_DIR": str(self.folder / "state"),
+            "SYNC_LOG_DIR": str(self.folder / "logs" / self.database),
+            "SYNC_STATE_DIR": str(self.folder / "state" / self.database),
         }
 
     def _observed(
