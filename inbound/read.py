@@ -25,6 +25,7 @@ from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
 from postgres.journal import Op, OpenBatch
+from reconcile.base import digest_of
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.intake import Intake
 from reconcile.ops import CreateOp
@@ -67,6 +68,8 @@ def read_boards(run: Run, start: Start) -> Snapshot:
     run.database.close()  # nothing is held while monday.com answers
     snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
     run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
+    if not _everything_again(run) and start.every_board is None:
+        _leave_standing(start, snapshot)
     for board, intake in snapshot.intakes.items():
         outcome = snapshot.outcomes[board]
         schema = snapshot.schemas.get(board)
@@ -82,6 +85,24 @@ def read_boards(run: Run, start: Start) -> Snapshot:
             note=outcome.why,
         )
     return snapshot
+
+
+def _leave_standing(start: Start, snapshot: Snapshot) -> None:
+    """Leave out items that were looked at for what they are listed for, where neither side tells anything new of it."""
+    for board, intake in snapshot.intakes.items():
+        shown = {item_id: text for (name, item_id), text in start.opening.standing.items() if name == board}
+        if not shown or any(name == board for name, _item in snapshot.gone):
+            continue
+        known = start.known(board)
+        if all(
+            view.id in shown
+            and int(view.updated_at.timestamp()) == known[view.id].updated_at
+            and not view.bad
+            and digest_of(view.values) == shown[view.id]
+            for view in intake.views.values()
+        ):
+            intake.unchanged += len(intake.views)
+            intake.views.clear()
 
 
 def hold_back(run: Run, start: Start, snapshot: Snapshot, unfinished: Sequence[OpenBatch]) -> None:

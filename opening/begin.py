@@ -14,7 +14,7 @@ from opening.place import Owned, settle_owner
 from postgres import migrate, schema
 from postgres.encoding import narrowed
 from postgres.ids import astray_query
-from postgres.state import Known, Opening, Present, keep_hashes, read_opening
+from postgres.state import Known, Opening, Present, keep_hashes, read_opening, standing_query
 from postgres.transaction import Transaction
 from reconcile.base import is_open
 from reconcile.errors import DriftError
@@ -84,14 +84,15 @@ def begin(run: Run, tx: Transaction) -> Start:
     run.layouts = _layouts(run, run.board_ids, limits)
     keys = {name: hash_key(run.mappings[name], sorted(map(repr, limits.items()))) for name in run.board_ids}
     version = migrate.newest() if not run.dry else before.version if before is not None else 0
-    journaled = version >= migrate.JOURNAL
+    journaled, pulls = version >= migrate.JOURNAL, run.report.direction == PULL
     present = {table: frozenset(shape.columns) for table, shape in shapes.items()}
     opening = read_opening(
         tx,
         {board_id: name for name, board_id in run.board_ids.items()},
         journaled=journaled,
         placed=version >= migrate.PLACES,
-        astray=astray_query(tx, run.layouts, present) if run.report.direction == PULL else None,
+        astray=astray_query(tx, run.layouts, present) if pulls else None,
+        standing=standing_query(tx, run.board_ids.values(), present) if pulls and journaled else None,
     )
     assert opening.itself is not None
     owned = settle_owner(run, tx, opening.itself, opening.bound, before)

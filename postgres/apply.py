@@ -24,13 +24,14 @@ from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
 from postgres.writing import EVERYTHING, Refused, RowWriter, look_at_deferred, pointers
-from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of
+from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of, digest_of
 from reconcile.columns import MARKER
 from reconcile.hub import POSITION
 from reconcile.identity import WouldMerge
 from reconcile.keys import row_keys
 from reconcile.plan import ItemBase, Plan, Update, is_natural
 from reconcile.rows import Field, Layout, folded_row, together, unfolded_row
+from reconcile.shapes import FieldValue
 from reconcile.world import ItemKey, RowValues, World
 
 _AGAIN_AT_ONCE = 100
@@ -461,6 +462,8 @@ class Applier:
             ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
             for cell in plan.quarantined
         ]
+        rivals = {found.item for found in plan.would_merge if found.rival is not None}
+        shown = {key: item.m for item in plan.items if (key := (item.board, item.id)) in rivals}
         dead += [
             (
                 "would-merge",
@@ -468,7 +471,7 @@ class Applier:
                 found.item[1],
                 found.role,
                 kept(alike(found)),
-                kept("\n".join((found.other, *found.names))) if found.names else "",
+                kept(_told(found, shown.get(found.item, ()))),
             )
             for found in plan.would_merge
         ]
@@ -581,6 +584,17 @@ class Applier:
         """Whether the value that was to win was refused, so that nothing lost, and nothing was settled."""
         column = field_id.partition("/")[0].rpartition(".")[2]
         return row is not None and (row in self._refused or column in self._lost.get(row, ()))
+
+
+def _told(found: WouldMerge, shown: Sequence[FieldValue]) -> str:
+    """What tells later whether a pair of rows is as it was, by what its item has `shown`: see `NAMESAKE` and
+    `standing_query`."""
+    if found.names is not None:
+        return "\n".join((found.other, *found.names))
+    if found.rival is not None:
+        claims = (f"{row} {key}" for key, row in found.contested)
+        return "\n".join((str(found.rival), digest_of(shown), *claims))
+    return ""
 
 
 def alike(found: WouldMerge) -> str:

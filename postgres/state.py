@@ -51,8 +51,8 @@ class BoardState(msgspec.Struct, frozen=True):
 class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
-    boards are whose, `astray` (board, item id) of items whose row does not hold their id, `last_run` the newest run on
-    record."""
+    boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
+    `standing_query` and what they showed, `last_run` the newest run on record."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -62,6 +62,7 @@ class Opening:
     itself: Itself | None = None
     bound: dict[int, Bound] = field(default_factory=dict)
     astray: list[tuple[str, int]] = field(default_factory=list)
+    standing: dict[tuple[str, int], str] = field(default_factory=dict)
     last_run: str | None = None
 
 
@@ -71,6 +72,7 @@ class _Facts(msgspec.Struct):
     now: datetime
     unfinished: int
     astray: list[tuple[int, int]]
+    standing: list[tuple[int, int, str]]
     last_run: str | None
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
@@ -157,6 +159,7 @@ SELECT NULL, NULL, json_build_object(
     'bound', {bound},
     'unfinished', {unfinished},
     'astray', {astray},
+    'standing', {standing},
     'last_run', (SELECT max(run_id) FROM monday_sync.sync_run),
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
@@ -176,27 +179,24 @@ def read_opening(
     journaled: bool = True,
     placed: bool = True,
     astray: sql.Composable | None = None,
+    standing: sql.Composable | None = None,
 ) -> Opening:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
-    `astray` is the query of `postgres.ids`.
+    `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
     """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
         opening.itself = read_itself(tx)
         return opening
-    found: sql.Composable = sql.SQL("'[]'::json")
-    if astray is not None:
-        found = sql.SQL(
-            "(SELECT coalesce(json_agg(DISTINCT jsonb_build_array(board_id, item_id)), '[]') FROM ({}) a)"
-        ).format(astray)
     query = sql.SQL(_OPENING).format(
         itself=sql.SQL(ITSELF),
         bound=sql.SQL(BOUND if placed else "'{}'::json"),
         unfinished=sql.SQL("(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"),
-        astray=found,
+        astray=_told_of(astray, "board_id", "item_id"),
+        standing=_told_of(standing, "board_id", "item_id", "shown"),
     )
     for board_id, item_id, text, updated_at, state in rows_with_system(
         tx, query.as_string(tx.connection), (list(boards),)
@@ -206,10 +206,51 @@ def read_opening(
             opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
             opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
             opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
+            opening.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
             opening.last_run = facts.last_run
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening
+
+
+def _told_of(query: sql.Composable | None, *columns: str) -> sql.Composable:
+    """SQL of some columns of a query as JSON."""
+    if query is None:
+        return sql.SQL("'[]'::json")
+    return sql.SQL("(SELECT coalesce(json_agg(DISTINCT jsonb_build_array({})), '[]') FROM ({}) a)").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), query
+    )
+
+
+_STANDING = """
+WITH d AS MATERIALIZED (
+    SELECT board_id, item_id, split_part(input, E'\\n', 2) AS shown, (string_to_array(input, E'\\n'))[3:] AS contested,
+        CASE WHEN input ~ '^[0-9]{{1,18}}\\n' THEN split_part(input, E'\\n', 1)::bigint END AS rival
+    FROM monday_sync.sync_dead
+    WHERE kind = 'would-merge' AND place = 'user:Sales Staff' AND board_id = ANY({boards}::bigint[])
+)
+SELECT d.board_id, d.item_id, d.shown FROM d
+JOIN {users} t ON t.monday_item_id = d.rival AND t.archived_at IS NULL AND starts_with(d.contested[1], t.id || ' ')
+JOIN monday_sync.sync_row s ON s.table_name = 'users' AND s.row_id = t.id AND s.p_hash = {hash}
+JOIN monday_sync.sync_item r ON r.board_id = d.board_id AND r.item_id = d.rival AND r.state = 'active'
+WHERE NOT EXISTS (
+    SELECT FROM unnest(d.contested) AS c (line) WHERE NOT EXISTS (
+        SELECT FROM monday_sync.sync_key k
+        WHERE k.table_name = 'users' AND k.key = substr(c.line, 38) AND k.row_id::text = left(c.line, 36)
+    )
+)
+"""
+
+
+def standing_query(tx: Transaction, boards: Collection[int], present: Present) -> sql.Composable | None:
+    """SQL of the items of the staff board that claim another one's e-mail, and of which PostgreSQL tells nothing new:
+    the other one's row is home to it and unedited, and each key that both say belongs to whom it did. With what they
+    showed (`digest_of`)."""
+    if not {"monday_item_id", "archived_at"} <= set(present.get("users", ())):
+        return None
+    return sql.SQL(_STANDING).format(
+        boards=sql.Literal(sorted(boards)), users=tx.table("users"), hash=row_hash("users", present["users"])
+    )
 
 
 def read_standing(

@@ -6,6 +6,7 @@ agreed value, and a value that lost must be able to say "seen, but the row's val
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -97,6 +98,11 @@ def dump_base(
     if held:
         raw.held = dict(held)
     return _encoder.encode(raw)
+
+
+def digest_of(m: Sequence[FieldValue]) -> str:
+    """What tells what an item shows, however it was read: two reads of one item may differ in their bytes."""
+    return hashlib.sha256(dump_base(m, {})).hexdigest()[:16]
 
 
 def load_base(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from msgspec import UNSET
@@ -55,8 +55,8 @@ class Said:
 class WouldMerge:
     """Two rows that one slot says are the same. They are never merged: a person decides. `role` is the slot's, or of a
     project the row that may be the same job, of two names that look alike the row, or the marker's column where the
-    item carries the id of another row. `rival` is the item of the staff board whose row the other one is, `names` are
-    the two names.
+    item carries the id of another row. `rival` is the item of the staff board whose row the other one is, `contested`
+    what both say, each key with the row that has it; `names` are the two names.
     """
 
     item: ItemKey
@@ -66,6 +66,7 @@ class WouldMerge:
     other: RowId
     rival: int | None = None
     names: tuple[str, str] | None = None
+    contested: tuple[tuple[str, RowId], ...] = ()
 
 
 @dataclass(slots=True)
@@ -386,7 +387,9 @@ class _Table:
         return row
 
     def _claim_free(self, entry: Said) -> None:
-        """A slot's keys go to its row where they are free; two rows for one slot are reported, never merged."""
+        """A slot's keys go to its row where they are free; two rows for one slot are reported, never merged: once for
+        all of its keys."""
+        contested: list[tuple[str, RowId]] = []
         for key in entry.keys:
             holder = self.owner.get(key)
             if entry.row is None or key in self.nobody or holder == entry.row:
@@ -397,11 +400,12 @@ class _Table:
             if holder is None:
                 self._claim(key, entry.row)
             else:
-                item = (entry.view.board, entry.view.id)
-                role = self.layouts[entry.view.board].slots[entry.slot].role
-                rival = self._rival(holder, entry)
-                self.resolution.would_merge.append(WouldMerge(item, role, self.table, entry.row, holder, rival))
-                return  # a person looks at the item once for all of its keys
+                contested.append((key, holder))
+        if contested and entry.row is not None:
+            item, holder = (entry.view.board, entry.view.id), contested[0][1]
+            role = self.layouts[entry.view.board].slots[entry.slot].role
+            pair = WouldMerge(item, role, self.table, entry.row, holder, self._rival(holder, entry))
+            self.resolution.would_merge.append(replace(pair, contested=tuple(contested)))
 
     # Renames
 

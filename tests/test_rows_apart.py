@@ -221,3 +221,25 @@ def test_a_new_person_with_an_email_of_the_staff_board_becomes_no_second_item(sy
     )
     pushed = synced.push()
     assert (pushed.code, pushed.report["items"]["create"]) == (5, 0)
+
+
+def test_who_claims_an_email_is_no_news_until_something_is(synced: Company) -> None:
+    one = synced.sandbox.item_ids(STAFF_BOARD_ID)[0]
+    other = hire(synced, "Ann", email__1=email("rep1@roofs.example"), email7=email("ann@roofs.example"))
+    assert synced.sync().code == 5
+    keys = dict(synced.sql("SELECT key, u.monday_item_id FROM monday_sync.sync_key k JOIN users u ON u.id = k.row_id"))
+    assert (keys["email:rep1@roofs.example"], keys["email:ann@roofs.example"]) == (one, other)
+    before = synced.contents(only="monday_sync")
+    for options in ((), ("--full",), ("--test",)):
+        quiet = synced.sync(*options)
+        assert (quiet.code, quiet.report["would_merge"], quiet.report["boards"]["staff"]["changed"]) == (5, 1, 0)
+    after = synced.contents(only="monday_sync")
+    assert {table for table in after if after[table] != before[table]} <= {
+        f"monday_sync.sync_{table}" for table in ("run", "lease", "board")
+    }
+    synced.sql("UPDATE users SET email = 'first@roofs.example' WHERE monday_item_id = %s", one)
+    assert synced.push().code == 5, "the other item was not looked at yet"
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    keys = dict(synced.sql("SELECT key, u.monday_item_id FROM monday_sync.sync_key k JOIN users u ON u.id = k.row_id"))
+    assert (keys["email:rep1@roofs.example"], keys["email:first@roofs.example"]) == (other, one)
