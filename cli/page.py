@@ -53,6 +53,19 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, lef
         yield _line(row, sizes, left)
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One line a row, each cell but the last as wide as the widest of its column.
+
+    >>> aligned([("item 7", "Stage", "a → b"), ("new item", "Name", "c")])
+    ['item 7    Stage  a → b', 'new item  Name   c']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    gap = " " * _GAP
+    return [
+        gap.join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    ]
+
+
 def shortened(text: str, size: int) -> str:
     """Cut after a word, where there is one to cut after.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from cli.contrast import contrasted, shortened
+from cli.page import aligned
 from cli.report import CHANGES, Open, counted
 from cli.run import Run
 from models import REFERENCES, TABLES, RowId
@@ -227,7 +228,7 @@ def samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
     """The first changes, before → after; all of them with -v."""
     shown = _shown_changes(plan, run.options.verbosity)
     items = _items_of(run, plan, {row for _column, row, _before, _after in shown})
-    width = max((len(column) for column, *_rest in shown), default=0)
+    lines: list[tuple[str, str, str]] = []
     for column, row, before, after in shown:
         where = f"row {row[:8]}"
         if row in items:
@@ -235,7 +236,8 @@ def samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
             where = f"item {items[row].id}" + (f' "{shortened(name)}"' if name else "")
         before, after = (names.get(value, value) if isinstance(value, str) else value for value in (before, after))
         was, now = contrasted(before, after)
-        yield f"{column:<{width}}  {where}  {was} → {now}"
+        lines.append((column, where, f"{was} → {now}"))
+    yield from aligned(lines)
     every = sum(len(update.changes) for updates in plan.updates.values() for update in updates)
     if every > len(shown):
         yield f"… and {counted(every - len(shown), 'more change')}: -v lists them all"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cli.conflicts import as_line, settled, waiting
 from cli.contrast import contrasted, shortened
+from cli.page import aligned
 from cli.report import CHANGES, ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
@@ -215,8 +216,7 @@ def samples(push: Push, names: Mapping[ItemKey, str], verbosity: int) -> Iterato
     whole = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
     whole += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
     whole += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
-    width = max((len(title) for _, title, _, _ in lines), default=0)
-    told = [f"{where}  {title:<{width}}  {before} → {after}" for where, title, before, after in lines]
+    told = aligned([(where, title, f"{before} → {after}") for where, title, before, after in lines])
     if verbosity > 0:
         yield from [*told, *whole]
         return
