@@ -1,7 +1,7 @@
 """The nine tables, one frozen struct each: field order is column order, annotations are the column types.
 
-`msgspec.Struct` rather than `dataclass`: the same frozen value, built ten times faster, and a first load builds
-one for every row. `created_at` and `updated_at` are the database's own business and are not here.
+They declare the tables; rows travel through the program as tuples in this order. `created_at` and `updated_at` are the
+database's own business and are not here.
 """
 
 from __future__ import annotations
