@@ -31,7 +31,7 @@ Present = Mapping[str, Collection[str]]
 class Known:
     """What is remembered of one item before it is read: enough to skip it when nothing changed."""
 
-    m_hash: str | None
+    content_hash: str | None
     updated_at: int
     state: str
 
@@ -48,7 +48,7 @@ class BoardState(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Opening:
+class SyncState:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
     boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
@@ -125,7 +125,7 @@ LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenIssues:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
     rows of each table the sync knows; `open` are conflicts, `lost` edits that lost and that nobody was told of yet,
     `claims` ids of rows that have to be listed, `claims_over` to be no more.
@@ -136,7 +136,7 @@ class Standing:
     would_merge: int = 0
     conflicts: int = 0
     tolerated: int = 0
-    outbound: int = 0
+    awaiting_push: int = 0
     dead: tuple[DeadLetter, ...] = ()
     open: tuple[ConflictLine, ...] = ()
     lost: tuple[ConflictLine, ...] = ()
@@ -172,7 +172,7 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(
+def read_sync_state(
     tx: Transaction,
     boards: Mapping[int, str],
     *,
@@ -180,17 +180,17 @@ def read_opening(
     placed: bool = True,
     astray: sql.Composable | None = None,
     standing: sql.Composable | None = None,
-) -> Opening:
+) -> SyncState:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
     `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
     """
-    opening = Opening(known={name: {} for name in boards.values()})
+    sync_state = SyncState(known={name: {} for name in boards.values()})
     if not tx.has_state:
-        opening.itself = read_itself(tx)
-        return opening
+        sync_state.itself = read_itself(tx)
+        return sync_state
     query = sql.SQL(_OPENING).format(
         itself=sql.SQL(ITSELF),
         bound=sql.SQL(BOUND if placed else "'{}'::json"),
@@ -203,14 +203,14 @@ def read_opening(
     ):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
-            opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
-            opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
-            opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
-            opening.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
-            opening.last_run = facts.last_run
+            sync_state.now, sync_state.boards, sync_state.hashed = facts.now, facts.boards, facts.hashed
+            sync_state.unfinished, sync_state.itself, sync_state.bound = facts.unfinished, facts.itself, facts.bound
+            sync_state.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
+            sync_state.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
+            sync_state.last_run = facts.last_run
         else:
-            opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
-    return opening
+            sync_state.known[boards[board_id]][item_id] = Known(text, updated_at, state)
+    return sync_state
 
 
 def _told_of(query: sql.Composable | None, *columns: str) -> sql.Composable:
@@ -264,7 +264,7 @@ def read_standing(
     told: bool = True,
     forgets: bool = False,
     claims: tuple[sql.Composable, sql.Composable] | None = None,
-) -> Standing:
+) -> OpenIssues:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
@@ -275,7 +275,7 @@ def read_standing(
     if not tx.has_state:
         found = unreadable_in(tx, present)
         values = tuple(letter for column in found for letter in _letters(column))
-        return Standing(quarantined=sum(column.count for column in found), dead=values)
+        return OpenIssues(quarantined=sum(column.count for column in found), dead=values)
     counts: list[sql.Composable] = [
         sql.SQL(
             "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
@@ -334,14 +334,14 @@ def read_standing(
             lines[kind].append(msgspec.json.decode(tx.encoding.said(letter), type=ConflictLine))
         elif letter is not None:
             dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
-    return Standing(
+    return OpenIssues(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
         quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable", "claim"))
         - total["claim over"],
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
-        outbound=total.get("outbound", 0),
+        awaiting_push=total.get("outbound", 0),
         dead=(*dead, *unreadable),
         open=tuple(lines["open"]),
         lost=tuple(lines["lost"]),

@@ -39,7 +39,7 @@ _WRITING = _BEGIN.format(mode="READ WRITE") + "pg_current_xact_id()::text"
 
 
 @dataclass(slots=True)
-class Stats:
+class DatabaseStats:
     """What a `Database` has done so far: waits for the server (BEGIN and COMMIT included), connections, retries."""
 
     connects: int = 0
@@ -83,7 +83,7 @@ class Transaction:
         "xid",
     )
 
-    def __init__(self, connection: extensions.connection, stats: Stats, *, read_only: bool) -> None:
+    def __init__(self, connection: extensions.connection, stats: DatabaseStats, *, read_only: bool) -> None:
         self.connection = connection
         self.read_only = read_only
         self._stats = stats

@@ -13,12 +13,12 @@ from msgspec import convert
 
 from monday_api import BOARDS
 from reconcile.address import Parts, composed, parse
-from reconcile.cells import write_form
 from reconcile.columns import DATE, EMAIL, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Codec, Column
+from reconcile.encode import write_form
 from reconcile.errors import CellError
-from reconcile.rows import Field
-from reconcile.shapes import settled_address, settled_name, settled_value
-from reconcile.wire import Cell
+from reconcile.fields import settled_address, settled_name, settled_value
+from reconcile.items import Cell
+from reconcile.layout import Field
 from tests.kit import LAYOUTS
 from tests.test_columns import _SHOWN, _TEXT, _VALUES
 
@@ -41,10 +41,10 @@ def test_what_is_told_is_what_is_read_again(board: str, field: Field) -> None:
     def law(value: Any) -> None:
         cells = [
             field.codec.decode(_shown(BOARDS[board][column_id].codec, field.codec.encode(told, None)))
-            for column_id, told in zip(field.cells, field.told(value), strict=True)
+            for column_id, told in zip(field.cells, field.to_cells(value), strict=True)
         ]
-        again = field.build(cells, "The item") if field.build is not None else cells[0]
-        assert field.canon(again) == field.canon(value)
+        again = field.from_cells(cells, "The item") if field.from_cells is not None else cells[0]
+        assert field.compare_key(again) == field.compare_key(value)
 
     law()
 

@@ -12,11 +12,11 @@ import msgspec
 
 from cli.doctor.finding import Finding, from_error, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
-from cli.settings import Settings
 from monday.boards import BoardSchema, ColumnDrift
-from monday.wire import Aliases, Document
+from monday.responses import Aliases, Document
 from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
+from settings import Settings
 
 _PATIENCE_S: Final = 1.0
 _RUNS_A_DAY: Final = 24

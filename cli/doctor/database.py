@@ -10,11 +10,9 @@ from typing import Any, Final
 
 from cli.doctor.finding import Finding, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
-from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
 from db_connector import Database
 from models import TABLES
 from monday_api import BOARDS
-from opening.local import recall
 from postgres import migrate
 from postgres.connection import OLDEST_SERVER
 from postgres.ids import IS_CLAIM
@@ -27,6 +25,8 @@ from postgres.transaction import Transaction
 from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
 from reconcile.place import judge
+from run.place_file import recall
+from settings import PROGRAM_DIR, DatabaseTarget, Settings
 
 _PATIENCE_S: Final = 0.3
 _LONG_AGO: Final = timedelta(hours=48)

@@ -1,0 +1,40 @@
+"""What monday.com would not do, in words for a person: without the value, and with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monday.errors import Action, ApiFault
+from reconcile.push_plan import CellEdit
+
+_REMEDIES = {
+    Action.VALUE_REFUSED: "correct the value in PostgreSQL, or the column on the board",
+    Action.FATAL_ACCESS: "give the user access to the item and its columns",
+    Action.BOARD_FULL: "make room on the board",
+}
+
+
+def why(fault: ApiFault, *, sticks: bool) -> str:
+    """The reason of a dead letter; one that `sticks` is tried again only when the value changes, or on request."""
+    code = fault.was or fault.code
+    told = f" ({code})" if code and not code.startswith("x-") else ""
+    remedy = _REMEDIES.get(fault.rule.action, "look at the item")
+    again = "then run with --retry-dead" if sticks else "the next run tries again"
+    return f"monday.com {fault.rule.says}{told}: {remedy}; {again}"
+
+
+def column_of(fault: ApiFault, cells: Mapping[str, CellEdit]) -> str | None:
+    """The column that monday's answer names, if it is one of those that were sent; the only one, if it names none."""
+    details = fault.details if isinstance(fault.details, list) else [fault.details]
+    for entry in details:
+        if not isinstance(entry, Mapping):
+            continue
+        named = entry.get("column_id") or entry.get("columnId") or next(iter(entry.get("columnIds") or ()), None)
+        if named in cells:
+            return str(named)
+    return next(iter(cells)) if len(cells) == 1 else None
+
+
+def is_internal(fault: ApiFault) -> bool:
+    """Whether monday failed inside, which may be one item's fault; it comes with HTTP 200 too (monday docs)."""
+    return fault.status == 500 or fault.code.casefold() == "internal_server_error"
