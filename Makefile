@@ -19,7 +19,7 @@ $(BIN)/.installed-dev: $(BIN)/.installed requirements-dev.txt
 demo: $(BIN)/.installed
 	@$(BIN)/python -m cli.demo
 
-# All tests, and those that run the commands a second time behind PgBouncer with a stranger at work.
+# All tests, and the core of those that run the commands a second time behind PgBouncer with a stranger at work.
 test: lint
 	$(BIN)/pytest -n 2 --dist loadgroup
 	$(BIN)/pytest -n 2 --dist loadgroup --pooled
@@ -35,10 +35,12 @@ docs: $(BIN)/.installed
 bench: $(BIN)/.installed-dev
 	$(BIN)/python -m bench
 
-# The random histories of tests/, many more of them, and kills at every point: make soak SOAK_EXAMPLES=500
+# The random histories of tests/, many more of them, kills at every point, and every command behind PgBouncer:
+# make soak SOAK_EXAMPLES=500
 SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
 	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py tests/test_pull_kills.py tests/test_push_kills.py tests/test_races.py -s
+	SOAK_EXAMPLES=12 $(BIN)/pytest -n 2 --dist loadgroup --pooled
 
 $(BIN)/.installed-fuzz: $(BIN)/.installed-dev requirements-fuzz.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt

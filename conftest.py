@@ -20,10 +20,28 @@ from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.migrate import migrate
 from tests.company import Company, small_world
-from tests.killing import Held, Killer, Launcher
+from tests.killing import SOAK, Held, Killer, Launcher
 from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
 
 _SERVERS = pytest.StashKey[Path]()
+_POOLED = frozenset(
+    [
+        "test_sync",
+        "test_adoption",
+        "test_both_machine",
+        "test_conflicts",
+        "test_fault_table",
+        "test_inbound_machine",
+        "test_item_ids",
+        "test_lost_creates",
+        "test_own_rules",
+        "test_place",
+        "test_pull_kills",
+        "test_push",
+        "test_push_bulk",
+    ]
+)
+"""What speaks to the database in every way there is. All the others go through the pooler in a soak."""
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "150"}
 
 
@@ -31,7 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pooled",
         action="store_true",
-        help="Only the end-to-end tests, their commands led through PgBouncer with an intruding client at work.",
+        help="Only end-to-end tests, their commands led through PgBouncer with an intruding client at work: those that"
+        " use the database in every way there is, and in a soak all of them.",
     )
 
 
@@ -39,6 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With --pooled, keep the tests of a company: they reach their database by `way`, as the user of the pooler."""
     if config.getoption("--pooled"):
         kept = [i for i in items if "way" in getattr(i, "fixturenames", ()) and not i.get_closest_marker("own_role")]
+        if not SOAK:
+            kept = [item for item in kept if item.path.stem in _POOLED]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
