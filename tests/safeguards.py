@@ -56,7 +56,7 @@ SAFEGUARDS = (
     Safeguard(
         "a foreign key that differed at first contact is no edit",
         "reconcile/plan_push.py",
-        "        if points == link or points == stored.held.get(place, link):\n",
+        "        if points == link or points == stored.tolerated_links.get(place, link):\n",
         "        if points == link:\n",
         ("tests/test_push.py::test_first_contact_is_no_edit_even_where_a_foreign_key_differs",),
     ),
@@ -71,9 +71,9 @@ SAFEGUARDS = (
         "items are looked at before they are written",
         "reconcile/plan_push.py",
         "            field, says = layout.fields[number], item.view.values[number]\n"
-        "            bm, bp = stored.m[number], stored.p[number]\n",
-        "            field, says = layout.fields[number], stored.m[number]\n"
-        "            bm, bp = stored.m[number], stored.p[number]\n",
+        "            bm, bp = stored.monday[number], stored.postgres[number]\n",
+        "            field, says = layout.fields[number], stored.monday[number]\n"
+        "            bm, bp = stored.monday[number], stored.postgres[number]\n",
         ("tests/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
     ),
     Safeguard(
@@ -142,8 +142,8 @@ SAFEGUARDS = (
     Safeguard(
         "an error without a code is a lost connection",
         "postgres/errors.py",
-        "        return Fault.AGAIN if lost or type(error) is psycopg2.DatabaseError else Fault.FINAL\n",
-        "        return Fault.FINAL\n",
+        "        return DatabaseFault.AGAIN if lost or type(error) is psycopg2.DatabaseError else DatabaseFault.FINAL\n",
+        "        return DatabaseFault.FINAL\n",
         ("tests/test_db_connector.py::test_a_killed_backend_means_the_whole_work_again",),
     ),
     Safeguard(
@@ -219,7 +219,7 @@ SAFEGUARDS = (
     Safeguard(
         "a push sends nothing of a row that is still to be parted",
         "push/plan.py",
-        "    edits.busy.update(items)\n",
+        "    edits.in_flight.update(items)\n",
         "",
         ("tests/test_older_keys.py::test_a_push_that_comes_first_leaves_those_items_alone",),
     ),
@@ -310,8 +310,8 @@ SAFEGUARDS = (
     Safeguard(
         "nothing passes between an item and a row with an id that nobody knows",
         "reconcile/ids.py",
-        "        return Place.LEFT if self.others or (self.item[0], self.holds) in known else Place.UNSURE\n",
-        "        return Place.LEFT\n",
+        "        return IdPlace.LEFT if self.others or (self.item[0], self.holds) in known else IdPlace.UNSURE\n",
+        "        return IdPlace.LEFT\n",
         ("tests/test_item_ids.py::test_an_id_that_no_board_has",),
     ),
     Safeguard(
@@ -359,7 +359,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a trigger stored is in the base",
         "postgres/write_pull.py",
-        "        item.p[number] = holds\n        item.tolerated",
+        "        item.postgres[number] = holds\n        item.tolerated",
         "        item.tolerated",
         ("tests/test_own_rules.py::test_what_a_trigger_made_of_a_value_never_goes_to_the_board",),
     ),
@@ -436,7 +436,7 @@ SAFEGUARDS = (
     Safeguard(
         "what is no amount is refused before it is sent",
         "reconcile/columns.py",
-        "    refusal=refusals.money,\n",
+        "    refusal=rejections.money,\n",
         "",
         ("tests/test_value_edges.py::test_money_is_rounded_before_it_is_held_against_the_limit",),
     ),

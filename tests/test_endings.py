@@ -62,7 +62,7 @@ def test_a_bug_is_no_success(synced: Company, monkeypatch: pytest.MonkeyPatch) -
         raise ZeroDivisionError("a cell's value")
 
     said: list[str] = []
-    monkeypatch.setattr(pull.apply, "make_plan", broken)
+    monkeypatch.setattr(pull.apply, "plan_pull", broken)
     monkeypatch.setattr("terminal.say.click.echo", said.append)
     synced.sandbox.edit(jobs(synced)[0], {TEXT: "edited"})
     with pytest.raises(ZeroDivisionError):
