@@ -12,36 +12,35 @@ from postgres.copy import CopyText, uuid_array
 from postgres.encoding import Encoding
 from postgres.state import Present, read_column
 from postgres.transaction import Transaction
-from reconcile.base import Stored, dump_base, load_base
+from reconcile.base import ItemBase, pairs_from_json
 from reconcile.database_state import ItemKey, RowValues
 from reconcile.layout import Layout
-from reconcile.plan_pull import ItemBase
 
-STORED = (
+BASES = (
     "SELECT i.board_id, i.item_id, i.updated_at, i.links::text[], i.base::text, l.fields, l.slots, i.state,"
     " i.missing_count, i.m_hash, i.tolerated"
     " FROM monday_sync.sync_item i JOIN monday_sync.sync_layout l USING (layout)"
 )
-"""The rows that `stored_item` takes; more of a WHERE may follow."""
+"""The rows that `base_of_row` takes; more of a WHERE may follow."""
 
 
-def stored_item(row: Sequence[Any], layouts: Mapping[int, Layout], encoding: Encoding) -> Stored:
-    """One row of `STORED` in the order of today's layout of its board (board id → layout)."""
+def base_of_row(row: Sequence[Any], layouts: Mapping[int, Layout], encoding: Encoding) -> ItemBase:
+    """One row of `BASES` in the order of today's layout of its board (board id → layout)."""
     board_id, item_id, updated_at, links, base, fields, slots, state, *rest = row
     layout = layouts[board_id]
-    m, p, held = load_base(encoding.said(base), fields, layout)
+    monday, postgres, tolerated_links = pairs_from_json(encoding.said(base), fields, layout)
     by_role = dict(zip(slots, links, strict=True))
     now_links = [by_role.get(slot.role) for slot in layout.slots]
     numbers = {slot.role: number for number, slot in enumerate(layout.slots)}
-    moved = {numbers[slots[number]]: held_row for number, held_row in held.items() if slots[number] in numbers}
+    moved = {numbers[slots[number]]: row_id for number, row_id in tolerated_links.items() if slots[number] in numbers}
     missing_count, content_hash, tolerated = rest
-    return Stored(
+    return ItemBase(
         layout.board,
         item_id,
         updated_at,
         now_links,
-        m,
-        p,
+        monday,
+        postgres,
         state,
         missing_count,
         content_hash,
@@ -92,7 +91,7 @@ def write_items(
                 item.content_hash,
                 item.updated_at,
                 item.tolerated,
-                kept(dump_base(item.monday, item.postgres, item.tolerated_links).decode()),
+                kept(item.to_json().decode()),
                 uuid_array(item.links),
             )
             for item in items

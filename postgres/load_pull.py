@@ -1,4 +1,4 @@
-"""Loads the `DatabaseState` of a plan: the rows, keys, links and bases around the items that changed, and no more than that."""
+"""Loads the `DatabaseState` of a plan: rows, keys, links and bases around the items that changed, and no more."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from msgspec import UNSET
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.bases import STORED, model_columns, places, rows_by_id, stored_item
+from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
 from postgres.ids import read_astray
 from postgres.parting import read_parting
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import FORCE, Stored
+from reconcile.base import FORCE, ItemBase, as_remembered
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
@@ -28,14 +28,14 @@ from reconcile.working_rows import POSITION
 
 _SHARED = OWNED - {"projects"}
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
-_SHARING = STORED + (
+_SHARING = BASES + (
     " WHERE i.state = 'active' AND i.board_id = ANY(%s)"
     " AND EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
 )
 """An array that is compared with is hashed, where two arrays would be compared one by one."""
 _WITNESSES = 50
 """Items that are asked what a row held before a person edited it, the newest: some may not have heard of it yet."""
-_SHOWING = STORED + (  # noqa: S608  constants alone
+_SHOWING = BASES + (  # noqa: S608  constants alone
     " JOIN (SELECT DISTINCT board_id, item_id FROM (SELECT board_id, item_id, row_number() OVER"
     " (PARTITION BY n.row_id ORDER BY item_id DESC) AS nth FROM monday_sync.sync_item CROSS JOIN LATERAL"
     " unnest(links) AS n (row_id) WHERE state = 'active' AND board_id = ANY(%s) AND links && %s::uuid[]"
@@ -111,7 +111,7 @@ class PullLoader:
         self._read_stored([*compared, *gone, *unread])
         self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.bases[key]))
         everyone = [view for view in everyone if (view.board, view.id) not in self.world.unsure]
-        everyone += [self._as_remembered(stored) for item in unread if (stored := self.world.bases.get(item))]
+        everyone += [as_remembered(stored) for item in unread if (stored := self.world.bases.get(item))]
         for item in self.world.anew.keys() - gone.keys():
             del self.world.bases[item]
         self._read_adopted(everyone)
@@ -225,21 +225,21 @@ class PullLoader:
         if not items or not self._tx.has_state:
             return
         rows = self._tx.rows(
-            STORED + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+            BASES + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
             places(self._layouts, items),
         )
         for row in rows:
             self._remember(row)
 
-    def _remember(self, row: tuple[Any, ...]) -> Stored:
-        stored = stored_item(row, self._by_id, self._tx.encoding)
+    def _remember(self, row: tuple[Any, ...]) -> ItemBase:
+        stored = base_of_row(row, self._by_id, self._tx.encoding)
         item = (stored.board, stored.id)
         self.world.bases[item] = stored
         if (astray := self._astray.get(item)) is not None:
             self._follow(stored, astray)
         return stored
 
-    def _follow(self, stored: Stored, astray: Astray) -> None:
+    def _follow(self, stored: ItemBase, astray: Astray) -> None:
         """The item's row is the one that holds its id."""
         place = astray.place(self._seen)
         if place is IdPlace.UNSURE:
@@ -260,13 +260,6 @@ class PullLoader:
             table, row = layout.slots[layout.record].table, self.world.bases[board, item_id].links[layout.record]
             if row in self.world.rows[table]:
                 self.world.keys[table][item_key(board, item_id)] = row
-
-    @staticmethod
-    def _as_remembered(stored: Stored) -> ItemState:
-        """What an item says that was not read."""
-        return ItemState(
-            stored.board, stored.id, stored.updated_at, tuple(stored.monday), (), stored.content_hash, seen=False
-        )
 
     def _read_adopted(self, views: Sequence[ItemState]) -> None:
         """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
@@ -348,7 +341,7 @@ class PullLoader:
                     continue
                 stored = self._remember(row)
                 present.add((stored.board, stored.id))
-                found.append(self._as_remembered(stored))
+                found.append(as_remembered(stored))
         return found
 
     def _shared_rows(self) -> set[RowId]:
@@ -523,7 +516,7 @@ class PullLoader:
             return
         rows = sorted(asked)
         for found in self._tx.rows(_SHOWING, (list(self._by_id), rows, rows, _WITNESSES)):
-            stored = stored_item(found, self._by_id, self._tx.encoding)
+            stored = base_of_row(found, self._by_id, self._tx.encoding)
             for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
                 if link in asked:
                     held = folded_row(slot.table, self.world.rows[slot.table][link])

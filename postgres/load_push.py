@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.bases import STORED, model_columns, places, rows_by_id, stored_item
+from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
 from postgres.ids import astray_of, astray_query
 from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
@@ -23,7 +23,7 @@ from reconcile.keys import row_keys
 from reconcile.layout import STAFF_ROLE, Layout
 
 _ROLE = STAFF_ROLE.partition(":")[2]
-_SHOWING = STORED + (  # noqa: S608  constants alone
+_SHOWING = BASES + (  # noqa: S608  constants alone
     " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
     " OR (i.board_id, i.item_id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))"
     " OR (i.board_id, i.item_id) IN (SELECT board_id, item_id FROM monday_sync.sync_dead WHERE kind = 'op'))"
@@ -132,7 +132,7 @@ class _Reader:
             if row[0] not in self._by_id:
                 edits.elsewhere |= edits.changed.keys() & set(row[3])
                 continue
-            stored = stored_item(row, self._by_id, self._tx.encoding)
+            stored = base_of_row(row, self._by_id, self._tx.encoding)
             edits.bases[stored.board, stored.id] = stored
         self._follow()
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models import TABLES, RowId
-from postgres.bases import STORED, rows_by_id, stored_item
+from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.state import Present
 from postgres.transaction import Transaction
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 from reconcile.database_state import RowValues
 from reconcile.layout import Layout
 from reconcile.parting import Parting, part
@@ -22,7 +22,7 @@ _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 class RememberedLink:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
-    stored: list[Stored] = field(default_factory=list)
+    stored: list[ItemBase] = field(default_factory=list)
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
@@ -37,8 +37,8 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
         ids = set(found.keys[table].values())
         for values in rows_by_id(tx, table, present, ids) if ids and table in present else ():
             found.rows[table][values[0]] = values
-    for row in tx.rows(STORED + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
-        found.stored.append(stored_item(row, boards, tx.encoding))
+    for row in tx.rows(BASES + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
+        found.stored.append(base_of_row(row, boards, tx.encoding))
     parting = part(found.stored, layouts, found.keys, found.rows)
     _leave_moved(tx, layouts, present, found, parting)
     return found, parting

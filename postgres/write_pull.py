@@ -24,14 +24,15 @@ from postgres.row_writer import EVERYTHING, RowRejection, RowWriter, look_at_def
 from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of, digest_of
+from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
 from reconcile.keys import row_keys
 from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
-from reconcile.plan_pull import ItemBase, Plan, Update, is_natural
+from reconcile.plan_pull import Plan, Update, is_natural
 from reconcile.working_rows import POSITION
 
 _AGAIN_AT_ONCE = 100
@@ -260,22 +261,22 @@ class Applier:
     def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
         """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
         stored = self._world.bases.get((item.board, item.id))
-        m, held = list(item.monday), dict(item.tolerated_links)
+        tolerated_links = dict(item.tolerated_links)
         for place in places:
             slot, row = layout.slots[place], item.links[place]
             before = stored.links[place] if stored is not None else None
             if before is None and row in self._refused and row in self._world.rows[slot.table]:
                 before = row  # it is there, only its change was refused
             item.links[place] = before
-            held.pop(place, None)
+            tolerated_links.pop(place, None)
             if stored is not None and place in stored.tolerated_links:
-                held[place] = stored.tolerated_links[place]
+                tolerated_links[place] = stored.tolerated_links[place]
             for number in slot.fields:
-                item.postgres.pop(number, None)
-                m[number] = UNSET if stored is None or before is None else stored.monday[number]
-                if stored is not None and before is not None and stored.postgres[number] != stored.monday[number]:
-                    item.postgres[number] = stored.postgres[number]
-        item.monday, item.tolerated_links = m, held
+                if stored is None or before is None:
+                    item.set_pair(number, UNSET, UNSET)
+                else:
+                    item.set_pair(number, stored.monday[number], stored.postgres[number])
+        item.tolerated_links = tolerated_links
         self._leave_open(item)
 
     def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
@@ -292,10 +293,10 @@ class Applier:
                     shape, says = layout.fields[number], item.monday[number]
                     if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
                         continue
-                    if shape.compare_key(says) != shape.compare_key(planned[at]):
+                    if not same(shape, says, planned[at]):
                         continue
                     was = stored.monday[number] if stored is not None and stored.links[place] == row else UNSET
-                    anew = was is UNSET or shape.edit_key(was) != shape.edit_key(says)
+                    anew = was is UNSET or edited_on_monday(shape, says, was)
                     if anew >= found.get((row, at), (False,))[0]:
                         found[row, at] = (anew, (item.board, item.id), number)
         return {place: (key, number) for place, (_anew, key, number) in found.items()}
@@ -317,10 +318,10 @@ class Applier:
                 self._point_right(item, layout, unsettled, planned, holds)
             for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
                 shape, says = layout.fields[number], item.monday[number]
-                was = item.postgres.get(number, says)
+                was = item.postgres[number]
                 if says is UNSET or was is FORCE or planned[at] == holds[at]:
                     continue
-                if shape.compare_key(was) != shape.compare_key(planned[at]):
+                if not same(shape, was, planned[at]):
                     continue  # an edit waits there, and waits on
                 if tellers.get((row, at)) == ((item.board, item.id), number):
                     self._hold_back(item, place, row, number, shape, holds[at])
@@ -340,22 +341,19 @@ class Applier:
 
     def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
         says = item.monday[number]
-        item.postgres[number] = holds
-        item.tolerated += (shape.compare_key(says) != shape.compare_key(holds)) - (
-            shape.compare_key(says) != shape.compare_key(planned)
-        )
+        item.set_pair(number, says, holds)
+        item.tolerated += same(shape, says, planned) - same(shape, says, holds)
 
     def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
         """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
         stored = self._world.bases.get((item.board, item.id))
         met = stored is not None and stored.links[place] == row and stored.monday[number] is not UNSET
         self._refused_cells.append((item, shape, row))
-        m, p = (stored.monday[number], stored.postgres[number]) if stored is not None and met else (None, holds)
-        item.monday = [*item.monday[:number], m, *item.monday[number + 1 :]]
-        item.postgres.pop(number, None)
-        if p is FORCE or p != m:
-            item.postgres[number] = p
-        item.tolerated += p is not FORCE and shape.compare_key(m) != shape.compare_key(p)
+        monday, postgres = (
+            (stored.monday[number], stored.postgres[number]) if stored is not None and met else (None, holds)
+        )
+        item.set_pair(number, monday, postgres)
+        item.tolerated += postgres is not FORCE and not same(shape, monday, postgres)
         self._leave_open(item)
 
     def _write_departed(self, plan: Plan) -> None:
@@ -564,12 +562,12 @@ class Applier:
         says, holds = base.monday[number], stands[field.at]
         if says is UNSET or holds is UNREADABLE:
             return "nobody", None
-        if field.compare_key(says) == field.compare_key(holds):
+        if same(field, says, holds):
             return ("monday" if written else "both"), says
-        took_back = base.postgres.get(number, says)
-        return ("nobody", None) if took_back is not FORCE and field.compare_key(took_back) == field.compare_key(holds) else (
-            "postgres", holds,
-        )  # fmt: skip
+        took_back = base.postgres[number]
+        if took_back is not FORCE and same(field, took_back, holds):
+            return "nobody", None
+        return "postgres", holds
 
     def _write_ids(self, plan: Plan) -> None:
         """What followed from the item ids in rows. An item that nothing could be landed of is looked at again."""

@@ -18,9 +18,10 @@ from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_
 from postgres.rules import Rules, read_rules
 from postgres.state import Present, row_hash, tracked_columns
 from postgres.transaction import Transaction
+from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.layout import STAFF_ROLE, Layout
-from reconcile.plan_pull import ItemBase, Update
+from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
 from reconcile.working_rows import POSITION
 

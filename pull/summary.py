@@ -12,11 +12,12 @@ from monday_api import BOARDS
 from postgres.names import NAMED_BY
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
-from reconcile.base import FORCE
+from reconcile.base import FORCE, ItemBase
+from reconcile.conflicts import Conflict
+from reconcile.decide import same
 from reconcile.errors import Exit
 from reconcile.identity import WouldMerge
-from reconcile.merge import Conflict
-from reconcile.plan_pull import ItemBase, Plan
+from reconcile.plan_pull import Plan
 from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
@@ -306,10 +307,9 @@ def _differences(run: Run, plan: Plan) -> Iterable[str]:
     """Cells that are left as they are although the row says something else: what monday shows, what the row holds."""
     for item in (item for item in plan.items if item.board in run.layouts):
         layout = run.layouts[item.board]
-        for number, held in sorted(item.postgres.items()):
-            field, says = layout.fields[number], item.monday[number]
-            if held is not FORCE and field.compare_key(says) != field.compare_key(held):
-                name = f"{layout.slots[field.slot].table}.{field.columns[0]}"
+        for one, says, held in zip(layout.fields, item.monday, item.postgres, strict=True):
+            if held is not says and held is not FORCE and not same(one, says, held):
+                name = f"{layout.slots[one.slot].table}.{one.columns[0]}"
                 on_board, in_row = contrasted(*_apart(says, held))
                 yield f"{name:<24}  item {item.id}  {on_board} | {in_row}"
 

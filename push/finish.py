@@ -27,9 +27,9 @@ from push.overwritten import overwritten
 from push.plan import PreparedPush
 from push.recover import Recovered
 from push.summary import fill_report
+from reconcile.conflicts import Conflict
 from reconcile.database_state import RowValues
 from reconcile.errors import Exit
-from reconcile.merge import Conflict
 from reconcile.push_plan import Rejection, key_changes
 from run.context import Run, run_record
 from run.place import remember
@@ -176,10 +176,10 @@ def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
     for item in sent.delivered:
         layout = run.layouts[item.board]
         if "customer" in item.moved:
-            projects |= {row for row in (item.links[layout.record],) if row is not None}
+            projects |= {row for row in (item.base.links[layout.record],) if row is not None}
         for place, slot in enumerate(layout.slots):
             if slot.person and slot.role in item.moved:
-                people |= {row for row in (item.links[place], item.left.get(slot.role)) if row is not None}
+                people |= {row for row in (item.base.links[place], item.left.get(slot.role)) if row is not None}
     for create in sent.new:
         layout = run.layouts[create.board]
         people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}

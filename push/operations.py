@@ -125,7 +125,7 @@ class Changes(WriteKind[ItemPush]):
         waits = subject.awaits_pull or subject.open
         op = change_op(subject, self.layout)
         outcome.places.append(place)
-        outcome.bases.append(changed_base(op, subject.remembered(), view, self.layout, waits=waits))
+        outcome.bases.append(changed_base(op, subject.base, view, self.layout, waits=waits))
         outcome.conflicts += subject.conflicts
         self.sent.first_at = min(self.sent.first_at or view.updated_at, view.updated_at)
         self._delivered(subject)

@@ -17,8 +17,8 @@ from monday_api import BOARDS
 from push.operations import Sent
 from push.plan import PreparedPush
 from reconcile.activity_values import logged_value
+from reconcile.conflicts import Conflict
 from reconcile.errors import SyncError
-from reconcile.merge import Conflict
 from reconcile.push_plan import ItemPush
 from run.context import Run
 from run.report import counted
@@ -93,7 +93,7 @@ class _Log:
 
     def _floor(self, item: ItemPush) -> datetime:
         """The time of what the look showed; of the look itself where the item's is in the future of monday's clock."""
-        at = item.view.updated_at
+        at = item.state.updated_at
         return at if self._found.told_at is None else min(at, self._found.told_at)
 
     def _from_others(self, untold: Mapping[CellPlace, LoggedWrite]) -> Iterator[tuple[CellPlace, Any]]:

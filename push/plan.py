@@ -178,7 +178,7 @@ def _keep_within(limit: int, run: Run, push: Push, looked: Iterable[ItemKey]) ->
 
 def _leave_as_they_are(every: Iterable[ItemCreate], push: Push, edits: Edits) -> None:
     """A row of which no item is made now is not made whole either, unless it has something to tell another one."""
-    links = [item.links for item in push.items] + [create.links for create in push.creates]
+    links = [item.base.links for item in push.items] + [create.links for create in push.creates]
     kept = {row for linked in links for row in linked} | edits.changed.keys()
     left = {row for create in every for row in create.links} - kept
     for table, updates in push.completed.items():

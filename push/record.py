@@ -16,13 +16,13 @@ from postgres import journal
 from postgres.conflicts import add_conflicts
 from postgres.transaction import Transaction
 from postgres.write_push import link_rows, mark_archived, note_refused_rows, remember_items
+from reconcile.base import ItemBase
 from reconcile.change_filter import hash_of
+from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError
 from reconcile.items import RawItem, decode_item
 from reconcile.layout import ItemState
-from reconcile.merge import Conflict
-from reconcile.plan_pull import ItemBase
 from run.context import Run
 from run.start import RunStart
 

@@ -27,7 +27,7 @@ from monday.jobs import JobStatus
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from postgres import journal
-from postgres.bases import STORED, places, stored_item
+from postgres.bases import BASES, base_of_row, places
 from postgres.journal import OpenBatch
 from postgres.transaction import Transaction
 from postgres.write_push import note_refused, register_rows, taken_items
@@ -36,7 +36,7 @@ from push.claim import is_anothers, refuse_claimed
 from push.lost import AMBIGUOUS, Maybe, age_s, carried_marker, made_since, may_be
 from push.marker import has_marker
 from push.record import WriteResult, in_fenced_transaction, require_lease, view_of, write_outcome
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError, LeaseHeld
 from reconcile.journal_ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
@@ -355,15 +355,15 @@ class JournalRecovery:
         logger.warning("batch still in doubt board=%s kind=%s ops=%d", board, batch.kind, len(batch.ops))
         return None
 
-    def _stored(self, board: str, ids: Iterable[int]) -> dict[int, Stored]:
-        def read(tx: Transaction) -> dict[int, Stored]:
+    def _stored(self, board: str, ids: Iterable[int]) -> dict[int, ItemBase]:
+        def read(tx: Transaction) -> dict[int, ItemBase]:
             wanted: list[ItemKey] = [(board, item_id) for item_id in ids]
             rows = tx.rows(
-                STORED + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+                BASES + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
                 places(self._run.layouts, wanted),
             )
             by_id = {layout.board_id: layout for layout in self._run.layouts.values()}
-            return {stored.id: stored for stored in (stored_item(row, by_id, tx.encoding) for row in rows)}
+            return {stored.id: stored for stored in (base_of_row(row, by_id, tx.encoding) for row in rows)}
 
         return self._run.database.transact(read, read_only=True, label="reading what is remembered")
 

@@ -11,9 +11,9 @@ from postgres.state import ConflictLine, OpenIssues
 from push.operations import Archives, Changes, Creates, Sent
 from push.plan import PreparedPush
 from push.recover import Recovered
+from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
-from reconcile.merge import Conflict
 from reconcile.push_plan import Push
 from run.conflicts import as_line, settled, waiting
 from run.context import Run
@@ -146,9 +146,10 @@ def _lines(run: Run, found: PreparedPush, conflicts: Sequence[Conflict]) -> list
 def _notes(run: Run, found: PreparedPush, sent: Sent, overwritten: Sequence[Conflict]) -> Iterator[str]:
     push = found.push
     if push.awaiting_pull:
+        were = "was" if push.awaiting_pull == 1 else "were"
         yield (
-            f"{counted(push.awaiting_pull, 'item')} of those looked at {'was' if push.awaiting_pull == 1 else 'were'} edited on "
-            "monday.com too: that waits for sync_monday_to_pg.py."
+            f"{counted(push.awaiting_pull, 'item')} of those looked at {were} edited on monday.com too: "
+            "that waits for sync_monday_to_pg.py."
         )
     if moved := len(found.edits.moved):
         yield (

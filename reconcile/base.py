@@ -7,7 +7,7 @@ agreed value, and a value that lost must be able to say "seen, but the row's val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Literal
@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from models import RowId
 from reconcile.fields import FieldValue
-from reconcile.layout import Layout
+from reconcile.layout import ItemState, Layout
 
 
 class Force(Enum):
@@ -53,27 +53,74 @@ def is_open(content_hash: str | None) -> bool:
     return content_hash is None or content_hash.startswith(AGAIN)
 
 
-class Stored(msgspec.Struct):
-    """What the database remembers of one item. A field that was never read is UNSET on both sides.
+class ItemBase(msgspec.Struct):
+    """What is remembered of one item: for each field the pair of what monday showed and what its row held.
 
-    `held`: by number of the slot, what the item's record pointed at when they last met, where that is not the slot's
-    row: a foreign key that differed at first contact, and is an edit only once it moves.
+    A field that was never read is UNSET on both sides. `postgres` is `monday` itself where they do not differ at all.
+    `links` holds the row of each slot; `tolerated_links`, by number of the slot, what the record's foreign key pointed
+    at where that is not the slot's row: it differed at first contact, and is an edit only once it moves.
+    `content_hash` is None while something of the item is open; `tolerated` counts the fields that differ and that
+    nobody edited. `missing_count`: complete reads in a row in which it did not come.
     """
 
     board: str
     id: int
     updated_at: datetime
     links: list[RowId | None]
-    monday: list[FieldValue]
-    postgres: list[BaseValue]
+    monday: Sequence[FieldValue]
+    postgres: Sequence[BaseValue]
     state: str = "active"
     missing_count: int = 0
     content_hash: str | None = None
     tolerated: int = 0
     tolerated_links: dict[int, RowId | None] = {}
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """(board, item id)"""
+        return self.board, self.id
+
+    def set_pair(self, number: int, monday: FieldValue, postgres: BaseValue) -> None:
+        """Remember another pair of one field."""
+        shared = self.postgres is self.monday
+        if monday is not self.monday[number]:
+            self.monday = [*self.monday[:number], monday, *self.monday[number + 1 :]]
+            if shared:
+                self.postgres = self.monday
+        if postgres is not self.postgres[number]:
+            self.postgres = [*self.postgres[:number], postgres, *self.postgres[number + 1 :]]
+
+    def copy(self) -> ItemBase:
+        """One of its own, to be changed."""
+        return msgspec.structs.replace(self, links=list(self.links), tolerated_links=dict(self.tolerated_links))
+
+    def count_tolerated(self, layout: Layout) -> int:
+        """How many fields differ that nobody edited; it is remembered in `tolerated`."""
+        self.tolerated = sum(
+            held is not FORCE and shown is not UNSET and field.compare_key(shown) != field.compare_key(held)
+            for field, shown, held in zip(layout.fields, self.monday, self.postgres, strict=True)
+            if held is not shown
+        )
+        return self.tolerated
+
+    def to_json(self) -> bytes:
+        """Its pairs as they are stored: a value per field, and by number what the row held where that differs."""
+        raw = _values(self.monday)
+        if self.postgres is not self.monday:
+            for number, (shown, held) in enumerate(zip(self.monday, self.postgres, strict=True)):
+                if held is FORCE:
+                    raw.force = [*raw.force, number]
+                elif held != shown:
+                    raw.p = {**raw.p, number: held}
+        if self.tolerated_links:
+            raw.held = self.tolerated_links
+        return _encoder.encode(raw)
+
 
 class _Json(msgspec.Struct, omit_defaults=True):
+    """The stored form of a base; its short names are those of all versions. `m`: what monday showed; `p`: by number,
+    what the row held where that differs; `held`: `ItemBase.tolerated_links`."""
+
     m: Sequence[Any]
     p: dict[int, Any] = {}
     force: list[int] = []
@@ -85,46 +132,44 @@ _decoder = msgspec.json.Decoder(_Json)
 _encoder = msgspec.json.Encoder()
 
 
-def dump_base(
-    m: Sequence[FieldValue], p: Mapping[int, BaseValue], held: Mapping[int, RowId | None] | None = None
-) -> bytes:
-    """JSON of a base: a value per field, and by number what the row holds where that differs; `held` see `Stored`."""
-    if UNSET not in m:
-        raw = _Json(m)
-    else:
-        unset = [number for number, value in enumerate(m) if value is UNSET]
-        raw = _Json([None if value is UNSET else value for value in m], unset=unset)
-    if p:
-        raw.p = {number: held for number, held in p.items() if held is not FORCE}
-        raw.force = [number for number, held in p.items() if held is FORCE]
-    if held:
-        raw.held = dict(held)
-    return _encoder.encode(raw)
+def _values(monday: Sequence[FieldValue]) -> _Json:
+    if UNSET not in monday:
+        return _Json(monday)
+    unset = [number for number, value in enumerate(monday) if value is UNSET]
+    return _Json([None if value is UNSET else value for value in monday], unset=unset)
 
 
-def digest_of(m: Sequence[FieldValue]) -> str:
+def digest_of(monday: Sequence[FieldValue]) -> str:
     """What tells what an item shows, however it was read: two reads of one item may differ in their bytes."""
-    return hashlib.sha256(dump_base(m, {})).hexdigest()[:16]
+    return hashlib.sha256(_encoder.encode(_values(monday))).hexdigest()[:16]
 
 
-def load_base(
+def pairs_from_json(
     raw: bytes | str, field_ids: list[str], layout: Layout
 ) -> tuple[list[FieldValue], list[BaseValue], dict[int, RowId | None]]:
-    """A stored base (m, p, held) in the order of today's layout; a field that was mapped since is UNSET.
-
-    `held` is by the slot numbers of the layout that it was stored with.
+    """(monday, postgres, tolerated links) of a stored base, in the order of today's layout; a field that was mapped
+    since is UNSET. The links are by the slot numbers of the layout that it was stored with.
     """
     stored = _decoder.decode(raw)
-    places = {field_id: number for number, field_id in enumerate(field_ids)}
-    m: list[FieldValue] = []
-    p: list[BaseValue] = []
+    numbers = {field_id: number for number, field_id in enumerate(field_ids)}
+    monday: list[FieldValue] = []
+    postgres: list[BaseValue] = []
     for field in layout.fields:
-        place = places.get(field.id)
-        if place is None or place in stored.unset:
-            m.append(UNSET)
-            p.append(UNSET)
+        number = numbers.get(field.id)
+        if number is None or number in stored.unset:
+            monday.append(UNSET)
+            postgres.append(UNSET)
             continue
-        said = field.load(stored.m[place])
-        m.append(said)
-        p.append(FORCE if place in stored.force else field.load(stored.p[place]) if place in stored.p else said)
-    return m, p, stored.held
+        shown = field.load(stored.m[number])
+        monday.append(shown)
+        if number in stored.force:
+            postgres.append(FORCE)
+        else:
+            postgres.append(field.load(stored.p[number]) if number in stored.p else shown)
+    return monday, postgres, stored.held
+
+
+def as_remembered(base: ItemBase) -> ItemState:
+    """What an item says that was not read: what it said last."""
+    values = tuple(base.monday)
+    return ItemState(base.board, base.id, base.updated_at, values, (), base.content_hash, seen=False)

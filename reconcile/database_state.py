@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models import TABLES, RowId
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 
 RowValues = tuple[Any, ...]
 """A row in its model's column order."""
@@ -30,47 +30,55 @@ def _per_table() -> dict[str, dict[Any, Any]]:
 
 @dataclass(slots=True)
 class DatabaseState:
-    """Rows, keys, links and base of every item in the plan and of every item that shares an owned row with one.
-
-    `pending` are rows that people changed or added since the last sync, `unknown` those that were never synced; `taken`
-    are ids that new rows may not use; `adopted` the links of items whose rows were there before the first sync.
-    `derived` are the keys that nobody wrote down: the present content of a pending row has them; `spares` are pending
-    rows that have a key beside its owner.
-    `emptied` are fields (row, where it holds them) that a person emptied, of rows that a slot of the plan is new to.
-    `gone` are items that this run saw to be gone for good, `names` all that rows are known by in tables in which the
-    plan may write one down: key → row and name.
-    Where an older rule made the keys: `outdated` are those, all of them, `rekeyed` what they are today, and `strangers`
-    the slots (item, number) that the older rule alone linked to their row.
-    `twins` are how many rows of each table the first sync found beside another one with their key; `copies` are items
-    that a person was told of, since they carry the id of another item's row; `marked` those of `adopted` that carry the
-    id of theirs.
-    `moved` are items that are linked to another row than the one they are remembered with, by the item ids in the rows;
-    `anew` those that meet their row as on the first day, with how many of their cells were tolerated before;
-    `unsure` those that were read and whose row holds an id that nobody knows; see `reconcile.ids`.
-    """
+    """What PostgreSQL holds around the items of a plan, and around those that share an owned row with one of them."""
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
+    """By table: row id → the row."""
     keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
+    """By table: natural key → the row that owns it."""
     contested_keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
+    """By table: a key that a pending row has beside its owner → that row."""
     unrecorded_keys: dict[str, set[str]] = field(default_factory=lambda: {table: set() for table in TABLES})
+    """Keys that nobody wrote down, by table: the present content of a pending row has them."""
     placeholders: frozenset[str] = frozenset()
-    bases: dict[ItemKey, Stored] = field(default_factory=dict)
+    """E-mail addresses that so many customers share that they name nobody."""
+    bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
+    """What is remembered of each item."""
     elsewhere: dict[RowId, dict[str, Elsewhere]] = field(default_factory=dict)
+    """Slots of items outside this plan, by the row that they are linked to."""
     pending: set[RowId] = field(default_factory=set)
+    """Rows that people changed or added since the last sync."""
     unknown: set[RowId] = field(default_factory=set)
+    """Rows that were never synced."""
     taken: set[RowId] = field(default_factory=set)
+    """Ids that new rows may not use."""
     cleared_fields: set[tuple[RowId, int]] = field(default_factory=set)
+    """(row, where it holds it) of fields that a person emptied, of rows that a slot of the plan is new to."""
     adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
+    """Links of items whose rows were there before the first sync."""
     staff_emails: frozenset[str] = frozenset()
+    """E-mail keys of everybody on the staff board."""
     counts: dict[str, int] = field(default_factory=dict)
+    """Rows of each table."""
     duplicate_keys: Counter[str] = field(default_factory=Counter)
+    """How many rows of each table the first sync found beside another one with their key."""
     gone: frozenset[ItemKey] = frozenset()
+    """Items that this run saw to be gone for good."""
     names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)
+    """By table: key → (row, name) of all that rows are known by, where the plan may write a key down."""
     strangers: set[tuple[ItemKey, int]] = field(default_factory=set)
+    """Slots (item, number) that an older rule of keys alone linked to their row."""
     rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    """Where an older rule made the keys, by table: all of them as they are today."""
     outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    """The same as they were."""
     moved: set[ItemKey] = field(default_factory=set)
+    """Items that the ids in rows link to another row than the one they are remembered with: see `reconcile.ids`."""
     anew: dict[ItemKey, int] = field(default_factory=dict)
+    """Items that meet their row as on the first day, with how many of their cells were tolerated before."""
     unsure: set[ItemKey] = field(default_factory=set)
+    """Items that were read and whose row holds an id that nobody knows."""
     copies: set[ItemKey] = field(default_factory=set)
+    """Items that a person was told of, since they carry the id of another item's row."""
     marked: set[ItemKey] = field(default_factory=set)
+    """Those of `adopted` that carry the id of their row."""

@@ -5,38 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from models import TABLES, RowId
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey, RowValues
 from reconcile.ids import LeftBehind
 
 
 @dataclass(slots=True)
 class Edits:
-    """`changed` are known rows whose content is not what it was when last in step, with their table; `stored` the
-    active items that show one of them; `rows` all rows of those items and of `fresh` ones, which have no item yet.
-
-    `hashes` is the content of changed and fresh rows as it was read: what is remembered once monday was told. `owners`
-    says which row a natural key belongs to, `staff` who is on the staff board with an e-mail of a fresh person, be it
-    his key or not. `refused`: what monday would not take at a place, by a hash of the value;
-    `letters` the places of all of those that a person was told of.
-    `busy` are items and rows that an unfinished journal still speaks of, `elsewhere` changed rows that a board outside
-    this run shows. `items` counts each board's known items. `moved` are items that are linked to another row than the
-    one they are remembered with, by the item ids in the rows: see `reconcile.ids`; `left_behind` are rows that lost
-    their item so, `lost` rows of theirs that are there no more.
-    """
+    """What people changed in PostgreSQL, and what of both sides a plan of it needs."""
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    """All rows of the items in `bases` and of `new_rows`, by table."""
     changed: dict[RowId, str] = field(default_factory=dict)
+    """Known rows whose content is not what it was when both sides last agreed, with their table."""
     hashes: dict[RowId, str] = field(default_factory=dict)
-    bases: dict[ItemKey, Stored] = field(default_factory=dict)
+    """The content of changed and new rows as it was read: what is remembered once monday was told."""
+    bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
+    """The active items that show a changed row."""
     new_rows: list[tuple[str, RowId]] = field(default_factory=list)
+    """(board, row) of rows that have no item yet."""
     owners: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    """Which row a natural key belongs to, by table."""
     staff: dict[str, RowId] = field(default_factory=dict)
+    """Who is on the staff board with an e-mail of a new person, be it his key or not."""
     rejected: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    """What monday would not take: (board, item, column) → a hash of the value."""
     letters: set[tuple[str, int, str]] = field(default_factory=set)
+    """The places of all of those that a person was told of."""
     in_flight: set[ItemKey | RowId] = field(default_factory=set)
+    """Items and rows that an unfinished journal still speaks of."""
     elsewhere: set[RowId] = field(default_factory=set)
+    """Changed rows that a board outside this run shows."""
     items: dict[str, int] = field(default_factory=dict)
+    """Known items of each board."""
     moved: set[ItemKey] = field(default_factory=set)
+    """Items that the ids in rows link to another row than the one they are remembered with: see `reconcile.ids`."""
     left_behind: list[LeftBehind] = field(default_factory=list)
+    """Rows that lost their item so."""
     lost: set[RowId] = field(default_factory=set)
+    """Rows of items that are there no more."""

@@ -14,11 +14,11 @@ from typing import Any
 from msgspec import UNSET
 
 from models import UNREADABLE, RowId
-from reconcile.base import Stored
+from reconcile.base import ItemBase
+from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, ItemState, Layout
-from reconcile.merge import Conflict
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
 
 _ANCHORS = {"properties": ("customer",), "policies": ("insurance",), "users": ("sales_team",)}
@@ -80,9 +80,9 @@ def set_foreign_keys(
 
 
 def next_tolerated_links(
-    layout: Layout, stored: Stored | None, links: Links, row: Sequence[Any] | None
+    layout: Layout, stored: ItemBase | None, links: Links, row: Sequence[Any] | None
 ) -> dict[int, RowId | None]:
-    """`Stored.held` after the plan, for the record's row as it becomes.
+    """`ItemBase.held` after the plan, for the record's row as it becomes.
 
     What differs at first contact is no edit; a foreign key that moved since stands against what it was.
     """

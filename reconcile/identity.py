@@ -15,9 +15,10 @@ from uuid import UUID
 from msgspec import UNSET
 
 from models import TABLES, Project, RowId
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.decide import edited_on_monday
 from reconcile.fields import FieldValue
 from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
 from reconcile.layout import OWNED, STAFF_ROLE, ItemState, Layout, Slot
@@ -229,7 +230,7 @@ class _Table:
         return said_keys(slot, view.values, item, row, self.nobody)
 
     def _standing(
-        self, view: ItemState, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
+        self, view: ItemState, number: int, slot: Slot, keys: tuple[str, ...], stored: ItemBase, parent: int | None
     ) -> Said:
         item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
         said = Said(view, number, keys, old, home=home)
@@ -493,24 +494,22 @@ def _unchanged(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Seque
     number = slot.at.get(column)
     if number is None or now[number] in (None, UNSET) or was[number] in (None, UNSET):
         return False
-    said = layout.fields[number].edit_key
-    return bool(said(now[number]) == said(was[number]))
+    return not edited_on_monday(layout.fields[number], now[number], was[number])
 
 
 def _edited(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence[FieldValue]) -> bool:
     """Did any field of the slot change on monday since its base?"""
     return any(
-        now[number] is not UNSET
-        and layout.fields[number].edit_key(now[number]) != layout.fields[number].edit_key(was[number])
+        edited_on_monday(layout.fields[number], now[number], was[number])
+        or (was[number] is UNSET and now[number] is not UNSET)
         for number in slot.fields
     )
 
 
-def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: Stored) -> bool:
+def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: ItemBase) -> bool:
     """Did any field of the slot say something that it had not said, and that could be read, at its base?"""
     return any(
-        now is not UNSET
-        and (now is not None if was is UNSET else layout.fields[n].edit_key(now) != layout.fields[n].edit_key(was))
+        edited_on_monday(layout.fields[n], now, was) or (was is UNSET and now is not UNSET and now is not None)
         for n in slot.fields
         for now, was in ((view.values[n], stored.monday[n]),)
     )

@@ -13,7 +13,7 @@ from enum import Enum, auto
 import msgspec
 
 from models import RowId
-from reconcile.base import Stored
+from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
 
@@ -80,7 +80,7 @@ class LeftBehind:
         )
 
 
-def follow(stored: Stored, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
+def follow(stored: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
     """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
     if place is IdPlace.MOVED:
         stored.links[layout.record] = astray.holder

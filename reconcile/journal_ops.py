@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import FORCE, ItemBase
+from reconcile.conflicts import Conflict
+from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.layout import ItemState, Layout
-from reconcile.merge import Conflict
-from reconcile.plan_pull import ItemBase
-from reconcile.push_plan import ItemCreate, ItemPush, item_base
+from reconcile.push_plan import ItemCreate, ItemPush
 
 
 class ChangeOp(msgspec.Struct):
@@ -46,7 +46,7 @@ class Seen(Enum):
 
 def change_op(item: ItemPush, layout: Layout) -> ChangeOp:
     return ChangeOp(
-        {layout.fields[n].id: _plain(item.view.values[n]) for n in item.targets},
+        {layout.fields[n].id: _plain(item.state.values[n]) for n in item.targets},
         {layout.fields[n].id: _plain(target) for n, target in item.targets.items()},
         item.moved,
         item.conflicts,
@@ -72,25 +72,25 @@ def seen(op: ChangeOp, view: ItemState, layout: Layout) -> Seen:
     return Seen.EDITED
 
 
-def changed_base(op: ChangeOp, before: Stored, view: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
+def changed_base(op: ChangeOp, before: ItemBase, view: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
     """The base after a write that is known to be done: what monday shows now beside what the row held.
 
     `before` is what was remembered until then. What else changed on monday meanwhile is an edit of somebody's: it
     stands against what was remembered, and the item is looked at again, as it is when something of it `waits`.
     """
-    m, p, links, held = list(before.monday), list(before.postgres), list(before.links), dict(before.tolerated_links)
+    base = before.copy()
     for number, field in enumerate(layout.fields):
         now = view.values[number]
         if field.id in op.target:
-            p[number] = row_held = field.load(op.target[field.id])
-            m[number] = now if now is not UNSET else row_held
-        elif now is not UNSET and field.edit_key(now) != field.edit_key(m[number]):
+            sent = field.load(op.target[field.id])
+            base.set_pair(number, now if now is not UNSET else sent, sent)
+        elif now is not UNSET and (base.monday[number] is UNSET or edited_on_monday(field, now, base.monday[number])):
             waits = True
     for place, slot in enumerate(layout.slots):
         if slot.role in op.links:
-            links[place] = op.links[slot.role]
-            held.pop(place, None)
-    return item_base(layout, view, m, p, links, held, None if waits else view.content_hash or "")
+            base.links[place] = op.links[slot.role]
+            base.tolerated_links.pop(place, None)
+    return _as_of(base, view, layout, waits=waits)
 
 
 def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -> ItemBase:
@@ -99,28 +99,32 @@ def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -
     Right after it was made, what differs is monday's own way of writing it. `late`, somebody may have edited it: what
     differs from what was sent stands as an edit against that.
     """
-    m: list[FieldValue] = list(view.values)
-    p: list[BaseValue] = list(m)
+    links = [op.links.get(slot.role) for slot in layout.slots]
+    base = ItemBase(view.board, view.id, view.updated_at, links, view.values, view.values)
     edited = False
     for number, field in enumerate(layout.fields):
+        shown = base.monday[number]
         if field.id in op.uncarried:
-            m[number], p[number] = m[number] or None, FORCE  # not even read, it is empty for all that
+            base.set_pair(number, shown or None, FORCE)  # not even read, it is empty for all that
         elif field.id in op.target:
-            p[number] = sent = field.load(op.target[field.id])
-            if (
-                late
-                and field.two_way
-                and m[number] is not UNSET
-                and field.compare_key(m[number]) != field.compare_key(sent)
-            ):
-                m[number], edited = sent, True
-    links = [op.links.get(slot.role) for slot in layout.slots]
-    return item_base(layout, view, m, p, links, {}, None if edited else view.content_hash or "")
+            sent = field.load(op.target[field.id])
+            by_somebody = late and field.two_way and shown is not UNSET and not same(field, shown, sent)
+            base.set_pair(number, sent if by_somebody else shown, sent)
+            edited |= by_somebody
+    return _as_of(base, view, layout, waits=edited)
+
+
+def _as_of(base: ItemBase, view: ItemState, layout: Layout, *, waits: bool) -> ItemBase:
+    """A base that was settled when the item was as in `view`."""
+    base.state, base.missing_count, base.updated_at = "active", 0, view.updated_at
+    base.content_hash = None if waits else view.content_hash or ""
+    base.count_tolerated(layout)
+    return base
 
 
 def _shows(layout: Layout, number: int, now: FieldValue, values: dict[str, Any]) -> bool:
     field = layout.fields[number]
-    return now is not UNSET and bool(field.compare_key(now) == field.compare_key(field.load(values[field.id])))
+    return now is not UNSET and same(field, now, field.load(values[field.id]))
 
 
 def _plain(value: Any) -> Any:

@@ -1,24 +1,25 @@
-"""Three-way merge of fields, inbound half: which row fields take a value from monday, and what each base becomes.
+"""Three-way merge of fields, the pull's half: which row fields take a value from monday, and what each base becomes.
 
-PostgreSQL is the hub, every slot a spoke. A slot speaks only when it changed since its own base; a standing old value
-is no opinion. Several that changed to different values have one winner, the greatest (updated_at, board, item); the
-others are kept in the conflict log.
+A row of PostgreSQL may be shown by many slots. A slot has a say only when it changed since its own base; a standing old
+value is no opinion. Several that changed to different values have one winner, the greatest (updated_at, board, item);
+the others are kept in the conflict log.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from msgspec import UNSET
 
 from models import UNREADABLE, RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import FORCE, BaseValue, ItemBase
 from reconcile.columns import Policy
+from reconcile.conflicts import Conflict, winner
 from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
@@ -30,70 +31,10 @@ _STAFF_ITEM = POSITION["users"]["monday_item_id"]
 Adopt = Literal["monday", "pg"]
 
 
-class Verdict(Enum):
-    """What one field of one spoke asks for."""
-
-    SAME = auto()
-    TOLERATED = auto()
-    INBOUND = auto()
-    OUTBOUND = auto()
-    CONFLICT = auto()
-
-
-def verdict(field: Field, m: FieldValue, p: FieldValue, bm: FieldValue, bp: BaseValue) -> Verdict:
-    """Decide one field. (bm, bp) is the base: what monday showed and what the row held when they last met."""
-    if field.compare_key(m) == field.compare_key(p):
-        return Verdict.SAME
-    on_monday = field.edit_key(m) != field.edit_key(bm)
-    in_postgres = bp is FORCE or field.compare_key(p) != field.compare_key(bp)
-    return {
-        (False, False): Verdict.TOLERATED,
-        (True, False): Verdict.INBOUND,
-        (False, True): Verdict.OUTBOUND,
-        (True, True): Verdict.CONFLICT,
-    }[on_monday, in_postgres]
-
-
-ConflictPlace = tuple[ItemKey, str]
-"""(item, field id): what a conflict is about, for as long as it stays open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Two edits of one field. `open` while a person, or the other direction, has to decide.
-
-    `monday` and `postgres` are what the two sides say, `agreed` what they last agreed on; UNSET where they never did.
-    """
-
-    item: ItemKey
-    role: str
-    field: str
-    table: str
-    row: RowId
-    kept_from: str
-    kept: Any
-    lost_from: str
-    lost: Any
-    open: bool = False
-    monday: Any = None
-    postgres: Any = None
-    agreed: Any = UNSET
-
-    @property
-    def place(self) -> ConflictPlace:
-        return self.item, self.field
-
-
-def agreed(field: Field, m: FieldValue, p: BaseValue) -> FieldValue:
-    """What both sides said when they last met; UNSET where they never agreed."""
-    if m is UNSET or p is UNSET or p is FORCE or field.compare_key(m) != field.compare_key(p):
-        return UNSET
-    return m
-
-
 @dataclass(slots=True)
 class Merged:
-    """`forced` and `held` are (item, field number): a spoke that lost, and one whose edit waits."""
+    """(item, field number) of what did not simply land: `forced` of a slot that lost, and whose item is still to be
+    told; `deferred` of an edit that waits."""
 
     adopt: Adopt | None = None
     conflicts: list[Conflict] = field(default_factory=list)
@@ -103,44 +44,58 @@ class Merged:
 
 @dataclass(slots=True)
 class _SlotEdit:
-    view: ItemState
+    """What one slot says anew of one field of its row. (`base_monday`, `base_postgres`) is the pair when they met."""
+
+    state: ItemState
     slot: Slot
     row: list[Any]
     field: Field
     number: int
-    says: FieldValue
-    was: FieldValue
-    base: BaseValue
+    monday: FieldValue
+    base_monday: FieldValue
+    base_postgres: BaseValue
+
+    @property
+    def item(self) -> ItemKey:
+        return self.state.board, self.state.id
+
+    def conflicts_with(self, postgres: Any) -> bool:
+        """Whether the row was edited too, to something else."""
+        return not self.says(postgres) and edited_in_postgres(self.field, postgres, self.base_postgres)
+
+    def says(self, value: FieldValue) -> bool:
+        return same(self.field, self.monday, value)
 
 
-def newest_first(views: Sequence[ItemState], layouts: Mapping[str, Layout]) -> list[ItemState]:
-    """Greatest (updated_at, board, item) first: who wins where several speak."""
-    return sorted(views, key=lambda view: (view.updated_at, layouts[view.board].board_id, view.id), reverse=True)
+def newest_first(states: Sequence[ItemState], layouts: Mapping[str, Layout]) -> list[ItemState]:
+    """Greatest (updated_at, board, item) first: who wins where several have a say."""
+    return sorted(states, key=lambda state: (state.updated_at, layouts[state.board].board_id, state.id), reverse=True)
 
 
 def merge_fields(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
     policy: Policy | None,
     adopt: Adopt | None,
 ) -> Merged:
-    """Write what monday says into the rows. `views` stand newest first; `policy` overrides the mapping's.
+    """Write what monday says into the rows. `states` stand newest first; `policy` overrides the mapping's.
 
     `adopt` turns tolerated differences into edits of that side.
     """
     merged = Merged(adopt=adopt)
-    voices = _voices(views, layouts, world, links, rows)
+    edits = _slot_edits(states, layouts, database, links, rows)
     if adopt == "monday":
-        _add_tolerated(voices, views, layouts, world, links, rows)
-    spoken: set[tuple[RowId, int]] = set()
-    for (row_id, at), told in voices.items():
-        _settle(row_id, told, policy, merged)
-        spoken.add((row_id, at))
-    for view in (*(v for v in views if v.board == "staff"), *(v for v in views if v.board != "staff")):
-        _fill(view, layouts[view.board], world, links, rows, spoken, policy, merged)
+        _add_tolerated(edits, states, layouts, database, links, rows)
+    settled: set[tuple[RowId, int]] = set()
+    for (row_id, at), of_field in edits.items():
+        _settle(row_id, of_field, policy, merged)
+        settled.add((row_id, at))
+    staff_first = sorted(states, key=lambda state: state.board != "staff")
+    for state in staff_first:
+        _fill(state, layouts[state.board], database, links, rows, settled, policy, merged)
     return merged
 
 
@@ -149,104 +104,102 @@ def selects_only(slot: Slot, row: Sequence[Any]) -> bool:
     return slot.table == "users" and slot.role != STAFF_ROLE and row[_STAFF_ITEM] is not None
 
 
-def _voices(
-    views: Sequence[ItemState],
+def _slot_edits(
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
 ) -> dict[tuple[RowId, int], list[_SlotEdit]]:
     """Fields that changed on monday since the base of a slot that is still linked to the same row."""
-    voices: dict[tuple[RowId, int], list[_SlotEdit]] = defaultdict(list)
-    for view in views:
-        item = (view.board, view.id)
-        stored = world.bases.get(item)
-        if stored is None:
+    edits: dict[tuple[RowId, int], list[_SlotEdit]] = defaultdict(list)
+    for state in states:
+        item = (state.board, state.id)
+        base = database.bases.get(item)
+        if base is None:
             continue
-        layout = layouts[view.board]
-        for slot, row, row_id, old in zip(layout.slots, rows[item], links[item], stored.links, strict=True):
-            if row is None or row_id is None or row_id != old or selects_only(slot, row):
+        layout = layouts[state.board]
+        for slot, row, row_id, linked_before in zip(layout.slots, rows[item], links[item], base.links, strict=True):
+            if row is None or row_id is None or row_id != linked_before or selects_only(slot, row):
                 continue
             for number in slot.fields:
-                field, said, was = layout.fields[number], view.values[number], stored.monday[number]
-                if was is not UNSET and field.edit_key(said) != field.edit_key(was):
-                    voice = _SlotEdit(view, slot, row, field, number, said, was, stored.postgres[number])
-                    voices[row_id, field.at].append(voice)
-    return voices
+                one, monday, before = layout.fields[number], state.values[number], base.monday[number]
+                if edited_on_monday(one, monday, before):
+                    edit = _SlotEdit(state, slot, row, one, number, monday, before, base.postgres[number])
+                    edits[row_id, one.at].append(edit)
+    return edits
 
 
 def _add_tolerated(
-    voices: dict[tuple[RowId, int], list[_SlotEdit]],
-    views: Sequence[ItemState],
+    edits: dict[tuple[RowId, int], list[_SlotEdit]],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
 ) -> None:
-    """Differences that nobody made since they were first seen speak for monday too; an empty cell never does."""
-    for view in views:
-        item, layout = (view.board, view.id), layouts[view.board]
-        stored = world.bases.get(item)
+    """Differences that nobody made since first contact count as edits on monday too; an empty cell never does."""
+    for state in states:
+        item, layout = (state.board, state.id), layouts[state.board]
+        base = database.bases.get(item)
         for place, (slot, row) in enumerate(zip(layout.slots, rows[item], strict=True)):
-            if row is None or row[0] not in world.rows[slot.table] or selects_only(slot, row):
+            if row is None or row[0] not in database.rows[slot.table] or selects_only(slot, row):
                 continue
-            met = stored if stored is not None and stored.links[place] == links[item][place] else None
+            met = base if base is not None and base.links[place] == links[item][place] else None
             for number, at in zip(slot.fields, slot.row_at, strict=True):
-                field, says, holds = layout.fields[number], view.values[number], row[at]
-                if (
-                    says in (None, UNSET)
-                    or holds in (None, UNREADABLE)
-                    or field.compare_key(says) == field.compare_key(holds)
-                ):
+                one, monday, postgres = layout.fields[number], state.values[number], row[at]
+                if monday in (None, UNSET) or postgres in (None, UNREADABLE) or same(one, monday, postgres):
                     continue
-                if (
-                    met is None
-                    or verdict(field, says, holds, met.monday[number], met.postgres[number]) is Verdict.TOLERATED
-                ):
-                    voices[row[0], at].append(_SlotEdit(view, slot, row, field, number, says, UNSET, holds))
+                if met is None or _is_tolerated(one, number, monday, postgres, met):
+                    edit = _SlotEdit(state, slot, row, one, number, monday, UNSET, postgres)
+                    edits[row[0], at].append(edit)
 
 
-def _settle(row_id: RowId, told: list[_SlotEdit], policy: Policy | None, merged: Merged) -> None:
+def _is_tolerated(one: Field, number: int, monday: FieldValue, postgres: FieldValue, base: ItemBase) -> bool:
+    if base.monday[number] is UNSET:
+        return False
+    return decide(one, monday, postgres, base.monday[number], base.postgres[number]).verdict is Verdict.TOLERATED
+
+
+def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged: Merged) -> None:
     """One field of one row, and every slot that says something new about it."""
-    row = told[0].row
-    held = row[told[0].field.at]
-    if held is UNREADABLE:  # every edit of it waits until a person has corrected the row
-        merged.deferred |= {(_item(voice), voice.number) for voice in told}
+    row, one = edits[0].row, edits[0].field
+    postgres = row[one.at]
+    if postgres is UNREADABLE:  # every edit of it waits until a person has corrected the row
+        merged.deferred |= {(edit.item, edit.number) for edit in edits}
         return
-    waits = [voice for voice in told if (policy or voice.field.policy) != "monday" and _in_conflict(voice, held)]
-    voters = [voice for voice in told if voice not in waits]
-    while voters and (joins := [voice for voice in waits if not _in_conflict(voice, voters[0].says)]):
-        waits = [voice for voice in waits if voice not in joins]  # what is to be written is what they knew: no conflict
-        voters = [voice for voice in told if voice not in waits]
-    for voice in waits:
-        merged.deferred.add((_item(voice), voice.number))
-        if (policy or voice.field.policy) == "manual":
-            conflict = _conflict(voice, row_id, "nobody", None, "monday", voice.says, held)
-            merged.conflicts.append(replace(conflict, open=True))
-    if all(_equal(voice, held) for voice in voters):
+    waiting = [edit for edit in edits if winner(edit.field, policy) != "monday" and edit.conflicts_with(postgres)]
+    voters = [edit for edit in edits if edit not in waiting]
+    while voters and (joining := [edit for edit in waiting if not edit.conflicts_with(voters[0].monday)]):
+        waiting = [edit for edit in waiting if edit not in joining]  # what is to be written is what they knew
+        voters = [edit for edit in edits if edit not in waiting]
+    for edit in waiting:
+        merged.deferred.add((edit.item, edit.number))
+        if winner(edit.field, policy) == "nobody":
+            merged.conflicts.append(
+                _conflict(edit, row_id, "nobody", None, "monday", edit.monday, postgres).left_open()
+            )
+    if all(edit.says(postgres) for edit in voters):
         return
-    winner = voters[0]
-    if _in_conflict(winner, held):
-        merged.conflicts.append(_conflict(winner, row_id, "monday", winner.says, "postgres", held, held))
-    row[winner.field.at] = winner.says
-    for voice in voters[1:]:
-        if not _equal(voice, winner.says):
-            won, lost = f"item {winner.view.id}", f"item {voice.view.id}"
-            merged.conflicts.append(_conflict(voice, row_id, won, winner.says, lost, voice.says, winner.says))
-            merged.forced.add((_item(voice), voice.number))
-
-
-def _in_conflict(voice: _SlotEdit, held: Any) -> bool:
-    return verdict(voice.field, voice.says, held, UNSET, voice.base) is Verdict.CONFLICT
+    newest = voters[0]
+    if newest.conflicts_with(postgres):
+        merged.conflicts.append(_conflict(newest, row_id, "monday", newest.monday, "postgres", postgres, postgres))
+    row[one.at] = newest.monday
+    for edit in voters[1:]:
+        if not edit.says(newest.monday):
+            kept_from, lost_from = f"item {newest.state.id}", f"item {edit.state.id}"
+            kept, lost = newest.monday, edit.monday
+            merged.conflicts.append(_conflict(edit, row_id, kept_from, kept, lost_from, lost, kept))
+            merged.forced.add((edit.item, edit.number))
 
 
 def _fill(
-    view: ItemState,
+    state: ItemState,
     layout: Layout,
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
-    spoken: set[tuple[RowId, int]],
+    settled: set[tuple[RowId, int]],
     policy: Policy | None,
     merged: Merged,
 ) -> None:
@@ -254,137 +207,128 @@ def _fill(
     is left, and tolerated. What a person emptied is an edit: it loses against the item of another, where monday wins,
     and not against a cell that only selects.
     """
-    item = (view.board, view.id)
-    stored = world.bases.get(item)
+    item = (state.board, state.id)
+    base = database.bases.get(item)
     for place, row in enumerate(rows[item]):
         if row is None:
             continue
         slot = layout.slots[place]
-        if slot.values_of(row) == view.values[slot.first : slot.last]:
+        shown = state.values[slot.first : slot.last]
+        if slot.values_of(row) == shown:
             continue
-        row_id = links[item][place]
-        met = stored if stored is not None and stored.links[place] == row_id and not selects_only(slot, row) else None
-        for number, at, says in zip(slot.fields, slot.row_at, view.values[slot.first : slot.last], strict=True):
-            if says is None or says is UNSET or (row[at] is not None and not _lacks_parts(row[at], says)):
+        linked_as_before = base is not None and base.links[place] == links[item][place]
+        met = base if linked_as_before and not selects_only(slot, row) else None
+        for number, at, monday in zip(slot.fields, slot.row_at, shown, strict=True):
+            if monday is None or monday is UNSET or (row[at] is not None and not _lacks_parts(row[at], monday)):
                 continue
-            if (met is None or met.monday[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
-                if (row[0], at) in world.cleared_fields:
-                    field = layout.fields[number]
-                    if selects_only(slot, row) or (policy or field.policy) != "monday":
-                        continue
-                    voice = _SlotEdit(view, slot, row, field, number, says, UNSET, None)
-                    merged.conflicts.append(_conflict(voice, row[0], "monday", says, "postgres", None, None))
-                row[at] = says
+            if met is not None and met.monday[number] is not UNSET:
+                continue
+            if settled and (row[0], at) in settled:
+                continue
+            if (row[0], at) in database.cleared_fields:
+                one = layout.fields[number]
+                if selects_only(slot, row) or winner(one, policy) != "monday":
+                    continue
+                edit = _SlotEdit(state, slot, row, one, number, monday, UNSET, None)
+                merged.conflicts.append(_conflict(edit, row[0], "monday", monday, "postgres", None, None))
+            row[at] = monday
 
 
-def _lacks_parts(holds: FieldValue, says: FieldValue) -> bool:
+def _lacks_parts(postgres: FieldValue, monday: FieldValue) -> bool:
     """Whether a row holds of a name or an address only the whole, the one that the item says."""
-    return isinstance(holds, tuple) and isinstance(says, tuple) and holds[0] == says[0] and not any(holds[1:])
+    if not isinstance(postgres, tuple) or not isinstance(monday, tuple):
+        return False
+    return postgres[0] == monday[0] and not any(postgres[1:])
 
 
 @dataclass(slots=True)
 class NextBase:
-    """The base after the plan: what monday shows, and by number what a row holds where that differs.
+    """The base after the plan. `awaiting_push` are rows that hold something which this item does not show yet.
 
-    `outbound` are rows that hold something which this item does not show yet. It `waits`: a field of it could not meet
-    its row, so that the item is looked at again.
+    It is `incomplete` where a field could not meet its row, so that the item is looked at again.
     """
 
-    monday: Sequence[FieldValue]
-    postgres: dict[int, BaseValue] = field(default_factory=dict)
-    tolerated: int = 0
+    base: ItemBase
     awaiting_push: list[RowId] = field(default_factory=list)
-    waits: bool = False
+    incomplete: bool = False
 
 
 def next_base(
-    view: ItemState, layout: Layout, stored: Stored | None, links: Links, rows: ItemRows, merged: Merged
+    state: ItemState, layout: Layout, before: ItemBase | None, links: Links, rows: ItemRows, merged: Merged
 ) -> NextBase:
     """What monday shows and what the rows will hold, field by field."""
-    base = NextBase(view.values)
+    base = ItemBase(state.board, state.id, state.updated_at, links, state.values, state.values)
+    after = NextBase(base)
     for place, row in enumerate(rows):
         if row is None:
             continue
         slot = layout.slots[place]
-        if slot.values_of(row) == view.values[slot.first : slot.last]:
+        if slot.values_of(row) == state.values[slot.first : slot.last]:
             continue
-        met = stored if stored is not None and stored.links[place] == links[place] else None
+        met = before if before is not None and before.links[place] == links[place] else None
         for number, at in zip(slot.fields, slot.row_at, strict=True):
-            if view.values[number] != row[at]:
-                _next_field(base, number, layout.fields[number], view, row, met, merged)
-    return base
+            if state.values[number] != row[at]:
+                _next_pair(after, number, layout.fields[number], row, met, merged)
+    return after
 
 
-def _next_field(
-    base: NextBase, number: int, field: Field, view: ItemState, row: list[Any], met: Stored | None, merged: Merged
-) -> None:
-    """A field in which the item and its row differ."""
-    says, holds, item = view.values[number], row[field.at], (view.board, view.id)
-    if says is UNSET:
+def _next_pair(after: NextBase, number: int, one: Field, row: list[Any], met: ItemBase | None, merged: Merged) -> None:
+    """The pair of a field in which the item and its row differ. `met` is the base of an item that was linked to this
+    row before."""
+    base = after.base
+    monday, postgres = base.monday[number], row[one.at]
+    if monday is UNSET:
         return
-    if holds is UNREADABLE:
+    if postgres is UNREADABLE:
         if met is not None and met.monday[number] is not UNSET:
-            _as_before(base, number, met)
+            base.set_pair(number, met.monday[number], met.postgres[number])
         else:
-            base.monday = [*base.monday[:number], UNSET, *base.monday[number + 1 :]]
-            base.waits = True
+            base.set_pair(number, UNSET, UNSET)
+            after.incomplete = True
         return
-    agree = field.compare_key(says) == field.compare_key(holds)
-    was = met.monday[number] if met is not None else UNSET
-    if (item, number) in merged.forced:
-        held: BaseValue = FORCE
-    elif met is not None and (item, number) in merged.deferred:
-        _as_before(base, number, met)
+    before = met.monday[number] if met is not None else UNSET
+    remembered: BaseValue = postgres
+    if (base.key, number) in merged.forced:
+        remembered = FORCE
+    elif met is not None and (base.key, number) in merged.deferred:
+        base.set_pair(number, before, met.postgres[number])
         return
-    elif met is not None and was is not UNSET and not agree and field.edit_key(says) == field.edit_key(was):
-        held = _as_before(base, number, met)
-    else:
-        held = base.postgres[number] = holds
-    if held is FORCE:
-        base.postgres[number] = FORCE
-    if held is FORCE or field.compare_key(held) != field.compare_key(holds):
-        if field.two_way:
-            base.awaiting_push.append(row[0])
-    elif not agree and merged.adopt == "pg" and field.two_way:
-        base.postgres[number] = FORCE
-        base.awaiting_push.append(row[0])
-    elif not agree:
-        base.tolerated += 1
+    elif met is not None and _stands(one, monday, postgres, before):
+        remembered = met.postgres[number]
+        monday = before
+    if edited_in_postgres(one, postgres, remembered):
+        if one.two_way:
+            after.awaiting_push.append(row[0])
+    elif not same(one, base.monday[number], postgres):
+        if merged.adopt == "pg" and one.two_way:
+            remembered = FORCE
+            after.awaiting_push.append(row[0])
+        else:
+            base.tolerated += 1
+    base.set_pair(number, monday, remembered)
 
 
-def _as_before(base: NextBase, number: int, met: Stored) -> BaseValue:
-    """Nothing was settled: the base of this field stays what it was."""
-    if base.monday[number] != met.monday[number]:
-        base.monday = [*base.monday[:number], met.monday[number], *base.monday[number + 1 :]]
-    if met.postgres[number] != met.monday[number]:
-        base.postgres[number] = met.postgres[number]
-    return met.postgres[number]
-
-
-def _equal(voice: _SlotEdit, value: FieldValue) -> bool:
-    return bool(voice.field.compare_key(voice.says) == voice.field.compare_key(value))
-
-
-def _item(voice: _SlotEdit) -> ItemKey:
-    return voice.view.board, voice.view.id
+def _stands(one: Field, monday: FieldValue, postgres: FieldValue, before: FieldValue) -> bool:
+    """Whether the two differ and monday says what it said: nothing was settled, and the pair stays what it was."""
+    return before is not UNSET and not same(one, monday, postgres) and not edited_on_monday(one, monday, before)
 
 
 def _conflict(
-    voice: _SlotEdit, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, holds: Any
+    edit: _SlotEdit, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, postgres: Any
 ) -> Conflict:
-    """`holds` is PostgreSQL's side, made whole if a person edited a part of it."""
-    field, base = voice.field, voice.base
+    """`postgres` is what the row holds: it is made whole if a person edited a part of it."""
+    before = edit.base_postgres
     return Conflict(
-        _item(voice),
-        voice.slot.role,
-        field.id,
-        voice.slot.table,
+        edit.item,
+        edit.slot.role,
+        edit.field.id,
+        edit.slot.table,
         row,
         kept_from,
         kept,
         lost_from,
         lost,
-        monday=voice.says,
-        postgres=field.completed(holds, None if base is FORCE or base is UNSET else base),
-        agreed=agreed(field, voice.was, base),
+        monday=edit.monday,
+        postgres=edit.field.completed(postgres, None if before is FORCE or before is UNSET else before),
+        agreed=agreed(edit.field, edit.base_monday, before),
     )

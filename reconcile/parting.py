@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.base import FORCE, Stored
+from reconcile.base import FORCE, ItemBase
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.keys import KEY_RULES, PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key, row_keys
 from reconcile.layout import STAFF_ROLE, Layout, Slot
@@ -49,7 +49,7 @@ class _Group:
     met: int = 0
 
 
-def part(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Keys, rows: Rows) -> Parting:
+def part(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, rows: Rows) -> Parting:
     """`items` are all active ones, `keys` those that were written down; `rows` what goes by a name or an address."""
     parting = Parting()
     for table in KEY_RULES:
@@ -70,7 +70,7 @@ def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingR
     for them, and is not sent to them."""
     if not world.strangers:
         return
-    staying: dict[RowId, list[tuple[Stored, Slot]]] = defaultdict(list)
+    staying: dict[RowId, list[tuple[ItemBase, Slot]]] = defaultdict(list)
     for item, stored in sorted(world.bases.items()):
         for number, slot in enumerate(layouts[stored.board].slots):
             if (item, number) not in world.strangers and stored.links[number] is not None:
@@ -84,8 +84,8 @@ def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingR
 
 def _take_back(
     row: list[Any],
-    stranger: tuple[Stored, Slot],
-    staying: Sequence[tuple[Stored, Slot]],
+    stranger: tuple[ItemBase, Slot],
+    staying: Sequence[tuple[ItemBase, Slot]],
     layouts: Mapping[str, Layout],
 ) -> None:
     stored, slot = stranger
@@ -107,7 +107,7 @@ def _take_back(
 
 
 def _said(
-    table: str, items: Sequence[Stored], layouts: Mapping[str, Layout], owners: Mapping[str, RowId]
+    table: str, items: Sequence[ItemBase], layouts: Mapping[str, Layout], owners: Mapping[str, RowId]
 ) -> dict[tuple[RowId, str], dict[str, _Group]]:
     """(row, its old key) → what its slots say by the rule of today."""
     found: dict[tuple[RowId, str], dict[str, _Group]] = defaultdict(lambda: defaultdict(_Group))
@@ -129,8 +129,8 @@ def _said(
 
 
 def _slots(
-    table: str, items: Sequence[Stored], layouts: Mapping[str, Layout]
-) -> Iterator[tuple[Stored, int, Slot, RowId | None]]:
+    table: str, items: Sequence[ItemBase], layouts: Mapping[str, Layout]
+) -> Iterator[tuple[ItemBase, int, Slot, RowId | None]]:
     parent_of = KEY_RULES[table].parent
     places = {
         board: [
@@ -162,7 +162,7 @@ def _settle(
     return own
 
 
-def _part_signs(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Keys, parting: Parting) -> None:
+def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, parting: Parting) -> None:
     """A name of signs alone had no key: now its first row has it."""
     for table in _OLD_RULES:
         kept = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
@@ -174,7 +174,7 @@ def _part_signs(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Ke
                     parting.keys[table].setdefault(key, row)
 
 
-def _part_homes(items: Sequence[Stored], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
+def _part_homes(items: Sequence[ItemBase], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
     """A row is home to one item of the staff board: the one whose id it holds, else the first."""
     homes: dict[RowId, list[SlotPlace]] = defaultdict(list)
     for stored in items:

@@ -6,17 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, RowId
-from reconcile.base import FORCE, BaseValue, Stored, is_as_refused
+from reconcile.base import ItemBase, is_as_refused
 from reconcile.columns import Policy
+from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
-from reconcile.fields import FieldValue
+from reconcile.decide import edited_on_monday, same
 from reconcile.foreign_keys import (
     assign_policy_customers,
     edited_in_postgres,
@@ -33,7 +33,7 @@ from reconcile.keys import row_keys
 from reconcile.layout import ItemState, Layout, folded_row, unfolded_row
 from reconcile.lookalikes import lookalikes
 from reconcile.losses import Loss, how_lost, is_empty
-from reconcile.merge import Adopt, Conflict, ConflictPlace, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
@@ -51,20 +51,6 @@ class Update(msgspec.Struct, frozen=True):
 
     id: RowId
     changes: dict[str, tuple[Any, Any]]
-
-
-class ItemBase(msgspec.Struct):
-    """What will be remembered of one item; `content_hash` is None while something of it is open, `held` as in `Stored`."""
-
-    board: str
-    id: int
-    content_hash: str | None
-    updated_at: datetime
-    tolerated: int
-    monday: Sequence[FieldValue]
-    postgres: dict[int, BaseValue]
-    links: Links
-    tolerated_links: dict[int, RowId | None] = {}
 
 
 class Quarantined(msgspec.Struct, frozen=True):
@@ -87,50 +73,65 @@ class Departed(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Plan:
-    """All changes of one run, sorted.
-
-    `undecided` are fields that both sides edited and that this run leaves to a person or to the other direction.
-    `edited_items` lost a value on monday since they were last seen, `edited_fields` says which: (field, how).
-    `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
-    to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
-    projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `DatabaseState`;
-    `left_behind` are rows that lost their item to another one, `lost` rows of items that are there no more. `parted`
-    rows stood for several things by an older rule, which got `new_rows`. `again` are rows of items of which something
-    was refused and that nobody has edited since: what is tried again is no news. `marked` counts items that were linked
-    to the row whose id they carry.
-    """
+    """Everything that one pull would write, sorted."""
 
     inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    """New rows, by table."""
     updates: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    """Rows that change, by table."""
     items: list[ItemBase] = field(default_factory=list)
+    """What is remembered of items from then on."""
     departed: list[Departed] = field(default_factory=list)
+    """Items that are no longer active on their board."""
     claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    """Natural keys that rows take, by table: key → row."""
     released: dict[str, set[str]] = field(default_factory=dict)
+    """Natural keys that nobody owns any more, by table."""
     placeholders: set[str] = field(default_factory=set)
+    """E-mail addresses that so many customers share that they name nobody."""
     dirty: set[RowId] = field(default_factory=set)
+    """Rows that have something to tell monday afterwards."""
     clean: set[RowId] = field(default_factory=set)
+    """Rows that people edited, and that have nothing to tell any more."""
     conflicts: list[Conflict] = field(default_factory=list)
     undecided: set[ConflictPlace] = field(default_factory=set)
+    """Fields that both sides edited, and that this run leaves to a person or to the other direction."""
     quarantined: list[Quarantined] = field(default_factory=list)
     would_merge: list[WouldMerge] = field(default_factory=list)
+    """Rows that may be one: a person is told."""
     lookalikes: list[WouldMerge] = field(default_factory=list)
+    """New rows of projects, each with a row without item id that may be the same job."""
     unknown_stages: Counter[str] = field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
+    """Items that lost a value on monday since they were last seen."""
     again: set[RowId] = field(default_factory=set)
+    """Rows of items of which something was refused and that nobody has edited since: what is tried again is no news."""
     edited_fields: Counter[Loss] = field(default_factory=Counter)
+    """What they lost: (field, how) → how often."""
     adopted_fields: int = 0
+    """Fields that were filled on both sides at first contact."""
     adopted_differences: Counter[str] = field(default_factory=Counter)
+    """Those of them that differ, by table.column."""
     tolerated: Counter[str] = field(default_factory=Counter)
+    """How each board's number of tolerated cells moves."""
     known_rows: dict[str, int] = field(default_factory=dict)
     duplicate_keys: Counter[str] = field(default_factory=Counter)
+    """See `DatabaseState`."""
     parted: Counter[str] = field(default_factory=Counter)
+    """Rows, by table, that stood for several things by an older rule of keys."""
     new_rows: frozenset[RowId] = frozenset()
+    """The rows that those things got instead."""
     moved: set[ItemKey] = field(default_factory=set)
+    """See `DatabaseState`."""
     unsure: set[ItemKey] = field(default_factory=set)
+    """See `DatabaseState`."""
     left_behind: list[LeftBehind] = field(default_factory=list)
+    """Rows that lost their item to another one."""
     lost: set[RowId] = field(default_factory=set)
+    """Rows of items that are there no more."""
     marked: int = 0
+    """How many items were linked to the row whose id they carry."""
 
     @property
     def writes(self) -> int:
@@ -304,7 +305,7 @@ def _depart(
             row[positions["archived_at"]] = NOW
 
 
-def is_archived(state: Gone, stored: Stored) -> bool:
+def is_archived(state: Gone, stored: ItemBase) -> bool:
     """Whether an item that is not active is marked as gone in this run."""
     return state in ("archived", "deleted") or (state == "silent" and stored.missing_count + 1 >= SILENT_READS)
 
@@ -329,7 +330,7 @@ def _count_adopted(
                 field, says, holds = layout.fields[number], view.values[number], row[at]
                 if says not in (None, UNSET) and holds is not UNREADABLE and not is_empty(holds):
                     plan.adopted_fields += 1
-                    if field.compare_key(says) != field.compare_key(holds):
+                    if not same(field, says, holds):
                         plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1
 
 
@@ -360,15 +361,17 @@ def _collect_items(
     for view in views:
         item = (view.board, view.id)
         layout, stored = layouts[view.board], world.bases.get(item)
-        base = next_base(view, layout, stored, links[item], rows[item], merged)
-        plan.dirty.update(base.awaiting_push)
+        after = next_base(view, layout, stored, links[item], rows[item], merged)
+        base = after.base
+        plan.dirty.update(after.awaiting_push)
         held = next_tolerated_links(layout, stored, links[item], rows[item][layout.record])
         if waits_for_push(layout, links[item], rows[item], held):
             plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
-        as_it_was = stored is not None and stored.tolerated_links == held and _as_it_was(stored, base, links[item])
+        base.tolerated_links = held
+        as_it_was = stored is not None and _as_it_was(stored, base)
         if not view.seen and as_it_was and item not in plan.moved:
             continue
-        content_hash = None if item in waits or base.waits else view.content_hash
+        content_hash = None if item in waits or after.incomplete else view.content_hash
         if stored is not None and as_it_was and item in rivals - plan.moved and _is_known(stored, view, content_hash):
             told.add(item)  # it was looked at because it is listed, as it goes on to be
             continue
@@ -377,16 +380,16 @@ def _collect_items(
         elif stored is not None and view.seen and (lost := _lost_on_monday(view, layout, stored)):
             plan.edited_items += 1
             plan.edited_fields.update(lost)
-        tolerated, linked = base.tolerated, links[item]
-        plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))
-        place = (view.board, view.id, content_hash, view.updated_at, tolerated)
-        plan.items.append(ItemBase(*place, base.monday, base.postgres, linked, held))
+        counted = stored.tolerated if stored is not None else world.anew.get(item, 0)
+        plan.tolerated[view.board] += base.tolerated - counted
+        base.content_hash = content_hash
+        plan.items.append(base)
         plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]
         _count_unparsed(view, layout, plan)
     plan.would_merge = [pair for pair in plan.would_merge if pair.rival is None or pair.item not in told]
 
 
-def _is_known(stored: Stored, view: ItemState, content_hash: str | None) -> bool:
+def _is_known(stored: ItemBase, view: ItemState, content_hash: str | None) -> bool:
     """Whether an item that was read anew is the one that is remembered, with nothing open."""
     return not view.bad and None not in (stored.content_hash, content_hash) and stored.updated_at == view.updated_at
 
@@ -408,22 +411,22 @@ def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
     }
 
 
-def _lost_on_monday(view: ItemState, layout: Layout, stored: Stored) -> list[Loss]:
+def _lost_on_monday(view: ItemState, layout: Layout, stored: ItemBase) -> list[Loss]:
     """The fields that were filled on monday and say something else now, or nothing."""
     return [
         (f"{layout.slots[field.slot].table}.{field.columns[0]}", how_lost(was, now))
         for field, now, was in zip(layout.fields, view.values, stored.monday, strict=True)
-        if was is not UNSET and was is not None and now != was and field.edit_key(now) != field.edit_key(was)
+        if was is not None and now != was and edited_on_monday(field, now, was)
     ]
 
 
-def _as_it_was(stored: Stored, base: NextBase, links: Links) -> bool:
-    held = {
-        number: p
-        for number, (m, p) in enumerate(zip(stored.monday, stored.postgres, strict=True))
-        if p is FORCE or p != m
-    }
-    return stored.monday == list(base.monday) and held == base.postgres and stored.links == links
+def _as_it_was(before: ItemBase, base: ItemBase) -> bool:
+    return (
+        before.links == base.links
+        and before.tolerated_links == base.tolerated_links
+        and [*before.monday] == [*base.monday]
+        and [*before.postgres] == [*base.postgres]
+    )
 
 
 def _count_unparsed(view: ItemState, layout: Layout, plan: Plan) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
+from reconcile.conflicts import Conflict, winner
 from reconcile.database_state import ItemKey
+from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
 from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
@@ -26,9 +28,8 @@ from reconcile.fields import FieldValue, settled_value, whole_name
 from reconcile.items import Cell, decode_item
 from reconcile.keys import row_keys
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
-from reconcile.merge import Conflict, Verdict, agreed, verdict
 from reconcile.plan_pull import DEFAULT_STATUS, Update
-from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, base_of, input_of
+from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
 from reconcile.working_rows import POSITION
 
 FAN_OUT = 25
@@ -39,7 +40,7 @@ FAN_OUT = 25
 class CurrentItem:
     """An item as monday shows it right now: what it says, and the JSON of its cells, of which few are looked at."""
 
-    view: ItemState
+    state: ItemState
     raw: bytes
 
     def cells(self) -> dict[str, Cell]:
@@ -125,12 +126,12 @@ class _Planner:
 
     def run(self, shown: dict[ItemKey, CurrentItem] | None) -> None:
         self.push.pending_rows |= self._edits.elsewhere
-        for key, stored in sorted(self._edits.bases.items()):
+        for key, base in sorted(self._edits.bases.items()):
             if key in self._edits.in_flight or key[0] not in self._layouts:
-                self.push.pending_rows |= {row for row in stored.links if row in self._edits.changed}
+                self.push.pending_rows |= {row for row in base.links if row in self._edits.changed}
                 continue
             if shown is None or key in shown:
-                self._item(stored, self._layouts[stored.board], None if shown is None else shown.pop(key))
+                self._item(base, self._layouts[base.board], None if shown is None else shown.pop(key))
         for board, row in sorted(self._edits.new_rows):
             if row not in self._edits.in_flight and board in self._layouts:
                 self._create(self._layouts[board], row)
@@ -154,87 +155,93 @@ class _Planner:
 
     # One item
 
-    def _item(self, stored: Stored, layout: Layout, shown: CurrentItem | None) -> None:
-        if stored.links[layout.record] is None:  # the database refused its row: it was never there to be deleted
+    def _item(self, base: ItemBase, layout: Layout, shown: CurrentItem | None) -> None:
+        if base.links[layout.record] is None:  # the database refused its row: it was never there to be deleted
             return
-        record = self._row(layout.slots[layout.record].table, stored.links[layout.record])
-        key = (stored.board, stored.id)
+        record = self._row(layout.slots[layout.record].table, base.links[layout.record])
+        key = (base.board, base.id)
         if record is None:
-            self._deleted(key, stored, layout, shown)
+            self._deleted(key, base, layout, shown)
             return
-        said = tuple(stored.monday)
-        view = (
-            shown.view
-            if shown
-            else ItemState(stored.board, stored.id, stored.updated_at, said, (), stored.content_hash)
-        )
-        item = ItemPush(
-            stored.board,
-            stored.id,
-            view,
-            list(stored.monday),
-            list(stored.postgres),
-            list(stored.links),
-            dict(stored.tolerated_links),
-        )
+        state = shown.state if shown else as_remembered(base)
+        item = ItemPush(base.board, base.id, state, base.copy())
         item.settles = key in self._edits.moved
         pointers = dict(layout.pointers)
         for place, slot in enumerate(layout.slots):
-            moved = self._moved(stored, place, record[pointers[place]]) if place in pointers else False
+            moved = self._moved(base, place, record[pointers[place]]) if place in pointers else False
             if moved:
-                self._moved_slot(item, stored, layout, place, record[pointers[place]], shown)
+                self._moved_slot(item, base, layout, place, record[pointers[place]], shown)
                 continue
-            if place in pointers and record[pointers[place]] == stored.links[place]:
-                item.tolerated_links.pop(place, None)
-            row = self._row(slot.table, stored.links[place])
+            if place in pointers and record[pointers[place]] == base.links[place]:
+                item.base.tolerated_links.pop(place, None)
+            row = self._row(slot.table, base.links[place])
             if row is not None:
-                self._standing_slot(item, stored, layout, slot, row, shown)
-        self._finish(item, stored, layout, looked=shown is not None)
+                self._standing_slot(item, base, layout, slot, row, shown)
+        self._finish(item, base, layout, looked=shown is not None)
 
-    def _moved(self, stored: Stored, place: int, points: RowId | None) -> bool:
+    def _moved(self, base: ItemBase, place: int, points: RowId | None) -> bool:
         """Whether a person moved a foreign key; one that is empty because its row was deleted was not."""
-        link = stored.links[place]
-        if points == link or points == stored.tolerated_links.get(place, link):
+        link = base.links[place]
+        if points == link or points == base.tolerated_links.get(place, link):
             return False
-        table = self._layouts[stored.board].slots[place].table
+        table = self._layouts[base.board].slots[place].table
         if points is None:
             return link in self._edits.rows[table]
         return points in self._edits.rows[table]
 
     def _standing_slot(
-        self, item: ItemPush, stored: Stored, layout: Layout, slot: Slot, row: list[Any], shown: CurrentItem | None
+        self, item: ItemPush, base: ItemBase, layout: Layout, slot: Slot, row: list[Any], shown: CurrentItem | None
     ) -> None:
-        edited = row[0] in self._edits.changed
+        changed = row[0] in self._edits.changed
         for number, at in zip(slot.fields, slot.row_at, strict=True):
-            field, says = layout.fields[number], item.view.values[number]
-            bm, bp = stored.monday[number], stored.postgres[number]
-            if bm is UNSET or (not edited and bp is not FORCE and says == bm and row[at] == bp):
+            field, monday = layout.fields[number], item.state.values[number]
+            base_monday, base_postgres = base.monday[number], base.postgres[number]
+            if base_monday is UNSET:
                 continue
-            holds = self._holds(row, layout, number, at, bp)
-            if holds is UNREADABLE:
+            if not changed and base_postgres is not FORCE and monday == base_monday and row[at] == base_postgres:
+                continue
+            postgres = self._held(row, layout, number, at, base_postgres)
+            if postgres is UNREADABLE:
                 self.push.pending_rows.add(row[0])
                 continue
-            if says is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
-                if field.two_way and (bp is FORCE or field.compare_key(holds) != field.compare_key(bp)):
+            if monday is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
+                if field.two_way and edited_in_postgres(field, postgres, base_postgres):
                     self.push.pending_rows.add(row[0])
                 continue
-            found = verdict(field, says, holds, bm, bp)
-            if found is Verdict.SAME:
-                self._agree(item, number, says, holds)
-            elif found is Verdict.INBOUND:
-                item.awaits_pull = True
-            elif found is not Verdict.TOLERATED and field.two_way:
-                conflict = self._conflict(item, layout, number, row[0], says, holds)
-                loses = found is Verdict.CONFLICT and not self._wins(item, field, conflict)
-                if loses or row[0] in self.push.over_fan_out:
-                    self.push.pending_rows.add(row[0])
-                elif self._tell(item, layout, number, holds, row[0], shown) and number in item.targets:
-                    item.conflicts += [conflict] if found is Verdict.CONFLICT else []
+            decision = decide(field, monday, postgres, base_monday, base_postgres)
+            match decision.verdict:
+                case Verdict.SAME:
+                    self._agree(item, number, monday, postgres)
+                case Verdict.TO_POSTGRES:
+                    item.awaits_pull = True
+                case Verdict.TO_MONDAY if field.two_way:
+                    self._write(item, layout, number, postgres, row[0], shown)
+                case Verdict.CONFLICT if field.two_way:
+                    conflict = self._conflict(item, layout, number, row[0], monday, postgres)
+                    if not self._wins(item, field, conflict):
+                        self.push.pending_rows.add(row[0])
+                    elif self._write(item, layout, number, postgres, row[0], shown):
+                        item.conflicts.append(conflict)
+
+    def _write(
+        self,
+        item: ItemPush,
+        layout: Layout,
+        number: int,
+        postgres: FieldValue,
+        row: RowId,
+        shown: CurrentItem | None,
+    ) -> bool:
+        """Let the cells of one field show what its row holds; False where that waits, or where they show it."""
+        if row in self.push.over_fan_out:
+            self.push.pending_rows.add(row)
+            return False
+        return self._tell(item, layout, number, postgres, row, shown) and number in item.targets
 
     def _moved_slot(
         self,
         item: ItemPush,
-        stored: Stored,
+        base: ItemBase,
         layout: Layout,
         place: int,
         points: RowId | None,
@@ -242,26 +249,23 @@ class _Planner:
     ) -> None:
         """The slot shows another row from now on, or nothing: all of its cells or none, so that they never speak of two
         rows at once."""
-        slot, record = layout.slots[place], stored.links[layout.record]
+        slot, record = layout.slots[place], base.links[layout.record]
         assert record is not None
         row = self._row(slot.table, points)
         edited = [
             number
             for number in slot.fields
-            if item.view.values[number] is not UNSET
-            and stored.monday[number] is not UNSET
-            and layout.fields[number].edit_key(item.view.values[number])
-            != layout.fields[number].edit_key(stored.monday[number])
+            if edited_on_monday(layout.fields[number], item.state.values[number], base.monday[number])
         ]
         wanted = {
-            number: None if row is None else self._holds(row, layout, number, at, FORCE)
+            number: None if row is None else self._held(row, layout, number, at, FORCE)
             for number, at in zip(slot.fields, slot.row_at, strict=True)
         }
         if UNREADABLE in wanted.values():
             self.push.pending_rows.add(record)
             return
         conflicts = {
-            number: self._conflict(item, layout, number, points or record, item.view.values[number], wanted[number])
+            number: self._conflict(item, layout, number, points or record, item.state.values[number], wanted[number])
             for number in edited
         }
         wins = [self._wins(item, layout.fields[number], conflict) for number, conflict in conflicts.items()]
@@ -270,24 +274,24 @@ class _Planner:
             return
         if all(self._show(item, layout, number, target, record, shown) for number, target in wanted.items()):
             item.conflicts += [conflict for number, conflict in conflicts.items() if number in item.targets]
-            item.left[slot.role] = item.links[place]
-            item.links[place] = item.moved[slot.role] = points
-            item.tolerated_links.pop(place, None)
+            item.left[slot.role] = item.base.links[place]
+            item.base.links[place] = item.moved[slot.role] = points
+            item.base.tolerated_links.pop(place, None)
             item.settles = True
             return
         self.push.pending_rows.add(record)
         for number in slot.fields:  # one cell cannot be written: the others would speak of another row than it
-            item.monday[number], item.postgres[number] = stored.monday[number], stored.postgres[number]
+            item.base.set_pair(number, base.monday[number], base.postgres[number])
             item.forget(number, layout)
 
     def _show(
         self, item: ItemPush, layout: Layout, number: int, target: FieldValue, cause: RowId, shown: CurrentItem | None
     ) -> bool:
         """Let one field of a slot show another row's value; False when it cannot."""
-        field, says = layout.fields[number], item.view.values[number]
+        field, says = layout.fields[number], item.state.values[number]
         if says is UNSET and field.two_way:
             return False
-        if field.compare_key(says) == field.compare_key(target) or not field.two_way:
+        if not field.two_way or same(field, says, target):
             self._agree(item, number, says, target)
             return True
         return self._tell(item, layout, number, target, cause, shown)
@@ -299,20 +303,18 @@ class _Planner:
         field = layout.fields[number]
         slot = layout.slots[field.slot]
         place = ((item.board, item.id), slot.role, field.id, slot.table, row)
-        met = agreed(field, item.monday[number], item.postgres[number])
+        met = agreed(field, item.base.monday[number], item.base.postgres[number])
         return Conflict(*place, "postgres", holds, "monday", says, monday=says, postgres=holds, agreed=met)
 
     def _wins(self, item: ItemPush, field: Field, conflict: Conflict) -> bool:
         """Whether PostgreSQL's side of a conflict is sent; each direction settles only what it wins."""
-        policy = self._options.policy or field.policy
-        if policy == "pg":
-            return True
-        if policy == "manual":
+        wins = winner(field, self._options.policy)
+        if wins == "nobody":
             item.open = True
-            item.conflicts.append(replace(conflict, kept_from="nobody", kept=None, lost=conflict.monday, open=True))
-        else:
+            item.conflicts.append(conflict.left_open())
+        elif wins == "monday":
             item.awaits_pull = True
-        return False
+        return wins == "postgres"
 
     def _tell(
         self, item: ItemPush, layout: Layout, number: int, target: FieldValue, cause: RowId, shown: CurrentItem | None
@@ -337,7 +339,7 @@ class _Planner:
             if edit is not None:
                 edits[column_id] = edit
         if not edits and shown is not None:
-            self._agree(item, number, item.view.values[number], target)
+            self._agree(item, number, item.state.values[number], target)
             return True
         if any(column_id in item.cells and item.cells[column_id] != edit for column_id, edit in edits.items()):
             self.push.pending_rows.add(
@@ -408,13 +410,14 @@ class _Planner:
 
     def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
         self.push.agreed[(item.board, item.id), self._layouts[item.board].fields[number].id] = says
-        if item.monday[number] != says or item.postgres[number] is FORCE or item.postgres[number] != holds:
-            item.monday[number], item.postgres[number] = says, holds
+        base = item.base
+        if base.monday[number] != says or base.postgres[number] is FORCE or base.postgres[number] != holds:
+            base.set_pair(number, says, holds)
             item.settles = True
 
-    def _finish(self, item: ItemPush, stored: Stored, layout: Layout, *, looked: bool) -> None:
+    def _finish(self, item: ItemPush, base: ItemBase, layout: Layout, *, looked: bool) -> None:
         self.push.awaiting_pull += item.awaits_pull
-        if item.tolerated_links != stored.tolerated_links:
+        if item.base.tolerated_links != base.tolerated_links:
             item.settles = True
         self.push.conflicts += [lost for lost in item.conflicts if lost.open]
         item.conflicts = [lost for lost in item.conflicts if not lost.open]
@@ -423,17 +426,20 @@ class _Planner:
             return
         if item.settles or item.open:
             waits = looked and (item.open or item.awaits_pull)
-            self.push.settled.append(base_of(item, layout, None if waits else stored.content_hash))
+            settled = item.base
+            settled.updated_at, settled.content_hash = item.state.updated_at, None if waits else base.content_hash
+            settled.count_tolerated(layout)
+            self.push.settled.append(settled)
 
-    def _deleted(self, key: ItemKey, stored: Stored, layout: Layout, shown: CurrentItem | None) -> None:
+    def _deleted(self, key: ItemKey, base: ItemBase, layout: Layout, shown: CurrentItem | None) -> None:
         """A person deleted the row of the item: the item stays, unless deletes are to be propagated and nobody edited
         it since: an edit beats a delete."""
         self.push.deleted.append(key)
         if shown is None or not self._options.propagate_deletes:
             return
         edited = any(
-            was is not UNSET and now is not UNSET and field.edit_key(now) != field.edit_key(was)
-            for field, now, was in zip(layout.fields, shown.view.values, stored.monday, strict=True)
+            edited_on_monday(field, now, was)
+            for field, now, was in zip(layout.fields, shown.state.values, base.monday, strict=True)
         )
         if edited:
             self.push.edited_since += 1
@@ -451,7 +457,7 @@ class _Planner:
             known = self._whole[row_id] = folded_row(table, self._edits.rows[table][row_id])
         return known
 
-    def _holds(self, row: list[Any], layout: Layout, number: int, at: int, was: BaseValue) -> Any:
+    def _held(self, row: list[Any], layout: Layout, number: int, at: int, was: BaseValue) -> Any:
         """What a row holds, made whole if a person edited a part of it."""
         row_id = row[0]
         if (row_id, at) not in self._settled and (row_id in self._edits.changed or row_id in self._edits.hashes):
@@ -461,9 +467,7 @@ class _Planner:
                 was = self._met(row_id, at)
             row[at] = field.completed(before, None if was is FORCE else was)
             if field.columns == ("current_stage",):
-                self._derive_status(
-                    row, edited=was is not FORCE and field.compare_key(row[at]) != field.compare_key(was)
-                )
+                self._derive_status(row, edited=was is not FORCE and not same(field, row[at], was))
         return row[at]
 
     def _met(self, row_id: RowId, at: int) -> BaseValue:
@@ -474,14 +478,14 @@ class _Planner:
     def _met_values(self) -> dict[tuple[RowId, int], BaseValue]:
         """The same of every changed row; of several items the first one counts."""
         found: dict[tuple[RowId, int], BaseValue] = {}
-        for _key, stored in sorted(self._edits.bases.items()):
-            layout = self._layouts.get(stored.board)
-            for slot, link in zip(layout.slots, stored.links, strict=True) if layout is not None else ():
+        for _key, base in sorted(self._edits.bases.items()):
+            layout = self._layouts.get(base.board)
+            for slot, link in zip(layout.slots, base.links, strict=True) if layout is not None else ():
                 if link is None or link not in self._edits.hashes:
                     continue
                 for number, at in zip(slot.fields, slot.row_at, strict=True):
-                    if stored.postgres[number] is not UNSET and stored.postgres[number] is not FORCE:
-                        found.setdefault((link, at), stored.postgres[number])
+                    if base.postgres[number] is not UNSET and base.postgres[number] is not FORCE:
+                        found.setdefault((link, at), base.postgres[number])
         return found
 
     def _derive_status(self, row: list[Any], *, edited: bool) -> None:
@@ -524,7 +528,7 @@ class _Planner:
             if row is None:
                 continue
             for number, at in zip(slot.fields, slot.row_at, strict=True):
-                holds = self._holds(row, layout, number, at, FORCE)
+                holds = self._held(row, layout, number, at, FORCE)
                 if holds is UNREADABLE:  # it is told once a person has corrected it
                     create.uncarried.add(number)
                     continue

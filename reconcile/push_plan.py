@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,15 @@ import msgspec
 from msgspec import UNSET
 
 from models import TABLES, RowId
-from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.base import ItemBase
 from reconcile.columns import Value
+from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import ItemKey, RowValues
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.keys import row_keys
 from reconcile.layout import ItemState, Layout
-from reconcile.merge import Conflict, ConflictPlace
-from reconcile.plan_pull import ItemBase, Update
+from reconcile.plan_pull import Update
 
 
 class CellEdit(msgspec.Struct, frozen=True):
@@ -47,40 +47,31 @@ class Rejection(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class ItemPush:
-    """One item that has to show something else. `targets`: number of the field → the row's value that its cells tell;
-    `causes` the row behind each; `moved`: role → the other row that the slot shows from then on, `left` the one before.
-    `m`, `p`, `links` and `held` are the base with everything settled that needs no write. `inbound`: something of it
-    waits for the other direction; `open`: a person has to decide about something.
-    """
+    """One item that has to show something else."""
 
     board: str
     id: int
-    view: ItemState
-    monday: list[FieldValue]
-    postgres: list[BaseValue]
-    links: Links
-    tolerated_links: dict[int, RowId | None]
+    state: ItemState
+    """What it shows now."""
+    base: ItemBase
+    """What is remembered of it, with everything settled that needs no write."""
     cells: dict[str, CellEdit] = field(default_factory=dict)
+    """What is written, by column id."""
     targets: dict[int, FieldValue] = field(default_factory=dict)
+    """Number of the field → the row's value that its cells tell."""
     causes: dict[int, RowId] = field(default_factory=dict)
+    """The row behind each."""
     moved: dict[str, RowId | None] = field(default_factory=dict)
+    """Role → the other row that the slot shows from then on."""
     left: dict[str, RowId | None] = field(default_factory=dict)
+    """Role → the row that it showed before."""
     conflicts: list[Conflict] = field(default_factory=list)
     awaits_pull: bool = False
+    """Something of it waits for the other direction."""
     open: bool = False
+    """A person has to decide about something of it."""
     settles: bool = False
-
-    def remembered(self) -> Stored:
-        """The base as it stands before the write."""
-        return Stored(
-            self.board,
-            self.id,
-            self.view.updated_at,
-            self.links,
-            self.monday,
-            self.postgres,
-            tolerated_links=self.tolerated_links,
-        )
+    """Its base moves, whether or not something is written."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -97,7 +88,7 @@ class ItemPush:
             self.forget(number, layout)
             if slot.role in self.moved:
                 del self.moved[slot.role]
-                self.links[place] = self.left.pop(slot.role)
+                self.base.links[place] = self.left.pop(slot.role)
                 for other in slot.fields:
                     self.forget(other, layout)
 
@@ -130,35 +121,46 @@ class ItemCreate:
 
 @dataclass(slots=True)
 class Push:
-    """Everything that one run would send, sorted. `candidates` are items that have something to say, with the rows it
-    comes from, before monday was looked at. `settled` are bases that move without a write; `completed` changes of rows
-    that follow from an edit of one of their parts; `waits` rows that still have something to tell afterwards, beside
-    those of the writes themselves; `agreed` what both sides say where that is the same. `refused_still`: (board, item,
-    column) of cells that were refused before and hold the same value. `fanned`: rows that too many items show.
-    `deleted`: items whose row a person deleted; `edited_since` of those are kept, since the item was edited. `alike`:
-    new persons who are known already. `put_off` items go without a limit, `unmade` rows become items without
-    `--max-create 0`. `linked`: (board, row) → the item that was made of it once, as its marker says.
-    """
+    """Everything that one push would send, sorted."""
 
     items: list[ItemPush] = field(default_factory=list)
+    """Items whose cells change."""
     candidates: dict[ItemKey, set[RowId]] = field(default_factory=dict)
+    """Items that have something to say, before monday was looked at, with the rows it comes from."""
     creates: list[ItemCreate] = field(default_factory=list)
+    """Rows that become items."""
     archives: list[ItemKey] = field(default_factory=list)
+    """Items that go, since a person deleted their row."""
     settled: list[ItemBase] = field(default_factory=list)
+    """Bases that move without a write."""
     completed: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    """Changes of rows, by table, that follow from an edit of one of their parts."""
     rejected: list[Rejection] = field(default_factory=list)
+    """Values that no cell takes, met in this run."""
     still_rejected: set[tuple[str, int, str]] = field(default_factory=set)
+    """(board, item, column) of cells that were rejected before and hold the same value."""
     conflicts: list[Conflict] = field(default_factory=list)
+    """Conflicts that a person has to settle."""
     agreed: dict[ConflictPlace, FieldValue] = field(default_factory=dict)
+    """What both sides say where that is the same."""
     pending_rows: set[RowId] = field(default_factory=set)
+    """Rows that still have something to tell afterwards, beside those of the writes themselves."""
     awaiting_pull: int = 0
+    """How many items wait for the other direction."""
     over_fan_out: dict[RowId, int] = field(default_factory=dict)
+    """Rows that too many items show → how many."""
     deleted: list[ItemKey] = field(default_factory=list)
+    """Items whose row a person deleted."""
     edited_since: int = 0
+    """How many of them are kept, since they were edited."""
     duplicate_people: list[tuple[RowId, RowId]] = field(default_factory=list)
+    """(new person, the known one with the same e-mail)."""
     deferred: int = 0
+    """How many items only a run without a limit gets to."""
     suppressed: int = 0
+    """How many rows become items only without `--max-create 0`."""
     linked: dict[tuple[str, RowId], int] = field(default_factory=dict)
+    """(board, row) → the item that was made of it once, as its marker says."""
 
     @property
     def writes(self) -> int:
@@ -179,34 +181,7 @@ class Push:
         return digest.hexdigest()[:12]
 
 
-# What is remembered afterwards ----------------------------------------------------------------------------------------
-
-
-def base_of(item: ItemPush, layout: Layout, content_hash: str | None) -> ItemBase:
-    """The base with everything settled that needs no write, as of the look that was taken."""
-    return item_base(layout, item.view, item.monday, item.postgres, item.links, item.tolerated_links, content_hash)
-
-
-def item_base(
-    layout: Layout,
-    view: ItemState,
-    m: Sequence[FieldValue],
-    p: Sequence[BaseValue],
-    links: Links,
-    held: dict[int, RowId | None],
-    content_hash: str | None,
-) -> ItemBase:
-    """What is remembered of an item, from the pair of each field; it counts the fields that are left different."""
-    differs = {number: now for number, (said, now) in enumerate(zip(m, p, strict=True)) if now is FORCE or now != said}
-    tolerated = sum(
-        now is not FORCE
-        and m[number] is not UNSET
-        and layout.fields[number].compare_key(m[number]) != layout.fields[number].compare_key(now)
-        for number, now in differs.items()
-    )
-    return ItemBase(
-        view.board, view.id, content_hash, view.updated_at, tolerated, list(m), differs, list(links), dict(held)
-    )
+# Keys of what monday was told of ------------------------------------------------------------------------------------
 
 
 def key_changes(

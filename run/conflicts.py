@@ -13,8 +13,8 @@ from msgspec import UNSET
 from models import REFERENCES, RowId
 from postgres.conflicts import shown
 from postgres.state import ConflictLine
+from reconcile.conflicts import Conflict
 from reconcile.layout import Layout
-from reconcile.merge import Conflict
 
 Names = Mapping[str, str]
 """What people call a row, where a foreign key points at it."""

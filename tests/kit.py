@@ -9,7 +9,7 @@ from typing import Any
 
 from models import TABLES, RowId
 from monday_api import BOARDS
-from reconcile.base import Stored, dump_base, load_base
+from reconcile.base import ItemBase, as_remembered, pairs_from_json
 from reconcile.columns import Policy
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import resolve
@@ -70,7 +70,7 @@ class Memory:
 
     rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    stored: dict[ItemKey, Stored] = field(default_factory=dict)
+    stored: dict[ItemKey, ItemBase] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
 
     def world(self, present: Iterable[ItemKey]) -> DatabaseState:
@@ -119,15 +119,7 @@ class Memory:
         read = {(entry.board, entry.id) for entry in views} | set(gone or {})
         if silent_present:
             everyone += [
-                ItemState(
-                    stored.board,
-                    stored.id,
-                    stored.updated_at,
-                    tuple(stored.monday),
-                    (),
-                    stored.content_hash,
-                    seen=False,
-                )
+                as_remembered(stored)
                 for key, stored in self.stored.items()
                 if key not in read and stored.state == "active"
             ]
@@ -164,18 +156,16 @@ class Memory:
         self.placeholders |= plan.placeholders
         for item in plan.items:
             layout = LAYOUTS[item.board]
-            m, p, held = load_base(
-                dump_base(item.monday, item.postgres, item.tolerated_links), list(layout.field_ids), layout
-            )
-            self.stored[item.board, item.id] = Stored(
+            monday, postgres, tolerated_links = pairs_from_json(item.to_json(), list(layout.field_ids), layout)
+            self.stored[item.key] = ItemBase(
                 item.board,
                 item.id,
                 item.updated_at,
                 list(item.links),
-                m,
-                p,
+                monday,
+                postgres,
                 content_hash=item.content_hash,
-                tolerated_links=held,
+                tolerated_links=tolerated_links,
             )
         for departed in plan.departed:
             self.stored[departed.board, departed.item_id].state = departed.state

@@ -35,15 +35,15 @@ SAFEGUARDS = (
     Safeguard(
         "the mark that a loser's row is still to be told",
         "reconcile/merge.py",
-        "        held: BaseValue = FORCE\n",
-        "        held: BaseValue = holds\n",
+        "        remembered = FORCE\n    elif",
+        "        remembered = postgres\n    elif",
         ("tests/test_merge.py::test_the_newest_of_two_items_wins_and_the_other_is_kept_and_still_to_be_told",),
     ),
     Safeguard(
         "a slot that says what the row holds is a voter too",
         "reconcile/merge.py",
-        "    voters = [voice for voice in told if voice not in waits]\n    while",
-        "    voters = [voice for voice in told if voice not in waits and not _equal(voice, held)]\n    while",
+        "    voters = [edit for edit in edits if edit not in waiting]\n    while",
+        "    voters = [edit for edit in edits if edit not in waiting and not edit.says(postgres)]\n    while",
         ("tests/test_merge.py::test_a_slot_that_says_what_the_row_holds_has_a_vote",),
     ),
     Safeguard(
@@ -56,31 +56,31 @@ SAFEGUARDS = (
     Safeguard(
         "a foreign key that differed at first contact is no edit",
         "reconcile/plan_push.py",
-        "        if points == link or points == stored.tolerated_links.get(place, link):\n",
+        "        if points == link or points == base.tolerated_links.get(place, link):\n",
         "        if points == link:\n",
         ("tests/test_push.py::test_first_contact_is_no_edit_even_where_a_foreign_key_differs",),
     ),
     Safeguard(
         "each direction settles only what it wins",
         "reconcile/plan_push.py",
-        '        if policy == "pg":\n',
-        '        if policy != "manual":\n',
+        '        return wins == "postgres"\n',
+        '        return wins != "nobody"\n',
         ("tests/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
     ),
     Safeguard(
         "items are looked at before they are written",
         "reconcile/plan_push.py",
-        "            field, says = layout.fields[number], item.view.values[number]\n"
-        "            bm, bp = stored.monday[number], stored.postgres[number]\n",
-        "            field, says = layout.fields[number], stored.monday[number]\n"
-        "            bm, bp = stored.monday[number], stored.postgres[number]\n",
+        "            field, monday = layout.fields[number], item.state.values[number]\n"
+        "            base_monday, base_postgres = base.monday[number], base.postgres[number]\n",
+        "            field, monday = layout.fields[number], base.monday[number]\n"
+        "            base_monday, base_postgres = base.monday[number], base.postgres[number]\n",
         ("tests/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
     ),
     Safeguard(
         "what monday answers is remembered, and no echo",
         "reconcile/journal_ops.py",
-        "            m[number] = now if now is not UNSET else row_held\n",
-        "            m[number] = before.m[number]\n",
+        "            base.set_pair(number, now if now is not UNSET else sent, sent)\n",
+        "            base.set_pair(number, before.monday[number], sent)\n",
         ("tests/test_push.py::test_the_second_edit_of_a_value_is_sent_like_the_first",),
     ),
     Safeguard(
@@ -142,8 +142,8 @@ SAFEGUARDS = (
     Safeguard(
         "an error without a code is a lost connection",
         "postgres/errors.py",
-        "        return DatabaseFault.AGAIN if lost or type(error) is psycopg2.DatabaseError else DatabaseFault.FINAL\n",
-        "        return DatabaseFault.FINAL\n",
+        " if lost or type(error) is psycopg2.DatabaseError else DatabaseFault.FINAL\n",
+        " if lost else DatabaseFault.FINAL\n",
         ("tests/test_db_connector.py::test_a_killed_backend_means_the_whole_work_again",),
     ),
     Safeguard(
@@ -240,8 +240,8 @@ SAFEGUARDS = (
     Safeguard(
         "an edit of an unreadable field waits",
         "reconcile/merge.py",
-        "    if held is UNREADABLE:  # every",
-        "    if held is UNSET:  # every",
+        "    if postgres is UNREADABLE:  # every",
+        "    if postgres is UNSET:  # every",
         ("tests/test_unreadable.py::test_an_edit_of_its_cell_waits_until_it_is_corrected",),
     ),
     Safeguard(
@@ -359,7 +359,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a trigger stored is in the base",
         "postgres/write_pull.py",
-        "        item.postgres[number] = holds\n        item.tolerated",
+        "        item.set_pair(number, says, holds)\n        item.tolerated",
         "        item.tolerated",
         ("tests/test_own_rules.py::test_what_a_trigger_made_of_a_value_never_goes_to_the_board",),
     ),
@@ -585,8 +585,8 @@ SAFEGUARDS = (
     Safeguard(
         "what was not sent has not lost",
         "reconcile/plan_push.py",
-        "                elif self._tell(item, layout, number, holds, row[0], shown) and number in item.targets:\n",
-        "                elif self._tell(item, layout, number, holds, row[0], shown) or True:\n",
+        "                    elif self._write(item, layout, number, postgres, row[0], shown):\n",
+        "                    elif self._write(item, layout, number, postgres, row[0], shown) or True:\n",
         ("tests/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
     Safeguard(

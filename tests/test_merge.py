@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models import TABLES, RowId
 from reconcile.base import FORCE
 from reconcile.columns import Policy
+from reconcile.decide import Verdict, decide
 from reconcile.layout import ItemState
-from reconcile.merge import Verdict, verdict
 from tests.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
@@ -26,17 +26,17 @@ PHONE = next(field for field in LAYOUTS["master"].fields if field.id == "custome
     [
         ("2025550172", "(202) 555-0172", None, None, Verdict.SAME),
         ("1", "2", "1", "2", Verdict.TOLERATED),
-        ("3", "2", "1", "2", Verdict.INBOUND),
-        (None, "2", "1", "2", Verdict.INBOUND),
-        ("1", "3", "1", "2", Verdict.OUTBOUND),
-        ("1", None, "1", "2", Verdict.OUTBOUND),
-        ("1", "2", "1", FORCE, Verdict.OUTBOUND),
+        ("3", "2", "1", "2", Verdict.TO_POSTGRES),
+        (None, "2", "1", "2", Verdict.TO_POSTGRES),
+        ("1", "3", "1", "2", Verdict.TO_MONDAY),
+        ("1", None, "1", "2", Verdict.TO_MONDAY),
+        ("1", "2", "1", FORCE, Verdict.TO_MONDAY),
         ("3", "4", "1", "2", Verdict.CONFLICT),
         ("3", "2", "1", FORCE, Verdict.CONFLICT),
     ],
 )
 def test_the_verdict_table(m: Any, p: Any, bm: Any, bp: Any, expected: Verdict) -> None:
-    assert verdict(PHONE, m, p, bm, bp) is expected
+    assert decide(PHONE, m, p, bm, bp).verdict is expected
 
 
 def ann(item_id: int = 1, at: str = LATER, **cells: Any) -> ItemState:

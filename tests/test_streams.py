@@ -122,8 +122,8 @@ def test_no_file_gets_the_number_of_a_closed_stream(synced: Company) -> None:
 def test_a_reader_that_is_slow_gets_everything(tmp_path: Path) -> None:
     """A pipe that does not block, as some job runners give."""
     script = (
-        "import os, sys; from terminal.streams import make_streams_safe; os.set_blocking(1, False); make_streams_safe();"
-        "print('x' * 1_000_000)"
+        "import os, sys; from terminal.streams import make_streams_safe; os.set_blocking(1, False);"
+        "make_streams_safe(); print('x' * 1_000_000)"
     )
     line = f"{shlex.quote(sys.executable)} -c {shlex.quote(script)} | (sleep 0.5; wc -c)"
     done = subprocess.run(["/bin/bash", "-c", line], cwd=ROOT, env=os.environ, capture_output=True, check=True)
