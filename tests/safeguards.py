@@ -143,7 +143,7 @@ SAFEGUARDS = (
         "an error without a code is a lost connection",
         "postgres/errors.py",
         " if lost or type(error) is psycopg2.DatabaseError else DatabaseFault.FINAL\n",
-        " if lost else DatabaseFault.FINAL\n",
+        " if False else DatabaseFault.FINAL\n",
         ("tests/test_db_connector.py::test_a_killed_backend_means_the_whole_work_again",),
     ),
     Safeguard(
