@@ -17,8 +17,8 @@ import click
 from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.errors import ConfigError, SyncError
-from reconcile.keys import KEY_RULES
-from reconcile.layout import OWNED, Layout, Slot, compile_layout
+from reconcile.layout import Layout, Slot, compile_layout
+from reconcile.tables import SPECS
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "monday_to_database_mapping.md"
 
@@ -75,7 +75,7 @@ def _tables() -> str:
     for table, model in TABLES.items():
         filled = {column for layout, slot in slots if slot.table == table for column in _columns(layout, slot)}
         derived = [column for column in model.__struct_fields__ if column not in filled]
-        way = "edits its row" if table in OWNED else "chooses a row"
+        way = "edits its row" if SPECS[table].owned else "chooses a row"
         rows.append((_code(table), _key(table), way, ", ".join(map(_code, derived))))
     return _table(("table", "found again by", "an item", "not from a cell of its own"), rows)
 
@@ -86,7 +86,7 @@ def _columns(layout: Layout, slot: Slot) -> Iterator[str]:
 
 
 def _key(table: str) -> str:
-    rule = KEY_RULES.get(table)
+    rule = SPECS[table].key
     if rule is None:
         return "the item"
     text = ", else ".join(map(_code, rule.columns))

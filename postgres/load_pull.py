@@ -20,13 +20,14 @@ from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, IdPlace, LeftBehind, follow
-from reconcile.keys import email_key, item_key, row_keys
-from reconcile.layout import OWNED, STAFF_ROLE, ItemState, Layout, Slot, folded_row
+from reconcile.keys import email_key, item_key
+from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot, folded_row
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
+from reconcile.tables import SPECS, row_keys
 from reconcile.working_rows import POSITION
 
-_SHARED = OWNED - {"projects"}
+_SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
 _SHARING = BASES + (
     " WHERE i.state = 'active' AND i.board_id = ANY(%s)"

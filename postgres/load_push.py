@@ -19,8 +19,8 @@ from postgres.transaction import Transaction
 from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.ids import Astray, IdPlace, follow
-from reconcile.keys import row_keys
 from reconcile.layout import STAFF_ROLE, Layout
+from reconcile.tables import row_keys
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _SHOWING = BASES + (  # noqa: S608  constants alone

@@ -9,19 +9,7 @@ from psycopg2 import sql
 from models import RowId
 from postgres.state import Present
 from postgres.transaction import Transaction
-
-NAMED_BY: Mapping[str, tuple[str, ...]] = {
-    "projects": ("item_name", "name"),
-    "customers": ("name", "email"),
-    "properties": ("address", "street"),
-    "users": ("name", "email"),
-    "sales_teams": ("name",),
-    "pa_law": ("name", "email"),
-    "policies": ("policy_number",),
-    "insurances": ("company_name",),
-    "storms": ("date_of_loss",),
-}
-"""Table → the columns of which the first that is filled names a row."""
+from reconcile.tables import SPECS
 
 
 def row_names(tx: Transaction, present: Present, wanted: Mapping[str, Collection[RowId]]) -> dict[str, str]:
@@ -35,7 +23,7 @@ def row_names(tx: Transaction, present: Present, wanted: Mapping[str, Collection
             ids=sql.Literal(sorted(ids)),
         )
         for table, ids in sorted(wanted.items())
-        if ids and (names := [name for name in NAMED_BY[table] if name in present.get(table, ())])
+        if ids and (names := [name for name in SPECS[table].names if name in present.get(table, ())])
     ]
     if not parts:
         return {}

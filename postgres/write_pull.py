@@ -30,9 +30,9 @@ from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
-from reconcile.keys import row_keys
 from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
 from reconcile.plan_pull import Plan, Update, is_natural
+from reconcile.tables import row_keys
 from reconcile.working_rows import POSITION
 
 _AGAIN_AT_ONCE = 100

@@ -9,7 +9,6 @@ from typing import Any
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
-from postgres.names import NAMED_BY
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
 from reconcile.base import FORCE, ItemBase
@@ -18,6 +17,7 @@ from reconcile.decide import same
 from reconcile.errors import Exit
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
+from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
@@ -57,7 +57,7 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
         for table, inserts in plan.inserts.items()
         for row in inserts
         if row[0] in rows
-        and (name := next((row[at] for at in map(POSITION[table].get, NAMED_BY[table]) if at and row[at]), None))
+        and (name := next((row[at] for at in map(POSITION[table].get, SPECS[table].names) if at and row[at]), None))
     }
 
 

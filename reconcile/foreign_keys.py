@@ -19,10 +19,8 @@ from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, ItemState, Layout
+from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
-
-_ANCHORS = {"properties": ("customer",), "policies": ("insurance",), "users": ("sales_team",)}
-"""Tables beside `projects` that hold a foreign key to the row of another slot of the same item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
         if slot.table == "projects":
             roles = [other.role for other in layout.slots if other.link in POSITION["projects"]]
         elif slot.table != "users" or slot.role == STAFF_ROLE:
-            roles = [role for role in _ANCHORS.get(slot.table, ()) if role in number]
+            roles = [role for role in SPECS[slot.table].points_at if role in number]
         targets = [
             _Pointer(str(other.link), POSITION[slot.table][str(other.link)], number[other.role])
             for other in (layout.slots[number[role]] for role in roles)

@@ -20,8 +20,9 @@ from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday
 from reconcile.fields import FieldValue
-from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
-from reconcile.layout import OWNED, STAFF_ROLE, ItemState, Layout, Slot
+from reconcile.keys import email_key, item_key, normal, slot_key
+from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
+from reconcile.tables import SPECS
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
 _NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
@@ -128,7 +129,7 @@ def said_keys(
     slot: Slot, values: Sequence[FieldValue], item: ItemKey, parent: RowId | None, nobody: Container[str]
 ) -> tuple[str, ...]:
     """The keys a slot says, strongest first; its provisional key when it names nothing; () when all cells are empty."""
-    rule = KEY_RULES.get(slot.table)
+    rule = SPECS[slot.table].key
     if rule is None:
         return (item_key(*item),)
     said = slot.key_said(values)
@@ -255,7 +256,9 @@ class _Table:
             before[:1] == ()
             or before[0].startswith("slot:")
             or (now_parent is not None and now_parent == was_parent)
-            or any(_unchanged(layout, slot, view.values, stored.monday, column) for column in _CONTINUITY[self.table])
+            or any(
+                _unchanged(layout, slot, view.values, stored.monday, column) for column in SPECS[self.table].continuity
+            )
         )
         return said
 
@@ -342,7 +345,7 @@ class _Table:
                 if slot.role == STAFF_ROLE:
                     continue
                 known: dict[tuple[object, ...], RowId] = {}
-                repeats = self.table not in OWNED
+                repeats = not SPECS[self.table].owned
                 nothing = (None,) * len(slot.fields)
                 for view, links in views:
                     parent_row = None if parent is None else links[parent]
@@ -459,7 +462,7 @@ class _Table:
             return key
         if self.world.elsewhere.get(row) or not all(entry.same_thing for entry in voices):
             return None
-        return key if self.table in OWNED or self._is_upgrade(row, key) else None
+        return key if SPECS[self.table].owned or self._is_upgrade(row, key) else None
 
     def _is_upgrade(self, row: RowId, key: str) -> bool:
         """A provisional row that gains a name, or a name that gains an e-mail: the same row with a better key."""
@@ -477,17 +480,10 @@ class _Table:
 
 def _places(table: str, layout: Layout) -> list[tuple[int, Slot, int | None]]:
     """(number, slot, number of the parent's slot) of a board's slots that speak of a table."""
-    rule = KEY_RULES.get(table)
+    rule = SPECS[table].key
     role = rule.parent[0] if rule and rule.parent else None
     parent = next((number for number, slot in enumerate(layout.slots) if slot.role == role), None)
     return [(number, slot, parent) for number, slot in enumerate(layout.slots) if slot.table == table]
-
-
-_CONTINUITY = dict.fromkeys(TABLES, ("name", "phone")) | {
-    "properties": ("address",),
-    "policies": ("policy_number",),
-}
-"""The identifying fields of which one must be as it was for a slot to still mean the same thing."""
 
 
 def _unchanged(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence[FieldValue], column: str) -> bool:

@@ -13,11 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-from models import TABLES
 
 PLACEHOLDER_EMAILS = frozenset(
     {"none", "na", "n/a", "test", "noemail", "no", "nomail", "unknown", "x", "xx", "xxx", "fake"}
@@ -181,37 +177,44 @@ def item_key(board: str, item_id: int) -> str:
 # What each table's slots say ----------------------------------------------------------------------------------------
 
 
-def _person(email: Any, rm_email: Any, name: Any) -> tuple[str, ...]:
+def person_keys(email: Any, rm_email: Any, name: Any) -> tuple[str, ...]:
     """Every e-mail, strongest first, or else the name."""
     emails = tuple(dict.fromkeys(key for key in (email_key(email), email_key(rm_email)) if key))
     return emails or _only(name_key(_whole(name)))
 
 
-def _firm(email: Any, name: Any) -> tuple[str, ...]:
-    return _person(email, None, name)
+def firm_keys(email: Any, name: Any) -> tuple[str, ...]:
+    """A firm's e-mail, or else its name."""
+    return person_keys(email, None, name)
 
 
-def _customer(email: Any) -> tuple[str, ...]:
+def customer_keys(email: Any) -> tuple[str, ...]:
+    """A customer's e-mail."""
     return _only(email_key(email))
 
 
-def _named(name: Any) -> tuple[str, ...]:
+def name_keys(name: Any) -> tuple[str, ...]:
+    """A name."""
     return _only(name_key(name))
 
 
-def _team(label: Any) -> tuple[str, ...]:
+def team_keys(label: Any) -> tuple[str, ...]:
+    """A label, with every sign of it."""
     return _only(label_key(label))
 
 
-def _property(customer: str | None, address: Any) -> tuple[str, ...]:
+def property_keys(customer: str | None, address: Any) -> tuple[str, ...]:
+    """The customer's row and the address."""
     return _only(address_key(customer, _whole(address)))
 
 
-def _policy(insurance: str | None, number: Any) -> tuple[str, ...]:
+def policy_keys(insurance: str | None, number: Any) -> tuple[str, ...]:
+    """The insurance's row and the number."""
     return _only(policy_key(insurance, number))
 
 
-def _storm(day: Any) -> tuple[str, ...]:
+def storm_keys(day: Any) -> tuple[str, ...]:
+    """The day."""
     return _only(str(day) if day else None)
 
 
@@ -222,38 +225,3 @@ def _whole(value: Any) -> Any:
 
 def _only(key: str | None) -> tuple[str, ...]:
     return (key,) if key else ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRule:
-    """Which columns of a slot make its keys. `parent` is the role whose row the key begins with, and its column."""
-
-    columns: tuple[str, ...]
-    keys: Callable[..., tuple[str, ...]]
-    parent: tuple[str, str] | None = None
-
-
-KEY_RULES: dict[str, KeyRule] = {
-    "insurances": KeyRule(("company_name",), _named),
-    "sales_teams": KeyRule(("name",), _team),
-    "storms": KeyRule(("date_of_loss",), _storm),
-    "pa_law": KeyRule(("email", "name"), _firm),
-    "users": KeyRule(("email", "rm_email", "name"), _person),
-    "customers": KeyRule(("email",), _customer),
-    "properties": KeyRule(("address",), _property, ("customer", "customer_id")),
-    "policies": KeyRule(("policy_number",), _policy, ("insurance", "insurance_id")),
-}
-"""Table → how its rows are found again; the key of `projects` is the item. The keys come strongest first.
-
-The functions take field values as they are, empty and unread ones (None, UNSET: both falsy) among them.
-"""
-
-
-def row_keys(table: str, row: Sequence[Any]) -> tuple[str, ...]:
-    """The keys that a row's present content owns; () for projects, whose key is the item."""
-    rule = KEY_RULES.get(table)
-    if rule is None:
-        return ()
-    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
-    said = [values.get(column) for column in rule.columns]
-    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)

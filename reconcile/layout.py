@@ -20,27 +20,11 @@ from msgspec import UNSET
 from models import TABLES, RowId
 from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
-from reconcile.fields import ADDRESS_COLUMNS, NAME_COLUMNS, Build, FieldValue, or_item_name, shape_of
+from reconcile.fields import Build, FieldValue, or_item_name, shape_of
 from reconcile.items import Cell, Item, instant
-from reconcile.keys import KEY_RULES
+from reconcile.tables import SPECS, refuse_incomplete, spec_of
 
 Cells = Mapping[str, Cell]
-
-ROLE_OF_TABLE = {
-    "projects": "project",
-    "customers": "customer",
-    "properties": "property",
-    "sales_teams": "sales_team",
-    "pa_law": "pa_law",
-    "policies": "policy",
-    "insurances": "insurance",
-    "storms": "storm",
-}
-OWNED = frozenset({"projects", "customers", "properties", "policies"})
-"""Tables whose rows an item may rename; the others are references, which an item selects."""
-
-_REPEATING = frozenset({"users", "insurances", "sales_teams"})
-"""Tables of which few rows are named by many items."""
 
 STAFF_ROLE = "user:Sales Staff"
 
@@ -234,11 +218,11 @@ class Layout:
 
 # Rows of the hub hold one value per field -----------------------------------------------------------------------------
 
-_GROUPS = {"users": NAME_COLUMNS, "properties": ADDRESS_COLUMNS}
 _STAGE = ("current_stage", "status")
 _SPANS = {
-    table: (start := TABLES[table].__struct_fields__.index(columns[0]), start + len(columns))
-    for table, columns in _GROUPS.items()
+    table: (start := TABLES[table].__struct_fields__.index(spec.joint[0]), start + len(spec.joint))
+    for table, spec in SPECS.items()
+    if spec.joint
 }
 
 
@@ -265,7 +249,7 @@ def unfolded_row(table: str, values: Sequence[Any]) -> tuple[Any, ...]:
 def together(table: str, column: str) -> tuple[str, ...]:
     """The columns that are written together with one, or not at all: the parts of a name or an address, and a stage
     with the status that follows from it."""
-    group = _GROUPS.get(table, ())
+    group = SPECS[table].joint
     if table == "projects" and column in _STAGE:
         return _STAGE
     return group if column in group else (column,)
@@ -275,7 +259,9 @@ def together(table: str, column: str) -> tuple[str, ...]:
 
 
 def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits | None = None) -> Layout:
-    """Compile one board's mapping; fields of one slot stand in the mapping's order."""
+    """Compile one board's mapping; fields of one slot stand in the mapping's order. Raises ConfigError for a table that
+    is not declared whole."""
+    refuse_incomplete()
     groups: dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]] = {}
     readable = {column_id: column for column_id, column in columns.items() if column.target}
     for column_id, column in readable.items():
@@ -299,7 +285,7 @@ def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits
     )
     read_of = [column_id for field in fields for column_id in field.cells]
     plain = {
-        field.cells[0]: (number, field.codec.plain, _meaning(field, slots[field.slot].table in _REPEATING))
+        field.cells[0]: (number, field.codec.plain, _meaning(field, SPECS[slots[field.slot].table].repeats))
         for number, field in enumerate(fields)
         if field.codec.plain is not None and field.from_cells is not or_item_name and "name" not in field.cells
         if len(field.cells) == read_of.count(field.cells[0]) == 1
@@ -319,7 +305,7 @@ def _meaning(field: Field, repeats: bool) -> Callable[[str], FieldValue] | None:
 def _slot(role: str, table: str, first: int, fields: list[Field]) -> Slot:
     at = {field.columns[0]: first + number for number, field in enumerate(fields)}
     places = tuple(field.at for field in fields)
-    rule = KEY_RULES.get(table)
+    rule = SPECS[table].key
     key_said = _picker([at.get(column) for column in rule.columns] if rule else [])
     return Slot(role, table, first, first + len(fields), at, key_said, places, _picker(places), _link_column(role))
 
@@ -337,7 +323,7 @@ def _picker(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any
 
 
 def _role(column: Column) -> str:
-    return f"user:{column.role}" if column.role else ROLE_OF_TABLE[column.table]
+    return f"user:{column.role}" if column.role else spec_of(column.table).role
 
 
 def _link_column(role: str) -> str | None:
@@ -364,7 +350,7 @@ def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Co
     columns = shape.columns
     names = TABLES[table].__struct_fields__
     return Field(
-        id=f"{table}.{columns[0]}/{board}:{column.role or ROLE_OF_TABLE[table]}",
+        id=f"{table}.{columns[0]}/{board}:{column.role or spec_of(table).role}",
         slot=slot,
         cells=cells,
         columns=columns,

@@ -12,9 +12,10 @@ from models import RowId
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links, WouldMerge
 from reconcile.keys import loose
+from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION, WorkingRows
 
-NAMES = {"insurances": "company_name", "sales_teams": "name", "pa_law": "name", "users": "name"}
+NAMES = {table: spec.told_apart for table, spec in SPECS.items() if spec.told_apart is not None}
 """Tables whose rows are found by a name, where they say nothing better, and where they hold it."""
 
 _KIND = "name:"

@@ -16,11 +16,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import RowId
+from models import TABLES, RowId
 from reconcile.base import FORCE, ItemBase
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
-from reconcile.keys import KEY_RULES, PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key, row_keys
+from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
 from reconcile.layout import STAFF_ROLE, Layout, Slot
+from reconcile.tables import SPECS, row_keys
 from reconcile.working_rows import POSITION, WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
@@ -31,12 +32,15 @@ SlotPlace = tuple[ItemKey, int]
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
+_KEYED = {table: spec.key for table, spec in SPECS.items() if spec.key is not None}
+
+
 @dataclass(slots=True)
 class Parting:
     """`keys` are all keys by the rule of today, `strangers` the slots that their row does not stand for, `rows` those
     rows, with their table."""
 
-    keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in KEY_RULES})
+    keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
     strangers: set[SlotPlace] = field(default_factory=set)
     rows: dict[RowId, str] = field(default_factory=dict)
 
@@ -52,7 +56,7 @@ class _Group:
 def part(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, rows: Rows) -> Parting:
     """`items` are all active ones, `keys` those that were written down; `rows` what goes by a name or an address."""
     parting = Parting()
-    for table in KEY_RULES:
+    for table in _KEYED:
         said = _said(table, items, layouts, keys.get(table, {}))
         for old, row in sorted(keys.get(table, {}).items()):
             now = _carried_over(table, old)
@@ -111,7 +115,7 @@ def _said(
 ) -> dict[tuple[RowId, str], dict[str, _Group]]:
     """(row, its old key) → what its slots say by the rule of today."""
     found: dict[tuple[RowId, str], dict[str, _Group]] = defaultdict(lambda: defaultdict(_Group))
-    old_rule, rule = _OLD_RULES.get(table), KEY_RULES[table]
+    old_rule, rule = _OLD_RULES.get(table), _KEYED[table]
     for stored, number, slot, parent in _slots(table, items, layouts) if old_rule else ():
         row, said = stored.links[number], slot.key_said(stored.monday)
         assert old_rule is not None
@@ -131,7 +135,7 @@ def _said(
 def _slots(
     table: str, items: Sequence[ItemBase], layouts: Mapping[str, Layout]
 ) -> Iterator[tuple[ItemBase, int, Slot, RowId | None]]:
-    parent_of = KEY_RULES[table].parent
+    parent_of = _KEYED[table].parent
     places = {
         board: [
             (number, slot, next((n for n, s in enumerate(layout.slots) if parent_of and s.role == parent_of[0]), None))
@@ -166,7 +170,7 @@ def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: 
     """A name of signs alone had no key: now its first row has it."""
     for table in _OLD_RULES:
         kept = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
-        rule = KEY_RULES[table]
+        rule = _KEYED[table]
         for stored, number, slot, parent in _slots(table, items, layouts) if kept else ():
             row, said = stored.links[number], slot.key_said(stored.monday)
             if row in kept and row is not None and _OLD_RULES[table](parent, *said) is None:

@@ -29,13 +29,13 @@ from reconcile.foreign_keys import (
 )
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.ids import LeftBehind
-from reconcile.keys import row_keys
 from reconcile.layout import ItemState, Layout, folded_row, unfolded_row
 from reconcile.lookalikes import lookalikes
 from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
+from reconcile.tables import row_keys
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
 
 NOW = "now"

@@ -26,10 +26,10 @@ from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
 from reconcile.fields import FieldValue, settled_value, whole_name
 from reconcile.items import Cell, decode_item
-from reconcile.keys import row_keys
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
 from reconcile.plan_pull import DEFAULT_STATUS, Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
+from reconcile.tables import row_keys
 from reconcile.working_rows import POSITION
 
 FAN_OUT = 25

@@ -17,9 +17,9 @@ from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import ItemKey, RowValues
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
-from reconcile.keys import row_keys
 from reconcile.layout import ItemState, Layout
 from reconcile.plan_pull import Update
+from reconcile.tables import row_keys
 
 
 class CellEdit(msgspec.Struct, frozen=True):
