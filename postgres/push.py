@@ -325,7 +325,7 @@ def gather_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collect
         " WHERE u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
     ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
     words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
-    changed = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
+    changed: dict[RowId, list[str] | None] = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
 
     def write(part: Sequence[RowId]) -> None:
         with tx.role_path():

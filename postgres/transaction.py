@@ -21,8 +21,8 @@ Params = Sequence[Any] | Mapping[str, Any]
 # A transaction-mode pooler hands the session to a stranger at COMMIT, so everything is set LOCAL, each time. jsonb text
 # of an instant follows the time zone, hence UTC; a role or a database may have its own way with dates and with NULL in
 # lists. The role named monday_sync must not take the sync's own schema for the business tables'. The transaction id
-# answers, after a lost COMMIT, whether it happened. From the first answer on nothing is looked up where anybody else may
-# put a function, an operator or a type: see `Transaction.role_path`. Up to there everything is named in full.
+# answers, after a lost COMMIT, whether it happened. Up to the change of the path everything is named in full: see
+# `Transaction.role_path`.
 _BEGIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ {mode};
 SET LOCAL lock_timeout = '5s';
