@@ -377,10 +377,13 @@ def test_triggers_of_the_owner_find_what_they_name_without_a_schema(shared: Shar
     )
     assert company.value("SELECT count(*) FROM seen WHERE what IN ('check', 'default')") == 2
 
-    sandbox.edit(other, {"text95__1": "Never"})
+    for each in (item, other, third):
+        sandbox.edit(each, {"text95__1": "Never", "text40__1": "lands"})
     refused = company.sync()
-    assert (refused.code, refused.report["quarantined"]) == (5, 1), refused.err
-    sandbox.edit(other, {"text95__1": "Approved"})
+    assert (refused.code, refused.report["quarantined"]) == (5, 3), refused.err
+    assert company.value("SELECT count(*) FROM projects WHERE description = 'lands'") == 3
+    for each in (item, other, third):
+        sandbox.edit(each, {"text95__1": "Approved"})
     assert company.sync().code == 0
 
     company.sql("INSERT INTO projects (item_name, name) VALUES ('A job from SQL', 'A job from SQL')")
