@@ -476,13 +476,21 @@ LOOKED_UP = re.compile(
 """Operators, types, and what the grammar makes operators of, as they are looked up in the path."""
 
 
+COLUMN = re.compile(
+    r"\w+\s+(text|uuid|jsonb?|date|time|timestamptz|bytea|bool|int[248]|float[48]|name|xid8|inet)(?:\[\])?\s*"
+    r"(?:[,;)]|NOT\b|NULL\b|DEFAULT\b|PRIMARY\b|UNIQUE\b|CHECK\b|REFERENCES\b|GENERATED\b|$)",
+    re.MULTILINE,
+)
+"""A column that is made with a type that is no word of the grammar, as `integer` is."""
+
+
 def looked_up(statement: str, functions: frozenset[str]) -> list[str]:
     """What a statement leaves to the search_path."""
     text = re.sub(r"--[^\n]*", "", statement)
     text = re.sub(r"'(?:[^']|'')*'", "", text)
     text = ASSIGNMENT.sub(" ", IN_FULL.sub(" _ ", text))
     called = [name for name in re.findall(r"(?<![.\w])(\w+)\s*\(", text) if name.lower() in functions]
-    return LOOKED_UP.findall(text) + called
+    return LOOKED_UP.findall(text) + COLUMN.findall(text) + called
 
 
 def _texts(path: Path) -> Iterator[str]:
@@ -525,6 +533,8 @@ def test_whatever_writes_or_makes_the_owners_tables_names_everything_in_full(adm
         "UPDATE {} t SET a = nullif(t.b, '')",
         "INSERT INTO {} SELECT max(a) FROM x",
         "ALTER TABLE {} ADD CHECK (a LIKE 'x')",
+        "ALTER TABLE {} ADD a text",
+        "ALTER TABLE {} ADD a uuid[] NOT NULL, ADD b bigint",
     ],
 )
 def test_what_is_left_to_the_path_is_found(admin: extensions.connection, statement: str) -> None:
