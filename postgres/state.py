@@ -467,10 +467,11 @@ def tracked_columns(table: str) -> tuple[str, ...]:
 def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t") -> sql.Composable:
     """SQL of a row's content hash: how an edit in PostgreSQL is found without a trigger.
 
-    Over the tracked columns, or those of them that are among `columns`.
+    Over the tracked columns, or those of them that are among `columns`. Named in full, as statements need it that write
+    such a row: see `Transaction.role_path`.
     """
     wanted = [column for column in tracked_columns(table) if columns is None or column in columns]
-    return sql.SQL("md5(jsonb_build_array({})::text)").format(
+    return sql.SQL("pg_catalog.md5(pg_catalog.jsonb_build_array({})::pg_catalog.text)").format(
         sql.SQL(", ").join(read_column(alias, column) for column in wanted)
     )
 
@@ -479,8 +480,11 @@ def read_column(alias: str, column: str) -> sql.Composable:
     """SQL of a column as models declare it, whatever an older table's type is."""
     name = sql.Identifier(alias, column)
     if column in MONEY_COLUMNS:  # what is too large, or no number, comes as it is: a cast would end every run
-        whole = "CASE WHEN abs({0}) < {1} THEN {0}::numeric(14,2) ELSE {0}::numeric END"
+        whole = (
+            "CASE WHEN pg_catalog.abs({0}) OPERATOR(pg_catalog.<) {1} THEN {0}::pg_catalog.numeric(14,2)"
+            " ELSE {0}::pg_catalog.numeric END"
+        )
         return sql.SQL(whole).format(name, sql.Literal(MONEY_LIMIT))
     if column == "roles":
-        return sql.SQL("{}::varchar[]").format(name)
-    return sql.SQL("{}::text").format(name) if column in JSON_COLUMNS or column == "status" else name
+        return sql.SQL("{}::pg_catalog.varchar[]").format(name)
+    return sql.SQL("{}::pg_catalog.text").format(name) if column in JSON_COLUMNS or column == "status" else name

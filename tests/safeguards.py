@@ -645,6 +645,48 @@ SAFEGUARDS = (
         "            pass\n",
         ("tests/test_embedded_folder.py::test_the_folder_is_roots_and_only_the_data_the_accounts",),
     ),
+    Safeguard(
+        "statements look nothing up where another user may put it",
+        "postgres/transaction.py",
+        "    path, pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)\n",
+        "    path, pg_catalog.set_config('search_path', path, true)\n",
+        ("tests/test_search_path.py::test_no_trap_of_another_user_is_ever_sprung",),
+    ),
+    Safeguard(
+        "what writes the owner's tables names everything in full",
+        "postgres/writing.py",
+        '        " WHERE t.id OPERATOR(pg_catalog.=) s.id"\n',
+        '        " WHERE t.id = s.id"\n',
+        ("tests/test_search_path.py::test_whatever_writes_or_makes_the_owners_tables_names_everything_in_full",),
+    ),
+    Safeguard(
+        "what the owner's triggers name is looked up in the role's path",
+        "postgres/transaction.py",
+        "        before, self._wanted = self._wanted, self._role_path\n",
+        "        before, self._wanted = self._wanted, self._wanted\n",
+        ("tests/test_search_path.py::test_triggers_of_the_owner_find_what_they_name_without_a_schema",),
+    ),
+    Safeguard(
+        "deferred triggers too find what they name",
+        "postgres/transaction.py",
+        'return "COMMIT" if self.read_only or self._path == self._role_path else',
+        'return "COMMIT" if self._path else',
+        ("tests/test_search_path.py::test_triggers_of_the_owner_find_what_they_name_without_a_schema",),
+    ),
+    Safeguard(
+        "event triggers too find what they name",
+        "postgres/migrate.py",
+        'with _refusals_named(f"migrations/{path.name}"), tx.role_path():',
+        'with _refusals_named(f"migrations/{path.name}"):',
+        ("tests/test_search_path.py::test_triggers_of_the_owner_find_what_they_name_without_a_schema",),
+    ),
+    Safeguard(
+        "a savepoint that is gone back to takes its path along",
+        "postgres/transaction.py",
+        "                self._send(undo)\n                self._path = path\n",
+        "                self._send(undo)\n",
+        ("tests/test_search_path.py::test_the_path_is_changed_where_it_must_be_and_costs_no_round_trip",),
+    ),
 )
 
 
