@@ -24,6 +24,7 @@ from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
+from opening.version import heed_version
 from postgres.journal import Op, OpenBatch
 from reconcile.base import digest_of
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
@@ -213,6 +214,7 @@ def _everything(run: Run, start: Start) -> Snapshot:
 
 
 def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
+    heed_version(run, run.client)
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas

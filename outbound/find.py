@@ -19,6 +19,7 @@ from monday.looking import Shown as ShownBoards
 from monday_api import MARKER, STAGE_STATUS, MondayClient
 from opening.begin import Start
 from opening.drift import refuse_drift
+from opening.version import heed_version
 from outbound.claim import refuse_claimed
 from outbound.lost import AMBIGUOUS
 from outbound.marker import has_marker
@@ -224,6 +225,7 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
     found.looked_at = time.monotonic()
     with timing.stage("look"):
         boards = found.boards = run.client.look(ids)
+    heed_version(run, run.client)
     refuse_drift(run, start, boards.schemas)
     refuse_claimed(run, start, boards.marked)
     for board, schema in boards.schemas.items():

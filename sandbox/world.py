@@ -300,8 +300,8 @@ class World:
     def move_to_board(
         self, item: Item, board: Board, group: Group, mapping: dict[str, str | None] | None = None, user: int = HUMAN
     ) -> None:
-        """The id stays, and a subitem is none any more. Cells follow `mapping` (column id there → here, None drops), else
-        equal column ids."""
+        """The id stays, and a subitem is none any more. Cells follow `mapping` (column id there → here, None drops),
+        else equal column ids."""
         self._move(item, board, group, mapping, user, None)
 
     def make_subitem(
