@@ -68,6 +68,8 @@ def read_boards(run: Run, start: Start) -> Snapshot:
     run.keep_lease()
     run.database.close()  # nothing is held while monday.com answers
     snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
+    if not run.options.replays:
+        heed_version(run, run.client)  # once more: it may have been exchanged under the read
     run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
     if not _everything_again(run) and start.every_board is None:
         _leave_standing(start, snapshot)

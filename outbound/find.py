@@ -137,6 +137,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found.looked = set(shown)
     unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
+    found.push.put_off = len(wanted) - len(looked)  # what was looked for and is not there goes with no other run
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
     _know_again(run, found)
