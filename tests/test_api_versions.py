@@ -254,13 +254,16 @@ def test_a_version_that_becomes_strange_in_the_middle_of_a_push(
     assert synced.push().report["items"] == {**ended.report["items"], "update": 0, "create": 1, "unchanged": 8}
 
 
+@pytest.mark.parametrize("minutes", [0, 10])
 @pytest.mark.parametrize("program", ["pull", "push"])
-def test_what_a_push_left_unfinished_waits_for_a_known_version(synced: Company, program: str) -> None:
+def test_what_a_push_left_unfinished_waits_for_a_known_version(synced: Company, program: str, minutes: int) -> None:
+    """Neither is it sent again, nor does anybody believe what the items show by that version."""
     item = jobs(synced)[0]
     project(synced, item, description="sql")
     synced.sandbox.fault("reset_before", match="Change", times=0)
     assert synced.push().code == 7
     synced.sandbox.clear_faults()
+    synced.sql("UPDATE monday_sync.sync_batch SET sent_at = sent_at - make_interval(mins => %s)", minutes)
     synced.sandbox.set_versions(answers=STRANGE)
     synced.sandbox.reset_counters()
     ended = synced.sync() if program == "pull" else synced.push()

@@ -1,4 +1,4 @@
-"""Items that became subitems are gone and not deleted; copies of items are twins; boards of several levels are refused."""
+"""Items that became subitems are gone and not deleted, copies are twins, and boards of several levels are refused."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_copy_is_listed_and_has_a_row_of_its_own(made: tuple[Company, int, str
 
 
 def test_what_is_typed_into_a_copy_stays_there(made: tuple[Company, int, str]) -> None:
-    company, item, row = made
+    company, item, _row = made
     twin = company.sandbox.duplicate(item)
     assert company.sync().code == 5
     company.sandbox.advance(60)
