@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _PAGE: Final = 1_000
 _PAGES: Final = 10  # 10,000 entries of one window can be reached by number (monday docs)
+_PAGES_BY_CURSOR: Final = 100  # as many where pages are smaller than was asked for: no largest size is documented
 
 Entries = list[LogEntry | None]
 
@@ -47,7 +48,7 @@ class LogPages:
         document = queries.ACTIVITY_BY_CURSOR if by_cursor else queries.ACTIVITY
         variables: dict[str, Any] = {"board": [str(board_id)], "limit": _PAGE, **wanted}
         cursor: str | None = None
-        for number in range(1, _PAGES + 1):
+        for number in range(1, (_PAGES_BY_CURSOR if by_cursor else _PAGES) + 1):
             place = {"cursor": cursor} if by_cursor else {"page": number}
             answer = self._transport.execute(document, variables | place, settle=self._settle)
             self._by_cursor = by_cursor
@@ -57,11 +58,11 @@ class LogPages:
             found = live.activity_logs
             if isinstance(found, LogPage):
                 yield found.logs or []
-                cursor = found.cursor
-                if cursor is None:
+                if found.cursor in (None, cursor):
                     return
+                cursor = found.cursor
             else:
                 yield found or []
                 if len(found or ()) < _PAGE:
                     return
-        logger.warning("activity log cut board=%d entries=%d: older ones were not read", board_id, _PAGE * _PAGES)
+        logger.warning("activity log cut board=%d pages=%d: older entries were not read", board_id, number)

@@ -141,7 +141,8 @@ class Transport:
         self.stats = Stats()
         self.version = version
         self.answered_version: str | None = None
-        self._strange: set[str] = set()
+        self._told_by_header = False
+        self._others: set[str] = set()
         self.told_date: str | None = None
         """The Date header of the last answer."""
         self._mutations = mutations
@@ -336,17 +337,18 @@ class Transport:
         self.told_date = response.headers.get("date", self.told_date)
         answered = versions.told(response.headers.get("api-version"))
         if answered is not None:
+            self._told_by_header = True
             self._answered_by(answered)
 
     def hear_version(self, version: str) -> None:
         """The version as an answer's body tells it, which counts where no header did."""
-        if self.answered_version is None and (answered := versions.told(version)) is not None:
+        if not self._told_by_header and (answered := versions.told(version)) is not None:
             self._answered_by(answered)
 
     def _answered_by(self, answered: str) -> None:
         self.answered_version = answered
-        if answered != self.version and answered not in self._strange:
-            self._strange.add(answered)
+        if answered != self.version and answered not in self._others:
+            self._others.add(answered)
             level = logging.WARNING if self._is_strange(answered) else logging.INFO
             text = "api_version asked=%s answered=%s: check MONDAY_API_VERSION"
             logger.log(level, text, self.version, answered)

@@ -23,7 +23,7 @@ LOGS_BY_CURSOR: Final = "2027-01"
 """From then on the activity log has a cursor in place of numbered pages (monday changelog)."""
 
 SOON: Final = timedelta(days=92)
-_VERSION = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_VERSION = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 _ODD = re.compile(r"[^0-9A-Za-z.-]")
 _LONGEST = 20
 _SUPPORTED_MONTHS = 6  # at least, of which the last three in maintenance (monday docs, "API versioning")

@@ -169,6 +169,20 @@ def test_every_page_of_a_log_comes_in_the_form_of_whoever_answers(
     transport.close()
 
 
+def test_a_cursor_leads_on_where_numbers_end(talkative: tuple[Sandbox, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages may be smaller than was asked for."""
+    sandbox, item = talkative
+    sandbox.edit(item, {TEXT: "the last"})
+    monkeypatch.setattr(logs, "_PAGE", 1)
+    found = {}
+    for version in versions.KNOWN:
+        transport = Transport(TOKEN, url=sandbox.api_url, version=version)
+        pages = LogPages(transport, _NO_LOG).read(MASTER_BOARD_ID, {"items": [str(item)]})
+        found[version] = sum(len(page) for page in pages)
+        transport.close()
+    assert found == {"2026-10": 10, "2027-01": 11}
+
+
 @pytest.mark.parametrize(("before", "after"), [versions.KNOWN, versions.KNOWN[::-1]])
 def test_a_version_that_is_exchanged_under_a_push(
     synced: Company, monkeypatch: pytest.MonkeyPatch, before: str, after: str
@@ -333,6 +347,7 @@ LATER = [
         ("2026-10", "", [], date(2026, 11, 28), "ok", "does not tell its age; it answers until 1 April 2027", ""),
         ("2026-10", "", [], date(2027, 1, 2), "warning", "89 more days", "newer version"),
         ("2026-10", "", [], date(2029, 1, 2), "warning", "any day", "newer version"),
+        ("9999-10", "", [], date(2029, 1, 2), "warning", "any day", "newer version"),
         ("dev", "dev", LISTED, date(2026, 11, 28), "warning", "any day", "newer version"),
     ],
 )  # fmt: skip
