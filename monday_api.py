@@ -151,7 +151,8 @@ class MondayClient:
     ) -> None:
         """Raises ConfigError for a token that cannot be one."""
         from monday.reading import Reader
-        from monday.transport import API_URL, API_VERSION, MOST_AT_ONCE, Transport, deaf
+        from monday.transport import API_URL, MOST_AT_ONCE, Transport, deaf
+        from monday.versions import ASKED
 
         self.boards = dict(boards)
         self._mappings = mappings
@@ -160,7 +161,7 @@ class MondayClient:
         self.transport: Transport = Transport(
             token,
             url=url or API_URL,
-            version=version or API_VERSION,
+            version=version or ASKED,
             mutations=not read_only,
             at_once=at_once or MOST_AT_ONCE,
             on_event=on_event or deaf,

@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 from cli.folders import why_shared
 from cli.options import OPTION_VARIABLES
 from cli.signs import one_line
+from monday.versions import ASKED as DEFAULT_API_VERSION
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 
 PROGRAM_DIR: Final = Path(__file__).resolve().parent.parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
-DEFAULT_API_VERSION: Final = "2026-10"
 DEFAULT_BOARD_ID_USERS: Final = "5764059860"
 DEFAULT_BOARD_ID_DATA: Final = "6727219152"
 

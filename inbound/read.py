@@ -24,6 +24,7 @@ from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
 from opening.begin import Start
 from opening.drift import refuse_drift
+from opening.version import heed_version
 from postgres.journal import Op, OpenBatch
 from reconcile.base import digest_of
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
@@ -67,6 +68,8 @@ def read_boards(run: Run, start: Start) -> Snapshot:
     run.keep_lease()
     run.database.close()  # nothing is held while monday.com answers
     snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
+    if not run.options.replays:
+        heed_version(run, run.client)  # once more: it may have been exchanged under the read
     run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
     if not _everything_again(run) and start.every_board is None:
         _leave_standing(start, snapshot)
@@ -213,6 +216,7 @@ def _everything(run: Run, start: Start) -> Snapshot:
 
 
 def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
+    heed_version(run, run.client)
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas

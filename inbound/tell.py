@@ -219,8 +219,8 @@ def _notes(plan: Plan, standing: Standing, tolerated: int) -> Iterable[str]:
     silent = [item for item in plan.departed if not item.archive]
     if silent:
         yield (
-            f"{counted(len(silent), 'known item')} moved to another board or did not answer: the rows stay, and the "
-            "next whole read looks again."
+            f"{counted(len(silent), 'known item')} moved to another board, became a subitem or did not answer: the "
+            "rows stay, and the next whole read looks again."
         )
 
 

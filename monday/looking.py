@@ -22,11 +22,12 @@ from monday.by_id import ByIds, items_at, part, portions, sorted_out
 from monday.chains import Chain, PageSize, items_of, walk
 from monday.errors import Action, Doubtful, Fault, Refusal, gravest, sentence
 from monday.labels import Labels, by_text, spelled
+from monday.logs import LogPages
 from monday.outcome import ById, Gone, back_to, instant
 from monday.queries import IDS_PER_ROOT, MOST_ROOTS, board_queries, created_queries
 from monday.reading import OPTIONAL
 from monday.transport import Listener, Transport, deaf
-from monday.wire import Aliases, Board, Document, Me, Page
+from monday.wire import Aliases, ApiVersion, Board, Document, Me, Page
 from reconcile.columns import STATUS, TEXT, ColumnMap
 from reconcile.errors import DriftError
 from reconcile.wire import RawItem, Ref, decode_item
@@ -38,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 _VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
 _MOST_ITEMS = 100_000  # of a board (monday docs): what an endless walk is told by
-_LOG_PAGE = 1_000
-_LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
 _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
 
 CREATE_COLUMN: Document[Aliases] = Document(
@@ -117,6 +116,7 @@ class Looker:
         self._numbers = {name: n for n, name in enumerate(boards)}
         self._by_ids = ByIds(transport, self._queries, on_event)
         self._size = PageSize(on_event)
+        self._logs = LogPages(transport, _NO_LOG)
         self._on_event = on_event
 
     def look(self, ids: Mapping[str, Collection[int]]) -> Shown:
@@ -231,6 +231,8 @@ class Looker:
         """The boards of the first answer, and no item yet."""
         live: list[Board | None] = part(answer, "boards", list[Board | None] | None) or []
         me: Me | None = part(answer, "me", Me | None)
+        version: ApiVersion = part(answer, "version", ApiVersion)
+        self._transport.hear_version(version.value)
         schemas = schemas_of(self._boards, live, me, {})
         settings = {
             (int(board.id), choices.id): choices.settings
@@ -298,25 +300,15 @@ class Looker:
         """Of these items, or of all when none is named; of one user or of all. Raises Refusal where the token may not
         read the log."""
         items = set(asked)
-        variables = {
-            "board": [str(self._boards[board])],
+        wanted = {
             "items": [str(item_id) for item_id in asked] or None,
             "users": [user_id] if user_id is not None else None,
             "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "limit": _LOG_PAGE,
         }
-        for page in range(1, _LOG_PAGES + 1):
-            answer = self._transport.execute(queries.ACTIVITY, variables | {"page": page}, settle=_NO_LOG)
-            live = next(iter(answer.data.boards or ()), None)
-            if live is None:
-                raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
-            entries = live.activity_logs or []
+        for entries in self._logs.read(self._boards[board], wanted):
             asked_for = (entry for entry in entries if entry is not None and user_id in (entry.user_id, None))
             writes = (write for entry in asked_for for write in logged_writes(entry))
             yield from (write for write in writes if not items or write.item_id in items)
-            if len(entries) < _LOG_PAGE:
-                return
-        logger.warning("activity log cut board=%s entries=%d: older ones were not read", board, _LOG_PAGE * _LOG_PAGES)
 
     def _has_marker(self, board: str, column_id: str) -> bool:
         board_id = self._boards[board]

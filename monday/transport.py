@@ -20,6 +20,7 @@ import msgspec
 import requests
 import tenacity
 
+from monday import versions
 from monday.connection import Connection, Unanswered
 from monday.errors import (
     BROKEN_BODY,
@@ -36,6 +37,7 @@ from monday.errors import (
 )
 from monday.faults import faults_in, retry_after
 from monday.pace import Pace, RateLimit, Stats
+from monday.versions import Answered
 from monday.wire import Complexity, Document, Envelope, complexity_of, decode_answer
 from reconcile.errors import ConfigError, SyncError
 
@@ -44,7 +46,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 API_URL = "https://api.monday.com/v2"
-API_VERSION = "2026-10"
 MOST_AT_ONCE = 10
 
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -127,7 +128,7 @@ class Transport:
         token: str,
         *,
         url: str = API_URL,
-        version: str = API_VERSION,
+        version: str = versions.ASKED,
         mutations: bool = False,
         at_once: int = MOST_AT_ONCE,
         on_event: Listener = deaf,
@@ -140,6 +141,8 @@ class Transport:
         self.stats = Stats()
         self.version = version
         self.answered_version: str | None = None
+        self._told_by_header = False
+        self._others: set[str] = set()
         self.told_date: str | None = None
         """The Date header of the last answer."""
         self._mutations = mutations
@@ -205,6 +208,9 @@ class Transport:
             self.pace.pause(_told_s(fault) or 1)  # for whoever goes on, a smaller page for one
         if tries.doubt is not None:
             raise Doubtful(sentence(fault, datetime.now(UTC), tries.count, self._named(asked)), tries.doubt)
+        by = self.answered_version or self.version
+        if fault.rule.action is Action.FATAL_BUG and fault.rule.action not in settle and by not in versions.KNOWN:
+            raise versions.misunderstood(by, fault.request_id)
         raise _verdict(asked, fault, tries.count, self._named(asked))
 
     def _named(self, asked: _Asked[Any]) -> Mapping[str, int]:
@@ -218,6 +224,8 @@ class Transport:
         def attempt() -> Answer[T]:
             with self.pace.turn():
                 gate()
+                if asked.is_mutation and self._is_strange(self.answered_version):
+                    raise versions.refusal(self.version, str(self.answered_version))
                 tries.count += 1
                 try:
                     return self._attempt(asked)
@@ -327,13 +335,26 @@ class Transport:
 
     def _check_version(self, response: requests.Response) -> None:
         self.told_date = response.headers.get("date", self.told_date)
-        answered = response.headers.get("api-version")
-        if not answered or answered == self.answered_version:
-            return
+        answered = versions.told(response.headers.get("api-version"))
+        if answered is not None:
+            self._told_by_header = True
+            self._answered_by(answered)
+
+    def hear_version(self, version: str) -> None:
+        """The version as an answer's body tells it, which counts where no header did."""
+        if not self._told_by_header and (answered := versions.told(version)) is not None:
+            self._answered_by(answered)
+
+    def _answered_by(self, answered: str) -> None:
         self.answered_version = answered
-        if answered != self.version:
-            # monday replaces a version that it does not know, silently (monday docs, "API versioning").
-            logger.warning("api_version asked=%s answered=%s: check MONDAY_API_VERSION", self.version, answered)
+        if answered != self.version and answered not in self._others:
+            self._others.add(answered)
+            level = logging.WARNING if self._is_strange(answered) else logging.INFO
+            text = "api_version asked=%s answered=%s: check MONDAY_API_VERSION"
+            logger.log(level, text, self.version, answered)
+
+    def _is_strange(self, answered: str | None) -> bool:
+        return versions.answered_by(self.version, answered) is Answered.UNKNOWN
 
 
 def _examine(

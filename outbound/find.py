@@ -19,6 +19,7 @@ from monday.looking import Shown as ShownBoards
 from monday_api import MARKER, STAGE_STATUS, MondayClient
 from opening.begin import Start
 from opening.drift import refuse_drift
+from opening.version import heed_version
 from outbound.claim import refuse_claimed
 from outbound.lost import AMBIGUOUS
 from outbound.marker import has_marker
@@ -136,6 +137,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
     found.looked = set(shown)
     unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
+    found.push.put_off = len(wanted) - len(looked)  # what was looked for and is not there goes with no other run
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
     _know_again(run, found)
@@ -224,6 +226,7 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
     found.looked_at = time.monotonic()
     with timing.stage("look"):
         boards = found.boards = run.client.look(ids)
+    heed_version(run, run.client)
     refuse_drift(run, start, boards.schemas)
     refuse_claimed(run, start, boards.marked)
     for board, schema in boards.schemas.items():

@@ -7,6 +7,7 @@ from cli.say import say
 from monday.boards import BoardSchema
 from monday_api import MARKER, MARKER_TITLE
 from opening.begin import Start
+from opening.version import heed_version
 from outbound.claim import claim, description, refuse_claimed
 from postgres.transaction import Transaction
 from reconcile.columns import TEXT
@@ -25,6 +26,7 @@ def set_up_marker(run: Run, start: Start) -> Exit:
     Raises SyncError when the token's user may not, UnsafePlan where it names another database.
     """
     marked = run.client.look({}).marked  # an absent board is told before anything is made
+    heed_version(run, run.client)
     refuse_claimed(run, start, marked)
     for board in run.board_ids:
         made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE, description(start.owned.bound[board]))

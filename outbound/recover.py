@@ -29,6 +29,7 @@ from monday.outcome import Gone
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from opening.begin import Start
+from opening.version import heed_version
 from outbound.bulk import made_by
 from outbound.claim import is_anothers, refuse_claimed
 from outbound.lost import AMBIGUOUS, Maybe, age_s, carried_marker, made_since, may_be
@@ -86,9 +87,9 @@ def recover(run: Run, start: Start, *, again: bool = False) -> Recovered:
     elif ours:
         with run.writing_client() as client:
             settler = Settler(run, start, client, recovered)
-            lost = _lost_boards(run, start, client)
+            lost, writable = _lost_boards(run, start, client), heed_version(run, client)
             for batch in ours:
-                if batch.board_id in lost:
+                if batch.board_id in lost or not writable:
                     recovered.waiting.append(batch)
                 else:
                     settler.settle(batch)

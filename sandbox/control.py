@@ -39,6 +39,7 @@ from sandbox.faults import FaultRule
 from sandbox.jobs import JobTrouble
 from sandbox.service import Service
 from sandbox.state import save
+from sandbox.versions import Versions
 from sandbox.world import Board, Group, Item, LogForm, Rule, World
 from sandbox.writes import Target, item_name, read_value
 
@@ -163,6 +164,17 @@ class Control:
             board = self._board(board_id)
             group = board.group(group_id) if group_id else board.first_group
             self.world.move_to_board(self.world.item(item_id), board, group)
+
+    def move_to_subitem(self, item_id: int, parent_id: int, at_home: bool = False) -> None:
+        """Make an item a subitem of another one, on the board of that one's subitems; with `at_home` on that one's own
+        board, as on a board of several levels."""
+        with self.world.lock:
+            self.world.make_subitem(self.world.item(item_id), self.world.item(parent_id), at_home=at_home)
+
+    def duplicate(self, item_id: int, name: str | None = None) -> int:
+        """A copy with all cells, hidden ones among them; returns its id."""
+        with self.world.lock:
+            return self.world.duplicate_item(self.world.item(item_id), name=item_name(name) if name else None).id
 
     # changing the boards themselves
 
@@ -307,6 +319,10 @@ class Control:
     def set_token(self, token: str | None) -> None:
         """The only token taken from now on; null takes any."""
         self.service.token = token
+
+    def set_versions(self, **versions: Any) -> None:
+        """Any of `sandbox.versions.Versions`; what is left out is as usual."""
+        self.service.versions = msgspec.convert(versions, Versions)
 
     def set_idempotency(self, enabled: bool = True, stores_errors: bool = True) -> None:
         """What monday leaves open: whether replay happens at all, and whether answers with errors are stored."""

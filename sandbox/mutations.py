@@ -66,8 +66,24 @@ def _move_to_board(context: Context, _owner: Any, args: Args) -> Item:
     board = context.world.board(args["board_id"])
     mapping = args.get("columns_mapping")
     pairs = None if mapping is None else {pair["source"]: pair.get("target") for pair in mapping}
+    if args.get("parent_item_id") is not None:
+        parent = context.world.item(args["parent_item_id"])
+        if parent.board_id != board.id:
+            raise ApiError("InvalidArgumentException", "board_id must be the board of the parent item")
+        context.world.make_subitem(item, parent, pairs, API_USER)
+        return item
     context.world.move_to_board(item, board, board.group(args["group_id"]), pairs, API_USER)
     return item
+
+
+def _duplicate(context: Context, _owner: Any, args: Args) -> Item:
+    item = _permitted(context, args.get("item_id"))
+    board = context.world.board(args["board_id"])
+    if item.board_id != board.id:
+        raise ApiError("InvalidItemIdException", f"Item {item.id} is not on board {board.id}")
+    group = board.group(args["group_id"]) if args.get("group_id") else None
+    name = item_name(args["item_name"]) if args.get("item_name") else None
+    return context.world.duplicate_item(item, group, name, API_USER)
 
 
 def _create_column(context: Context, _owner: Any, args: Args) -> tuple[Board, Column]:
@@ -135,6 +151,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "delete_item"): _delete,
     ("Mutation", "move_item_to_group"): _move_to_group,
     ("Mutation", "move_item_to_board"): _move_to_board,
+    ("Mutation", "duplicate_item"): _duplicate,
     ("Mutation", "create_column"): _create_column,
     ("Mutation", "change_column_metadata"): _change_column_metadata,
     ("Mutation", "ingest_items"): _ingest,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
@@ -13,8 +14,10 @@ import msgspec
 from cli.doctor.finding import Finding, from_error, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
 from cli.settings import Settings
+from monday import versions
 from monday.boards import BoardSchema, ColumnDrift
-from monday.wire import Aliases, Document
+from monday.versions import Answered
+from monday.wire import Aliases, ApiVersion, Document
 from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 
@@ -25,6 +28,7 @@ _WHO: Final[Document[Aliases]] = Document(
     "Who",
     "query Who($boards: [ID!]!) { me { name kind status account { name } } "
     "boards(ids: $boards, state: all, limit: 10) { id access_level } "
+    "version { value kind } versions { value kind } "
     "complexity { query after reset_in_x_seconds } }",
     Aliases,
 )
@@ -86,13 +90,70 @@ def _examine_token(client: MondayClient) -> Iterator[Finding]:
     yield from _examine_rights(client.boards, {int(board.id): board.access_level for board in access})
     told = client.transport.told_date
     yield from compare_clocks("clock", "monday.com's", parsedate_to_datetime(told) if told else None)
+    version = _part(answer.data.get("version"), ApiVersion)
+    if version is not None:
+        client.transport.hear_version(version.value)
     answered, asked = client.answered_version, client.transport.version
-    if answered in (None, asked):
-        yield ok("API version", answered or f"not told; {asked} was asked for")
-    else:
-        yield warning(
-            "API version", f"{asked} was asked for and {answered} answers", f"set MONDAY_API_VERSION to {answered}"
+    yield _examine_version(asked, answered)
+    kind = version.kind if version is not None and version.value == (answered or asked) else ""
+    listed = _part(answer.data.get("versions"), list[ApiVersion]) or []
+    yield examine_life(answered or asked, kind, listed, (client.answered_at or datetime.now(UTC)).date())
+
+
+def _examine_version(asked: str, answered: str | None) -> Finding:
+    match versions.answered_by(asked, answered):
+        case Answered.UNKNOWN:
+            return problem(
+                "API version",
+                f"{asked} was asked for and {answered} answers, which this program does not know: it reads, and sends "
+                "nothing",
+                f"get a newer version of this program, or set MONDAY_API_VERSION to {' or '.join(versions.KNOWN)}, if "
+                "monday.com still has it",
+                Exit.DRIFT,
+            )
+        case Answered.KNOWN:
+            return warning(
+                "API version",
+                f"{asked} was asked for and {answered} answers; this program knows both",
+                f"set MONDAY_API_VERSION to {answered}",
+            )
+    if asked not in versions.KNOWN:
+        return warning(
+            "API version",
+            f"{asked}, which this program was not tried with",
+            f"set MONDAY_API_VERSION to {' or '.join(versions.KNOWN)}",
         )
+    return ok("API version", answered or f"not told; {asked} was asked for")
+
+
+_KINDS: Final = {
+    "current": "is monday.com's current version",
+    "maintenance": "is an older version, in maintenance",
+    "release_candidate": "is not released yet, and may still change",
+    "": "was asked for, and monday.com does not tell its age",
+}
+
+
+def examine_life(version: str, kind: str, listed: Sequence[ApiVersion], today: date) -> Finding:
+    """Until when monday promises to answer by a version; a warning for the last three months, and for one that is not
+    released."""
+    check, says = "API support", f"{version} {_KINDS.get(kind, 'is supported by monday.com no more')}"
+    until = versions.promised_until(version, kind, today)
+    released = [other.value for other in listed if other.kind in ("current", "maintenance")]
+    newer = versions.successor(version, released)
+    fix = (
+        f"set MONDAY_API_VERSION to {newer}, which this program knows too"
+        if newer is not None
+        else "get a newer version of this program by then"
+    )
+    if kind == "release_candidate":
+        return warning(check, says, "leave MONDAY_API_VERSION out until that version is released")
+    if until is None:
+        return warning(check, f"{says}; another one may answer in its place any day", fix)
+    says += f"; it answers until {until.day} {until:%B %Y} at least, {(until - today).days} more days"
+    if kind == "maintenance" or (kind == "" and until - today < versions.SOON):
+        return warning(check, says, fix)
+    return ok(check, says)
 
 
 def _examine_rights(boards: dict[str, int], access: dict[int, str]) -> Iterator[Finding]:
