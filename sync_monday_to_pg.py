@@ -38,7 +38,7 @@ def sync(options: Options) -> Exit:
     from functools import partial
 
     from cli.run import opened
-    from inbound.land import conclude, land
+    from inbound.land import land
     from inbound.read import hold_back, print_caches, read_boards
     from opening.begin import begin
     from opening.place import remember
@@ -55,7 +55,7 @@ def sync(options: Options) -> Exit:
         hold_back(run, start, snapshot, unfinished)
         run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
         remember(run, start.owned, recorded=True)
-        return conclude(run, snapshot)
+        return run.report.exit_code
 
 
 def _settled(run: Run, start: Start) -> Sequence[OpenBatch]:

@@ -73,7 +73,8 @@ class Open:
 @dataclass(slots=True)
 class Report:
     """The whole of one run. `notes` are sentences for a person that are no reason to stop, `reason` is why it failed;
-    `settled` are edits that lost, `planned` says that the tables, items and changes are those of a plan."""
+    `settled` are edits that lost, `planned` says that the tables, items and changes are those of a plan. Once it is
+    `recorded` in the database, its numbers stand still."""
 
     run_id: str
     direction: str
@@ -97,6 +98,7 @@ class Report:
     exit_code: Exit = Exit.DONE
     reason: str = ""
     planned: bool = False
+    recorded: bool = False
     changes: list[dict[str, Any]] = field(default_factory=list)
     changes_count: int = 0
     samples: list[str] = field(default_factory=list)
@@ -104,7 +106,7 @@ class Report:
     second_rows: list[str] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
-        self.exit_code, self.reason = code, reason
+        self.exit_code, self.reason, self.recorded = code, reason, False
 
     @property
     def written(self) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +16,15 @@ from cli.memory import keep_small
 from cli.options import Options
 from cli.page import page_width
 from cli.progress import Progress
+from cli.record import run_record
 from cli.report import ItemsReport, Report, as_quiet_lines, as_text
 from cli.say import say, say_json
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
-from postgres.encoding import Encoding
 from postgres.lease import Lease
-from postgres.transaction import Params, Transaction
+from postgres.migrate import NEWS, state
+from postgres.transaction import Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.rows import Layout
@@ -48,6 +47,7 @@ class Run:
     database: Database
     report: Report
     progress: Progress
+    timings: timing.Timings = field(default_factory=timing.Timings)
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
     _client: MondayClient | None = None
@@ -110,8 +110,14 @@ class Run:
         if not self.dry:
             self.lease.keep(self.database.sibling())
 
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.timings.elapsed_s()
+
     def measure(self) -> None:
-        """Put into the report what monday.com was asked for so far."""
+        """Put into the report what the run took so far, and what monday.com was asked for."""
+        if not self.report.recorded:
+            self.report.duration_s, self.report.stages = self.elapsed_s(), self.timings.as_dict()
         if self._client is not None:
             self._count(self._client, self._settled)
 
@@ -141,7 +147,6 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
     """Settings, logs, database and clock of one run; prints its report at the end, whatever the end is."""
     keep_small()
     report = Report(new_run_id(), direction, options.test, items=ItemsReport() if direction == PUSH else None)
-    started = time.monotonic()
     with ExitStack() as stack:
         timings = stack.enter_context(timing.collected())
         try:
@@ -154,42 +159,44 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
                     logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
-                    yield from _working(options, settings, report, progress)
+                    yield from _working(options, settings, report, progress, timings)
         finally:
-            report.duration_s = time.monotonic() - started
-            report.stages = timings.as_dict()
+            if not report.recorded:
+                report.duration_s, report.stages = timings.elapsed_s(), timings.as_dict()
             event("run.ended", exit_code=int(report.exit_code), written=report.written, seconds=report.duration_s)
             _show(report, options, timings)
 
 
 @contextmanager
 def _reasons(report: Report) -> Iterator[None]:
-    """Put into the report how the run failed, and why: never a value, a token or a password."""
+    """Put into the report how the run failed, and why, once: never a value, a token or a password."""
     try:
         yield
-    except SyncError as error:
-        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
-        raise
-    except KeyboardInterrupt:
-        report.fail(Exit.INTERRUPTED, "interrupted")
-        raise
-    except Exception as error:
-        report.fail(Exit.BUG, f"{type(error).__name__}: this is a bug; the traceback is on stderr and in the logs")
+    except (Exception, KeyboardInterrupt) as error:
+        if not report.reason:
+            report.fail(*_judged(error))
         raise
 
 
-def _working(options: Options, settings: Settings, report: Report, progress: Progress) -> Iterator[Run]:
+def _judged(error: BaseException) -> tuple[Exit, str]:
+    if isinstance(error, SyncError):
+        return Exit(error.exit_code), current_redactor().text(str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED, "interrupted"
+    return Exit.BUG, f"{type(error).__name__}: this is a bug; the traceback is on stderr and in the logs"
+
+
+def _working(
+    options: Options, settings: Settings, report: Report, progress: Progress, timings: timing.Timings
+) -> Iterator[Run]:
     board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
-    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress)
+    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings)
     try:
-        yield run
-    except SyncError as error:
-        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
-        _give_up(run, str(error))
-        raise
-    except KeyboardInterrupt:
-        report.fail(Exit.INTERRUPTED, "interrupted")
-        _give_up(run, "interrupted")
+        with _reasons(report):
+            yield run
+    except BaseException:
+        if report.reason:  # else nothing failed: somebody closed the generator
+            _give_up(run)
         raise
     finally:
         run.close()
@@ -217,36 +224,24 @@ def _database(settings: Settings) -> Database:
     return Database(settings.database.keywords)
 
 
-def _give_up(run: Run, reason: str) -> None:
-    """Record a run that failed after it had the lease, and let the lease go; what cannot be recorded is logged only."""
-    event("run.failed", exit_code=int(run.report.exit_code), reason=reason)
-    if run.lease.fence is None:
+def _give_up(run: Run) -> None:
+    """Record a run that failed, and let its lease go; what cannot be recorded is logged only."""
+    report = run.report
+    event("run.failed", exit_code=int(report.exit_code), reason=report.reason)
+    if run.dry or not run.database.stats.connects:
+        return
+    if run.lease.fence is None and report.exit_code is Exit.UNAVAILABLE:  # the database itself, at the first look
         return
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        installed = state(tx)
+        if installed is not None and installed.version >= NEWS:
+            run.lease.let_go(tx, [run_record(run, tx.encoding)])
 
     try:
         run.database.transact(record, read_only=False, label="recording the run")
     except SyncError as error:
         event("run.unrecorded", reason=str(error))
-
-
-def run_record(run: Run, encoding: Encoding) -> tuple[str, Params]:
-    """The statement that writes the run's row in `monday_sync.sync_run`."""
-    run.measure()
-    report = run.report
-    summary = report.as_json() | {"details": {}, "changes": []}
-    text = json.dumps(summary) if encoding.is_whole else encoding.kept(json.dumps(summary, ensure_ascii=False))
-    return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), text)
-
-
-_RECORD = """
-INSERT INTO monday_sync.sync_run (run_id, direction, started_at, finished_at, exit_code, summary)
-VALUES (%s, %s, clock_timestamp() - make_interval(secs => %s), clock_timestamp(), %s, %s)
-ON CONFLICT (run_id) DO UPDATE
-SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary = EXCLUDED.summary
-"""
 
 
 def _show(report: Report, options: Options, timings: timing.Timings) -> None:

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import timing
 from cli.conflicts import Names
-from cli.report import counted
-from cli.run import Run, run_record
+from cli.record import killed_runs, run_record
+from cli.run import Run
 from inbound.read import CLOCKS_AGREE, Snapshot, revisions
 from inbound.tell import Landed, foretell, named_rows, new_names, tell
 from monday_api import STAGE_STATUS
@@ -24,7 +24,7 @@ from postgres.rules import read_rules
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
-from reconcile.errors import Exit, UnsafePlan
+from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.plan import Plan, make_plan
 from reconcile.rows import Layout
@@ -65,7 +65,7 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     if not run.dry:
         news = [news_told(run.run_id)] if standing.lost_count else []
         record = run_record(run, tx.encoding)
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, killed_runs(run), record])
 
 
 def _guard(
@@ -166,17 +166,6 @@ def _plan(run: Run, start: Start, snapshot: Snapshot, loader: WorldLoader, layou
     )
     plan.left_behind, plan.lost = loader.left_behind, loader.lost
     return plan
-
-
-def conclude(run: Run, snapshot: Snapshot) -> Exit:
-    """Complete the report; the exit code says whether a person is needed."""
-    for board, intake in snapshot.intakes.items():
-        if intake.outdated:
-            run.report.notes.append(
-                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
-                "before, and changed nothing."
-            )
-    return run.report.exit_code
 
 
 def _remember_boards(

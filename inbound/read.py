@@ -84,6 +84,11 @@ def read_boards(run: Run, start: Start) -> Snapshot:
             unchanged=intake.unchanged,
             note=outcome.why,
         )
+        if intake.outdated:
+            run.report.notes.append(
+                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
+                "before, and changed nothing."
+            )
     return snapshot
 
 

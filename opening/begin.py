@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cli.record import record_begun
 from cli.report import counted
 from cli.run import PULL, Run
 from models import TABLES
@@ -68,7 +69,7 @@ def begin(run: Run, tx: Transaction) -> Start:
     if not run.dry:
         installed = migrate.migrate(tx, before)
         unlinked = installed.unlinked
-        run.lease.acquire(tx)
+        run.lease.acquire(tx, [record_begun(run, tx.encoding)])
     shapes = schema.read_shapes(tx)
     if run.dry:
         run.report.notes += _would_create(tx, shapes)

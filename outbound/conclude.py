@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cli.run import Run, run_record
+from cli.record import killed_runs, run_record
+from cli.run import Run
 from models import TABLES, RowId
 from opening.begin import Start
 from opening.place import remember
@@ -64,7 +65,7 @@ def _conclude(
     tell(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
     if not run.dry:
         news = [news_told(run.run_id)] if standing.lost_count else []
-        run.lease.release(tx, [*news, run_record(run, tx.encoding)])
+        run.lease.release(tx, [*news, killed_runs(run), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -> Standing:

@@ -52,7 +52,7 @@ class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
     boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
-    `standing_query` and what they showed, `last_run` the newest run on record."""
+    `standing_query` and what they showed, `last_run` the newest run on record that did not fail."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -160,7 +160,8 @@ SELECT NULL, NULL, json_build_object(
     'unfinished', {unfinished},
     'astray', {astray},
     'standing', {standing},
-    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run),
+    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run
+        WHERE finished_at IS NOT NULL AND summary ->> 'reason' IS NULL),
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL

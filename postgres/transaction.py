@@ -127,6 +127,11 @@ class Transaction:
         self._cursor.execute(";".join(texts))
         return self._cursor.rowcount
 
+    def batch_one(self, statements: Sequence[tuple[str, Params]]) -> Row | None:
+        """The same; the first row of the last, which is a query, or None."""
+        self.batch(statements)
+        return self._cursor.fetchone()
+
     def copy_in(self, statement: Statement, file: Any) -> int:
         """Feed `COPY … FROM STDIN` from a file-like object's `read(size)`; the number of rows copied."""
         self._stats.round_trips += 2  # the server's go-ahead, then its verdict on the data
