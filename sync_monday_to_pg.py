@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     from reconcile.errors import Exit
 
 
-@click.command(cls=JsonCommand, direction="monday_to_pg", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(
+    cls=JsonCommand,
+    direction="monday_to_pg",
+    program="sync_monday_to_pg.py",
+    context_settings=CONTEXT_SETTINGS,
+    epilog=EPILOG,
+)
 @monday_to_pg_options
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed on monday.com to PostgreSQL."""
     from cli.main import run_command
 
-    run_command(lambda _stop: sync(options))
+    run_command(lambda _stop: sync(options), "sync_monday_to_pg.py", quiet=options.verbosity < 0)
 
 
 def sync(options: Options) -> Exit:

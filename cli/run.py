@@ -11,19 +11,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import timing
-from cli.logs import configure, current_redactor, event
+from cli.folders import why_unwritable
+from cli.logs import Logs, configure, current_redactor, event
 from cli.memory import keep_small
 from cli.options import Options
 from cli.page import page_width
 from cli.progress import Progress
 from cli.record import run_record
 from cli.report import ItemsReport, Report, as_quiet_lines, as_text
-from cli.say import say, say_json
+from cli.runner import Runner
+from cli.say import current_signature, say, say_json
 from cli.settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from db_connector import Database
 from monday_api import BOARDS, MondayClient
 from postgres.lease import Lease
 from postgres.migrate import NEWS, state
+from postgres.told import FOLDER, SETTING, Judged, Notice
 from postgres.transaction import Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
@@ -47,7 +50,9 @@ class Run:
     database: Database
     report: Report
     progress: Progress
-    timings: timing.Timings = field(default_factory=timing.Timings)
+    timings: timing.Timings
+    logs: Logs
+    cache_trouble: str | None = None
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
     _client: MondayClient | None = None
@@ -105,6 +110,29 @@ class Run:
         if name not in ("page", "batch"):  # they are logged where they happen
             event(f"monday.{name}", **facts)
 
+    def environment(self) -> Judged:
+        """What of this machine gets in a run's way without ending it. `cache_trouble` is None where no cache was
+        written, which says nothing of its folder."""
+        here = f"{Runner.myself().host} "
+        folders = {
+            "log": (self.settings.log_dir, self.logs.trouble, "SYNC_LOG_DIR"),
+            "cache": (self.settings.cache_dir, self.cache_trouble, "SYNC_CACHE_DIR"),
+            "state": (self.settings.state_dir, why_unwritable(self.settings.state_dir), "SYNC_STATE_DIR"),
+        }
+        notices = [Notice(SETTING, here + sentence, f"warning: {sentence}") for sentence in self.settings.warnings]
+        notices += [
+            Notice(
+                f"{name} {FOLDER}",
+                f"{here}{folder}",
+                f"warning: the {name} folder {folder} cannot be written ({trouble}), and the run goes on without: give "
+                f"it the right or room, or set {setting}",
+            )
+            for name, (folder, trouble, setting) in folders.items()
+            if trouble
+        ]
+        known = [f"{name} {FOLDER}" for name, (_folder, trouble, _setting) in folders.items() if trouble is not None]
+        return Judged(notices, (SETTING, *known), here)
+
     def keep_lease(self) -> None:
         """Renew the lease in the background from now on; a dry run has none."""
         if not self.dry:
@@ -147,19 +175,21 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
     """Settings, logs, database and clock of one run; prints its report at the end, whatever the end is."""
     keep_small()
     report = Report(new_run_id(), direction, options.test, items=ItemsReport() if direction == PUSH else None)
+    if (signature := current_signature()) is not None:
+        signature.run_id = report.run_id
     with ExitStack() as stack:
         timings = stack.enter_context(timing.collected())
         try:
             with _reasons(report):
                 settings = _settings(options, stack)
-                stack.enter_context(
+                logs = stack.enter_context(
                     configure(settings.secrets(), report.run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
                 )
                 for sentence in settings.warnings:
                     logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
-                    yield from _working(options, settings, report, progress, timings)
+                    yield from _working(options, settings, report, progress, timings, logs)
         finally:
             if not report.recorded:
                 report.duration_s, report.stages = timings.elapsed_s(), timings.as_dict()
@@ -187,10 +217,10 @@ def _judged(error: BaseException) -> tuple[Exit, str]:
 
 
 def _working(
-    options: Options, settings: Settings, report: Report, progress: Progress, timings: timing.Timings
+    options: Options, settings: Settings, report: Report, progress: Progress, timings: timing.Timings, logs: Logs
 ) -> Iterator[Run]:
     board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
-    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings)
+    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings, logs)
     try:
         with _reasons(report):
             yield run
@@ -248,7 +278,7 @@ def _show(report: Report, options: Options, timings: timing.Timings) -> None:
     if options.json:
         say_json(report.as_json())
     elif options.verbosity < 0:
-        say(*as_quiet_lines(report, datetime.now().astimezone()))
+        say(*as_quiet_lines(report))
     elif report.boards:
         _say_report(as_text(report, options.verbosity, page_width()).split("\n"), report.exit_code)
         if options.verbosity > 0:

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import timing
 from cli.conflicts import Names
-from cli.record import killed_runs, run_record
+from cli.news import closing, fill_news, values_judged
+from cli.record import run_record
 from cli.run import Run
 from inbound.read import CLOCKS_AGREE, Snapshot, revisions
 from inbound.tell import Landed, foretell, named_rows, new_names, tell
@@ -17,7 +18,6 @@ from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applied, Applier
-from postgres.conflicts import news_told
 from postgres.ids import claims_query, keep_claims
 from postgres.names import row_names
 from postgres.rules import read_rules
@@ -63,9 +63,9 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
             migrate.link(tx, start.unlinked)
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
-        news = [news_told(run.run_id)] if standing.lost_count else []
+        news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
         record = run_record(run, tx.encoding)
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, killed_runs(run), record])
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
 
 
 def _guard(
@@ -86,6 +86,7 @@ def _tell(
     standing = _standing(run, start, snapshot, plan, tx, carried_out=applied is not None)
     names = {**_names(run, start, plan, standing, tx, known=names), **names}
     tell(run, Landed(plan, applied, standing, names))
+    fill_news(run, standing, [run.environment()])
     return standing
 
 
@@ -126,6 +127,8 @@ def _standing(
         told=start.tells_of_losses,
         claims=claims(landing) if start.journaled else None,
         forgets=run.options.resync,
+        remembers=start.remembers,
+        linked={row for item in plan.items for row in item.links if row is not None},
     )
 
 

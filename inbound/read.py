@@ -238,6 +238,7 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
         snapshot.outcomes = dict(read.outcome)
         for name, writer in writers.items():
             writer.finish(complete=read.outcome[name].complete, items_count=read.outcome[name].items_count)
+            run.cache_trouble = run.cache_trouble or writer.trouble
     for name, outcome in snapshot.outcomes.items():
         if mode == "full" and run.options.limit is None and not outcome.complete:
             raise Unavailable(f"{outcome.why}: nothing was written, run it again.")

@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,17 +106,21 @@ def _forget_caches(company: Company) -> None:
         path.unlink()
 
 
+def _drop_link(company: Company) -> None:
+    company.sql("ALTER TABLE projects DROP link CASCADE")
+
+
 def _clear_all(company: Company) -> None:
     for item in jobs(company):
         company.sandbox.edit(item, {"numbers0": ""})
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[str, tuple[str, ...], Callable[[Company], object], int, str]] = {
     "the token died": (PULL, (), lambda c: c.sandbox.set_token("another"), 2, "token"),
     "a column is gone": (PULL, (), lambda c: c.sandbox.remove_column(6727219152, "numbers0"), 3, "numbers0"),
     "the API is down": (PULL, (), lambda c: c.sandbox.stop(), 7, "could not be reached"),
-    "a table lacks a column": (PULL, (), lambda c: c.sql("ALTER TABLE projects DROP link CASCADE"), 3, "link"),
-    "the same in a push": (PUSH, (), lambda c: c.sql("ALTER TABLE projects DROP link CASCADE"), 3, "link"),
+    "a table lacks a column": (PULL, (), _drop_link, 3, "link"),
+    "the same in a push": (PUSH, (), _drop_link, 3, "link"),
     "no cache": (PULL, ("--use-cache", "--board", "master"), _forget_caches, 2, "no cache"),
     "a guard": (PULL, ("--max-change", "0"), _clear_all, 4, "Refused"),
 }
@@ -137,9 +142,10 @@ def test_a_bug_has_its_end_on_record(synced: Company, monkeypatch: pytest.Monkey
     def broken(*_given: object, **_more: object) -> None:
         raise ZeroDivisionError("canary")
 
-    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as patched:
         patched.setattr("inbound.read.hold_back", broken)
-        synced.run()
+        with pytest.raises(ZeroDivisionError):
+            synced.run()
     kept = newest(synced)
     assert (kept["exit_code"], kept["finished_at"] is None) == (1, False)
     assert kept["reason"].startswith("ZeroDivisionError")
