@@ -115,12 +115,14 @@ def _explained(found: Found, sent: Sent, standing: Standing) -> set[RowId]:
     """Rows that wait for a reason that people are told of, or for the next run of this command alone."""
     push = found.push
     rows = {conflict.row for conflict in push.conflicts if conflict.open} | {line.row_id for line in standing.open}
-    explained = {RowId(row) for row in rows if row is not None} | push.fanned.keys() | sent.prepared.moved
+    explained = {RowId(row) for row in rows if row is not None} | push.fanned.keys() | push.set_aside
+    explained |= sent.prepared.moved | sent.prepared.refused.keys()
     explained |= {entry for entry in found.edits.busy if isinstance(entry, str)}
-    refused = {(cell.board, cell.item_id, cell.column_id) for cell in (*push.refused, *sent.refused)}
-    for board, item, place in refused | push.refused_still:
-        explained |= push.candidates.get((board, item), set()) if item else {RowId(place.partition(".")[2])}
-    return explained
+    refused = {(cell.board, cell.item_id) for cell in sent.refused}
+    explained |= {row for item in push.items if (item.board, item.id) in refused for row in item.causes.values()}
+    places = {cell.column_id for cell in (*push.refused, *sent.refused) if not cell.item_id}
+    places |= {place for _board, item, place in push.refused_still if not item}
+    return explained | {RowId(place.partition(".")[2]) for place in places}
 
 
 def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carried_out: bool) -> None:
