@@ -52,9 +52,8 @@ def say(*lines: str, error: bool = False, color: str | None = None) -> None:
     """Print lines, to stderr if it is an error; what stands in one of them cannot begin another. Nothing of none."""
     if not lines:
         return
-    signature = _signature.get()
-    shown = map(one_line, lines) if signature is None else (signature.before(one_line(line)) for line in lines)
-    text = "\n".join(shown)
+    shown, signature = [one_line(line) for line in lines], _signature.get()
+    text = "\n".join(shown if signature is None else map(signature.before, shown))
     click.echo(click.style(text, fg=color) if color else text, err=error)
 
 
