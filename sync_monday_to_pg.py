@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     from reconcile.errors import Exit
 
 
-@click.command(cls=JsonCommand, direction="monday_to_pg", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(
+    cls=JsonCommand,
+    direction="monday_to_pg",
+    program="sync_monday_to_pg.py",
+    context_settings=CONTEXT_SETTINGS,
+    epilog=EPILOG,
+)
 @monday_to_pg_options
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed on monday.com to PostgreSQL."""
     from cli.main import run_command
 
-    run_command(lambda _stop: sync(options))
+    run_command(lambda _stop: sync(options), "sync_monday_to_pg.py", quiet=options.verbosity < 0)
 
 
 def sync(options: Options) -> Exit:
@@ -38,7 +44,7 @@ def sync(options: Options) -> Exit:
     from functools import partial
 
     from cli.run import opened
-    from inbound.land import conclude, land
+    from inbound.land import land
     from inbound.read import hold_back, print_caches, read_boards
     from opening.begin import begin
     from opening.place import remember
@@ -55,7 +61,7 @@ def sync(options: Options) -> Exit:
         hold_back(run, start, snapshot, unfinished)
         run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
         remember(run, start.owned, recorded=True)
-        return conclude(run, snapshot)
+        return run.report.exit_code
 
 
 def _settled(run: Run, start: Start) -> Sequence[OpenBatch]:

@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from reconcile.errors import Exit
 
 
-@click.command(cls=JsonCommand, direction="pg_to_monday", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(
+    cls=JsonCommand,
+    direction="pg_to_monday",
+    program="sync_pg_to_monday.py",
+    context_settings=CONTEXT_SETTINGS,
+    epilog=EPILOG,
+)
 @pg_to_monday_options
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed in PostgreSQL to monday.com."""
     from cli.main import run_command
 
-    run_command(lambda stop: sync(options, stop))
+    run_command(lambda stop: sync(options, stop), "sync_pg_to_monday.py", quiet=options.verbosity < 0)
 
 
 def sync(options: Options, stop: StopSignal) -> Exit:

@@ -9,22 +9,22 @@ from types import MappingProxyType
 
 import timing
 from cli.conflicts import Names
-from cli.report import counted
-from cli.run import Run, run_record
+from cli.news import closing, fill_news, values_judged
+from cli.record import run_record
+from cli.run import Run
 from inbound.read import CLOCKS_AGREE, Snapshot, revisions
 from inbound.tell import Landed, foretell, named_rows, new_names, tell
 from monday_api import STAGE_STATUS
 from opening.begin import Start
 from postgres import migrate
 from postgres.apply import Applied, Applier
-from postgres.conflicts import news_told
 from postgres.ids import claims_query, keep_claims
 from postgres.names import row_names
 from postgres.rules import read_rules
 from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from postgres.world import WorldLoader
-from reconcile.errors import Exit, UnsafePlan
+from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.plan import Plan, make_plan
 from reconcile.rows import Layout
@@ -63,7 +63,7 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
             migrate.link(tx, start.unlinked)
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
-        news = [news_told(run.run_id)] if standing.lost_count else []
+        news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
         record = run_record(run, tx.encoding)
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
 
@@ -86,6 +86,7 @@ def _tell(
     standing = _standing(run, start, snapshot, plan, tx, carried_out=applied is not None)
     names = {**_names(run, start, plan, standing, tx, known=names), **names}
     tell(run, Landed(plan, applied, standing, names))
+    fill_news(run, standing, [run.environment()])
     return standing
 
 
@@ -126,6 +127,8 @@ def _standing(
         told=start.tells_of_losses,
         claims=claims(landing) if start.journaled else None,
         forgets=run.options.resync,
+        remembers=start.remembers,
+        linked={row for item in plan.items for row in item.links if row is not None},
     )
 
 
@@ -166,17 +169,6 @@ def _plan(run: Run, start: Start, snapshot: Snapshot, loader: WorldLoader, layou
     )
     plan.left_behind, plan.lost = loader.left_behind, loader.lost
     return plan
-
-
-def conclude(run: Run, snapshot: Snapshot) -> Exit:
-    """Complete the report; the exit code says whether a person is needed."""
-    for board, intake in snapshot.intakes.items():
-        if intake.outdated:
-            run.report.notes.append(
-                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
-                "before, and changed nothing."
-            )
-    return run.report.exit_code
 
 
 def _remember_boards(

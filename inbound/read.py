@@ -87,6 +87,11 @@ def read_boards(run: Run, start: Start) -> Snapshot:
             unchanged=intake.unchanged,
             note=outcome.why,
         )
+        if intake.outdated:
+            run.report.notes.append(
+                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
+                "before, and changed nothing."
+            )
     return snapshot
 
 
@@ -237,6 +242,7 @@ def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:
         snapshot.outcomes = dict(read.outcome)
         for name, writer in writers.items():
             writer.finish(complete=read.outcome[name].complete, items_count=read.outcome[name].items_count)
+            run.cache_trouble = run.cache_trouble or writer.trouble
     for name, outcome in snapshot.outcomes.items():
         if mode == "full" and run.options.limit is None and not outcome.complete:
             raise Unavailable(f"{outcome.why}: nothing was written, run it again.")

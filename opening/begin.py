@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cli.record import record_begun
 from cli.report import counted
 from cli.run import PULL, Run
 from models import TABLES
@@ -28,7 +29,7 @@ class Start:
     to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
     boards, where an older rule made the database's keys; not `journaled`: an older program was here last, and this run
     may not migrate; not `tells_of_losses`: the log of conflicts is still an older program's; `restored`: the database
-    is older than the last run from here."""
+    is older than the last run from here; not `remembers`: what people were told of was not written down."""
 
     opening: Opening
     hash_keys: Mapping[str, bytes]
@@ -39,6 +40,7 @@ class Start:
     journaled: bool = True
     tells_of_losses: bool = True
     restored: bool = False
+    remembers: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.opening.known.get(board, {})
@@ -68,7 +70,7 @@ def begin(run: Run, tx: Transaction) -> Start:
     if not run.dry:
         installed = migrate.migrate(tx, before)
         unlinked = installed.unlinked
-        run.lease.acquire(tx)
+        run.lease.acquire(tx, [record_begun(run, tx.encoding)])
     shapes = schema.read_shapes(tx)
     if run.dry:
         run.report.notes += _would_create(tx, shapes)
@@ -103,7 +105,9 @@ def begin(run: Run, tx: Transaction) -> Start:
     if forgotten is not None:
         run.report.notes = list(dict.fromkeys([*run.report.notes, _older(forgotten)]))
     restored = forgotten is not None
-    return Start(opening, keys, present, owned, unlinked, every_board, journaled, tells, restored)
+    return Start(
+        opening, keys, present, owned, unlinked, every_board, journaled, tells, restored, version >= migrate.NEWS
+    )
 
 
 def _older(forgotten: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cli.run import Run, run_record
+from cli.news import closing, fill_news, values_judged
+from cli.record import run_record
+from cli.run import Run
 from models import TABLES, RowId
 from opening.begin import Start
 from opening.place import remember
@@ -16,7 +18,7 @@ from outbound.lanes import Sent
 from outbound.overwritten import overwritten
 from outbound.recover import Recovered
 from outbound.tell import tell
-from postgres.conflicts import Winner, add_conflicts, news_told, open_conflicts, settle
+from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.push import (
     count_tolerated,
@@ -61,9 +63,11 @@ def _conclude(
     if not run.dry:
         _remember(run, start, found, sent, lost, tx)
     standing = what_stands(run, start, tx, carried_out=not run.dry)
-    tell(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
+    rows = tell(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
+    judged = [run.environment(), values_judged(standing), rows]
+    fill_news(run, standing, judged)
     if not run.dry:
-        news = [news_told(run.run_id)] if standing.lost_count else []
+        news = closing(run, tx, start.present, standing, judged)
         run.lease.release(tx, [*news, run_record(run, tx.encoding)])
 
 
@@ -71,7 +75,7 @@ def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -
     """What stays open. That no item has an id is found out by the other direction, which knows every item."""
     told = start.tells_of_losses
     claims = claims_query(tx, run.layouts, start.present, ()) if start.journaled else None
-    standing = read_standing(tx, start.present, outbound=False, told=told, claims=claims)
+    standing = read_standing(tx, start.present, outbound=False, told=told, claims=claims, remembers=start.remembers)
     if not carried_out or not (standing.claims or standing.claims_over):
         return standing
     keep_claims(tx, run.run_id, standing.claims, standing.claims_over)

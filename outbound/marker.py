@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cli.run import Run, run_record
+from cli.record import killed_runs, run_record
+from cli.run import Run
 from cli.say import say
 from monday.boards import BoardSchema
 from monday_api import MARKER, MARKER_TITLE
@@ -36,7 +37,7 @@ def set_up_marker(run: Run, start: Start) -> Exit:
     claim(run, start, marked)
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        run.lease.release(tx, [killed_runs(run), run_record(run, tx.encoding)])
 
     run.database.transact(record, read_only=False, label="recording the run")
     return Exit.DONE

@@ -22,6 +22,7 @@ from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
 from postgres.items import places, rows_by_id, write_items
 from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, NAMESAKE, row_hash
+from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from postgres.writing import EVERYTHING, Refused, RowWriter, look_at_deferred, pointers
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of, digest_of
@@ -487,10 +488,10 @@ class Applier:
             )
         if dead:
             self._tx.execute(
-                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
+                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"  # noqa: S608  constants alone
                 " SELECT DISTINCT ON (1, 2, 3, 4) *, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[],"
                 " %s::text[], %s::text[]) ON CONFLICT (kind, board_id, item_id, place)"
-                " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+                f" DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input, {NEWS_AGAIN}",
                 (self._run_id, *([entry[number] for entry in dead] for number in range(6))),
             )
 

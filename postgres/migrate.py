@@ -39,6 +39,9 @@ PLACES: Final = 7
 CONFLICTS: Final = 8
 """The first version whose log says how a conflict ended, and who was told of it."""
 
+NEWS: Final = 10
+"""The first version that remembers what people were told of, and records each run from its beginning."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"

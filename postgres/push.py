@@ -16,6 +16,7 @@ from postgres.items import places, rows_by_id, write_items
 from postgres.readable import READABLE_WORDS
 from postgres.rules import Rules, read_rules
 from postgres.state import Present, row_hash, tracked_columns
+from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from postgres.writing import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred, update_statement
 from reconcile.hub import POSITION
@@ -218,12 +219,12 @@ def note_refused_rows(
     if not refused:
         return
     tx.execute(
-        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"
+        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"  # noqa: S608  constants alone
         " SELECT 'row', coalesce(i.board_id, %s), coalesce(i.item_id, w.item_id), %s || '.' || w.id, w.reason, %s"
         " FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS w (id, item_id, reason)"
         " LEFT JOIN LATERAL (SELECT board_id, item_id FROM monday_sync.sync_item WHERE w.id = ANY(links)"
         " ORDER BY state <> 'active', board_id, item_id LIMIT 1) i ON true"
-        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason",
+        f" ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason, {NEWS_AGAIN}",
         (
             board_id,
             table,
@@ -398,7 +399,8 @@ def note_refused(
             "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
             " SELECT 'op', w.*, %s FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])"
             " AS w (board_id, item_id, place, reason, input) ON CONFLICT (kind, board_id, item_id, place)"
-            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input,"
+            " told_by = CASE WHEN sync_dead.input = EXCLUDED.input THEN sync_dead.told_by END",
             (
                 run_id,
                 [layouts[cell.board].board_id for cell in once.values()],

@@ -147,6 +147,11 @@ class Transaction:
         """Several statements in one round trip; the number of rows of the last."""
         return self.execute(";".join(self._cursor.mogrify(*each).decode() for each in statements))
 
+    def batch_one(self, statements: Sequence[tuple[str, Params]]) -> Row | None:
+        """The same; the first row of the last, which is a query, or None."""
+        self.batch(statements)
+        return self._cursor.fetchone()
+
     def copy_in(self, statement: Statement, file: Any) -> int:
         """Feed `COPY … FROM STDIN` from a file-like object's `read(size)`; the number of rows copied."""
         if self._path != self._wanted:

@@ -96,6 +96,7 @@ def make_push(
     planner.run(shown)
     push = planner.push
     push.waits |= first.waits
+    push.set_aside |= first.set_aside
     push.refused_still |= first.refused_still
     push.deleted = sorted({*first.deleted, *push.deleted})
     push.settled += [base for base in first.settled if (base.board, base.id) not in looked]
@@ -202,11 +203,11 @@ class _Planner:
                 continue
             holds = self._holds(row, layout, number, at, bp)
             if holds is UNREADABLE:
-                self.push.waits.add(row[0])
+                self._set_aside(row[0])
                 continue
             if says is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
                 if field.two_way and (bp is FORCE or field.canon(holds) != field.canon(bp)):
-                    self.push.waits.add(row[0])
+                    self._set_aside(row[0])
                 continue
             found = verdict(field, says, holds, bm, bp)
             if found is Verdict.SAME:
@@ -241,7 +242,7 @@ class _Planner:
             for number, at in zip(slot.fields, slot.row_at, strict=True)
         }
         if UNREADABLE in wanted.values():
-            self.push.waits.add(record)
+            self._set_aside(record)
             return
         conflicts = {
             number: self._conflict(item, layout, number, points or record, item.view.values[number], wanted[number])
@@ -311,7 +312,7 @@ class _Planner:
         for column_id, value in zip(field.cells, told, strict=True):
             edit = self._edit(item.board, item.id, column_id, value, cells.get(column_id), looked=shown is not None)
             if isinstance(edit, Refused):
-                self.push.waits.add(cause)
+                self._set_aside(cause)
                 if edit.reason:
                     self.push.refused.append(edit)
                 else:
@@ -343,8 +344,13 @@ class _Planner:
             item.cells.setdefault(place[2], CellEdit(None, None, None))
             item.causes[number] = cause
             return False
-        self.push.waits.add(cause)
+        self._set_aside(cause)
         return False
+
+    def _set_aside(self, row: RowId) -> None:
+        """The row waits, for a value that a person is told of."""
+        self.push.waits.add(row)
+        self.push.set_aside.add(row)
 
     def _edit(
         self, board: str, item_id: int, column_id: str, value: Value, was: Cell | None, *, looked: bool

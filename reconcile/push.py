@@ -125,7 +125,8 @@ class Push:
     """Everything that one run would send, sorted. `candidates` are items that have something to say, with the rows it
     comes from, before monday was looked at. `settled` are bases that move without a write; `completed` changes of rows
     that follow from an edit of one of their parts; `waits` rows that still have something to tell afterwards, beside
-    those of the writes themselves; `agreed` what both sides say where that is the same. `refused_still`: (board, item,
+    those of the writes themselves, `set_aside` those among them of which a person is told why; `agreed` what both sides
+    say where that is the same. `refused_still`: (board, item,
     column) of cells that were refused before and hold the same value. `fanned`: rows that too many items show.
     `deleted`: items whose row a person deleted; `edited_since` of those are kept, since the item was edited. `alike`:
     new persons who are known already. `put_off` items go without a limit, `unmade` rows become items without
@@ -143,6 +144,7 @@ class Push:
     conflicts: list[Conflict] = field(default_factory=list)
     agreed: dict[Place, FieldValue] = field(default_factory=dict)
     waits: set[RowId] = field(default_factory=set)
+    set_aside: set[RowId] = field(default_factory=set)
     inbound: int = 0
     fanned: dict[RowId, int] = field(default_factory=dict)
     deleted: list[ItemKey] = field(default_factory=list)

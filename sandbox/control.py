@@ -324,6 +324,12 @@ class Control:
         """Any of `sandbox.versions.Versions`; what is left out is as usual."""
         self.service.versions = msgspec.convert(versions, Versions)
 
+    def set_user(self, kind: str = "member", status: str = "ACTIVE", access: str = "edit") -> None:
+        """Who the token's user is, as `me` tells it, and what it may do with the boards, as they tell it."""
+        with self.world.lock:
+            account = self.world.account
+            account.kind, account.status, account.access = kind, status, access
+
     def set_idempotency(self, enabled: bool = True, stores_errors: bool = True) -> None:
         """What monday leaves open: whether replay happens at all, and whether answers with errors are stored."""
         self.service.idempotency.enabled = enabled

@@ -37,8 +37,8 @@ def user(context: Context, user_id: int) -> dict[str, Any]:
         "name": name,
         "email": f"{name.split(' ')[0].lower()}@summitroofing.example",
         "title": "",
-        "status": "ACTIVE",
-        "kind": "member",
+        "status": account.status if user_id == API_USER else "ACTIVE",
+        "kind": account.kind if user_id == API_USER else "member",
         "time_zone_identifier": account.zone,
         "utc_hours_diff": offset.total_seconds() / 3600 if offset else 0.0,
         "account": _account(context, None, {}),
@@ -57,6 +57,10 @@ def _account(context: Context, _owner: Any, _args: Args) -> dict[str, Any]:
         "plan": plan,
         "active_members_count": members,
     }
+
+
+def _access(context: Context, _owner: Any, _args: Args) -> str:
+    return context.world.account.access
 
 
 def _boards(context: Context, _owner: Any, args: Args) -> list[Board]:
@@ -318,7 +322,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Board", "board_kind"): _fixed("public"),
     ("Board", "hierarchy_type"): lambda _context, board, _args: board.hierarchy,
     ("Board", "permissions"): _fixed("everyone"),
-    ("Board", "access_level"): _fixed("edit"),
+    ("Board", "access_level"): _access,
     ("Board", "description"): _fixed(None),
     ("Board", "items_count"): _items_count,
     ("Board", "created_at"): _fixed("2022-03-01T09:00:00Z"),

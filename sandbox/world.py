@@ -150,6 +150,9 @@ class Account(msgspec.Struct):
     tier: str = "pro"
     zone: str = "America/Denver"
     people: dict[int, str] = msgspec.field(default_factory=lambda: {API_USER: "Sync Service", HUMAN: "Dana Office"})
+    kind: str = "member"
+    status: str = "ACTIVE"
+    access: str = "edit"
 
 
 class World:

@@ -371,7 +371,9 @@ def replace_database(company: Company, keywords: Keywords) -> Company:
 
 # What is left ---------------------------------------------------------------------------------------------------------
 
-_TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id"))
+_TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id", "told_at"))
+_TOLD = ("told_by", "open_told_by")
+"""Which run told people of something: only whether one did is the same everywhere."""
 _LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease")
 
 
@@ -412,6 +414,7 @@ _OWN = {
 def _plain(table: str, row: dict[str, Any], layouts: Mapping[int, str]) -> dict[str, Any]:
     passing = _TIMES | _OWN.get(table, set())
     kept = {name: value for name, value in row.items() if name not in passing}
+    kept |= {name: row[name] is not None for name in _TOLD if name in row}
     if "layout" in row:  # a number in the order of a moment
         kept["layout"] = layouts[row["layout"]]
     if table == "monday_sync.sync_item":

@@ -570,9 +570,9 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "an edit that lost is news once",
-        "inbound/land.py",
-        "        news = [news_told(run.run_id)] if standing.lost_count else []\n",
-        "        news = []\n",
+        "postgres/told.py",
+        "    wanted = ((_DEAD, dead), (_OPEN, opened), (_LOST, lost))\n",
+        "    wanted = ((_DEAD, dead), (_OPEN, opened))\n",
         ("tests/test_conflicts.py::test_an_edit_that_lost_is_news_of_one_run",),
     ),
     Safeguard(
@@ -634,8 +634,8 @@ SAFEGUARDS = (
     Safeguard(
         "what stands in a line cannot begin another",
         "cli/say.py",
-        '    text = "\\n".join(map(one_line, lines))\n',
-        '    text = "\\n".join(lines)\n',
+        "    shown, signature = [one_line(line) for line in lines], _signature.get()\n",
+        "    shown, signature = lines, _signature.get()\n",
         ("tests/test_forged_lines.py::test_no_command_passes_on_what_a_name_says_to_a_terminal",),
     ),
     Safeguard(
@@ -735,6 +735,69 @@ SAFEGUARDS = (
         "        self._transport.hear_version(version.value)\n",
         "",
         ("tests/test_api_versions.py::test_to_a_strange_version_nothing_is_sent",),
+    ),
+    Safeguard(
+        "what was set aside is news once",
+        "postgres/told.py",
+        "    wanted = ((_DEAD, dead), (_OPEN, opened), (_LOST, lost))\n",
+        "    wanted = ((_OPEN, opened), (_LOST, lost))\n",
+        ("tests/test_quiet.py::test_another_bad_value_in_the_place_of_one_is_news",),
+    ),
+    Safeguard(
+        "another value that is refused in the same place is news",
+        "postgres/push.py",
+        " told_by = CASE WHEN sync_dead.input = EXCLUDED.input THEN sync_dead.told_by END",
+        " told_by = sync_dead.told_by",
+        ("tests/test_quiet.py::test_another_bad_value_in_the_place_of_one_is_news",),
+    ),
+    Safeguard(
+        "what is over may be news again",
+        "postgres/told.py",
+        "    if over:\n        statements.append((_FORGET, _columns(tx, over)))\n",
+        "",
+        ("tests/test_quiet.py::test_a_folder_that_cannot_be_written_is_said_once",),
+    ),
+    Safeguard(
+        "every line of a quiet command is signed",
+        "cli/say.py",
+        "(shown if signature is None else map(signature.before, shown))",
+        "(shown)",
+        ("tests/test_quiet.py::test_a_failure_is_said_each_time",),
+    ),
+    Safeguard(
+        "rows that no project shows are said once",
+        "postgres/told.py",
+        "    if new:\n        tell = sql.SQL(",
+        "    if new and not new:\n        tell = sql.SQL(",
+        ("tests/test_unseen_rows.py::test_it_is_in_the_report_and_under_quiet",),
+    ),
+    Safeguard(
+        "a run is on record from its beginning",
+        "opening/begin.py",
+        "        run.lease.acquire(tx, [record_begun(run, tx.encoding)])\n",
+        "        run.lease.acquire(tx)\n",
+        ("tests/test_run_record.py::test_a_killed_run_is_seen_to_be_unfinished_and_marked_by_the_next",),
+    ),
+    Safeguard(
+        "the numbers of a run stand still once they are recorded",
+        "cli/record.py",
+        "    report.recorded = True\n",
+        "",
+        ("tests/test_run_record.py::test_the_row_says_what_the_json_says",),
+    ),
+    Safeguard(
+        "a run that fails before it has the lease is recorded all the same",
+        "cli/run.py",
+        "    if run.lease.fence is None and report.exit_code is Exit.UNAVAILABLE:",
+        "    if run.lease.fence is None:",
+        ("tests/test_run_record.py::test_a_run_that_finds_another_at_work_is_on_record",),
+    ),
+    Safeguard(
+        "each direction is judged by its own last run",
+        "cli/doctor/runs.py",
+        "WHERE direction = %s AND exit_code IS DISTINCT FROM 6 ",
+        "WHERE %s <> '' AND exit_code IS DISTINCT FROM 6 ",
+        ("tests/test_doctor_age.py::test_one_that_fails_is_not_healed_by_the_other",),
     ),
 )
 

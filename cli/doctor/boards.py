@@ -19,7 +19,7 @@ from monday.boards import BoardSchema, ColumnDrift
 from monday.versions import Answered
 from monday.wire import Aliases, ApiVersion, Document
 from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
-from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
+from reconcile.errors import ConfigError, DriftError, Exit, SyncError, Unavailable
 
 _PATIENCE_S: Final = 1.0
 _RUNS_A_DAY: Final = 24
@@ -56,9 +56,14 @@ def examine_monday(settings: Settings) -> Iterator[Finding]:
     with _client(settings, boards) as client:
         try:
             yield from _examine_token(client)
+        except DriftError as error:
+            yield problem("token", f"it is taken, and then {_says(error)}", _NO_RIGHT, Exit.USAGE)
+        except ConfigError as error:
+            yield problem("token", _says(error), f"{_fix(error)}. {_ENDED}", Exit.USAGE)
+            return
         except SyncError as error:
             yield from_error("token", error)
-            if isinstance(error, ConfigError | Unavailable):
+            if isinstance(error, Unavailable):
                 return
         yield from guarded("budget", partial(_examine_budget, client))
     for name, board_id in boards.items():
@@ -81,12 +86,7 @@ def _examine_token(client: MondayClient) -> Iterator[Finding]:
     answer = client.transport.execute(_WHO, variables)
     who = _part(answer.data.get("me"), _Who)
     access = _part(answer.data.get("boards"), list[_Access]) or []
-    account = who.account.name if who and who.account else "an account without a name"
-    kind = who.kind if who and who.kind else "user"
-    if who is not None and who.status not in ("", "ACTIVE"):
-        yield problem("token", f"its user is {who.status.lower()}", "create a token of an active user", Exit.USAGE)
-    else:
-        yield ok("token", f"taken; it belongs to {who.name if who else 'somebody'}, a {kind} of {account}")
+    yield from _examine_user(who or _Who())
     yield from _examine_rights(client.boards, {int(board.id): board.access_level for board in access})
     told = client.transport.told_date
     yield from compare_clocks("clock", "monday.com's", parsedate_to_datetime(told) if told else None)
@@ -154,6 +154,62 @@ def examine_life(version: str, kind: str, listed: Sequence[ApiVersion], today: d
     if kind == "maintenance" or (kind == "" and until - today < versions.SOON):
         return warning(check, says, fix)
     return ok(check, says)
+
+
+def _examine_user(who: _Who) -> Iterator[Finding]:
+    """Whose token it is, and what follows from that: it can do what its user can, and ends when that does."""
+    account = who.account.name if who.account and who.account.name else "an account without a name"
+    kind = who.kind.casefold().replace("_", " ")
+    name = f"{who.name or 'somebody'}, {'an' if kind[:1] in tuple('aeiou') else 'a'} {kind or 'user'} of {account}"
+    status = who.status.casefold()
+    if status in _UNABLE:
+        yield problem("token", f"it belongs to {name}, {_UNABLE[status][0]}", _UNABLE[status][1], Exit.USAGE)
+    elif status not in ("", "active"):
+        yield problem("token", f"it belongs to {name}, who is {status}", "create a token of an active user", Exit.USAGE)
+    elif kind in _LESSER:
+        yield warning("token", f"taken; it belongs to {name}: {_LESSER[kind]}", _OWN_USER)
+    else:
+        yield ok("token", f"taken; it belongs to {name}")
+        yield ok("token's user", _A_PERSON)
+
+
+_OWN_USER: Final = "make a user of its own for the sync, a member who may edit these two boards, and take its token"
+_ENDED: Final = (
+    "A personal token also ends when its user is deactivated or deleted, or makes a new one: then create one of an "
+    "active user"
+)
+_NO_RIGHT: Final = (
+    "see on monday.com whether its user has confirmed the invitation, is no viewer, and sees both boards: a viewer's "
+    "token, and one of a user who is not confirmed, are taken and may do nothing"
+)
+_A_PERSON: Final = (
+    "the token can do what that user can, and ends with it: if it is a person, both commands stop on the day when that "
+    "person leaves; a user of its own for the sync, a member with these two boards alone, does not leave"
+)
+_UNABLE: Final = {
+    "pending": (
+        "who has not confirmed the invitation yet: monday.com refuses such a token (HTTP 403)",
+        "have that user open the invitation's mail and confirm it",
+    ),
+    "inactive": (
+        "who is deactivated: the token ended with its user",
+        "create a token of an active user; best of one of its own for the sync, which does not leave",
+    ),
+}
+"""Status of a user whose token does not work → what that means, and what to do."""
+_LESSER: Final = {
+    "guest": "a guest sees what somebody shares with it, and everything is gone from here when that ends",
+    "view only": "a viewer may change nothing, so that sync_pg_to_monday.py will be refused (HTTP 403), and maybe both",
+}
+"""Kind of a user who may less than the sync needs → what follows."""
+
+
+def _says(error: SyncError) -> str:
+    return str(error).rpartition(": ")[0] or str(error)
+
+
+def _fix(error: SyncError) -> str:
+    return str(error).rpartition(": ")[2]
 
 
 def _examine_rights(boards: dict[str, int], access: dict[int, str]) -> Iterator[Finding]:

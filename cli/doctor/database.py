@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from cli.doctor.finding import Finding, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
+from cli.doctor.runs import examine_boards, examine_runs
 from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
 from db_connector import Database
 from models import TABLES
@@ -29,7 +29,6 @@ from reconcile.errors import Exit
 from reconcile.place import judge
 
 _PATIENCE_S: Final = 0.3
-_LONG_AGO: Final = timedelta(hours=48)
 _SHOWN: Final = 10
 
 
@@ -242,35 +241,10 @@ def _examine_state(tx: Transaction) -> Iterator[Finding]:
         yield ok("sync state", "nothing was ever synced into this database")
         return
     now = (tx.one("SELECT clock_timestamp()") or (None,))[0]
-    yield from _examine_last_run(tx, now)
-    yield from _examine_boards(tx, now)
+    yield from examine_runs(tx, now)
+    yield from examine_boards(tx, now)
     yield from _examine_open(tx)
     yield from _examine_lease(tx)
-
-
-def _examine_last_run(tx: Transaction, now: Any) -> Iterator[Finding]:
-    last = tx.one(
-        "SELECT run_id, direction, finished_at, exit_code FROM monday_sync.sync_run ORDER BY started_at DESC LIMIT 1"
-    )
-    if last is None:
-        yield ok("last run", "none is recorded")
-        return
-    run_id, direction, finished_at, exit_code = last
-    told = f"{run_id} ({direction}), {_age(now, finished_at)} ago, exit {exit_code}"
-    if exit_code not in (Exit.DONE, Exit.PERSON_NEEDED):
-        yield warning("last run", told, f"look for {run_id} in the log folder")
-    elif finished_at is not None and now - finished_at > _LONG_AGO:
-        yield warning("last run", told, "check that cron still starts it")
-    else:
-        yield ok("last run", told)
-
-
-def _examine_boards(tx: Transaction, now: Any) -> Iterator[Finding]:
-    for board, watermark, last_full_at in tx.rows(
-        "SELECT board, watermark, last_full_at FROM monday_sync.sync_board ORDER BY board"
-    ):
-        told = f"the newest change known of the {board} board is {_age(now, watermark)} old"
-        yield ok("watermark", f"{told}, its last full read {_age(now, last_full_at)}")
 
 
 def _examine_open(tx: Transaction) -> Iterator[Finding]:
@@ -336,15 +310,6 @@ def _examine_place(settings: Settings, database: Database, tx: Transaction) -> I
             )
         if not rivals and board_id in bound:
             yield ok("place", f"the {board} board belongs to this database")
-
-
-def _age(now: datetime, then: datetime | None) -> str:
-    if then is None:
-        return "an unknown time"
-    minutes = int((now - then).total_seconds() // 60)
-    if minutes < 120:
-        return f"{max(0, minutes)} min"
-    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"
 
 
 _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {
