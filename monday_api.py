@@ -226,9 +226,10 @@ class MondayClient:
         """The named items of one board, 500 a request, and what became of those that are not there."""
         return self._reader.items_by_id(board, ids)
 
-    def look(self, ids: Mapping[str, Collection[int]]) -> Shown:
-        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user."""
-        return self.looker.look(ids)
+    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> Shown:
+        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user; with
+        `rules` also what the boards ask of their items, in the same request."""
+        return self.looker.look(ids, rules=rules)
 
     @cached_property
     def looker(self) -> Looker:

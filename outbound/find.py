@@ -132,7 +132,16 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
         return found
     shown = _look(run, start, looked, found)
     assert found.boards is not None
-    options = replace(options, labels=found.boards.labels)
+    options = replace(
+        options,
+        labels=found.boards.labels,
+        spelled=found.boards.spelled,
+        rules=found.boards.rules,
+        titles={
+            board: {column_id: column.title for column_id, column in schema.columns.items()}
+            for board, schema in found.boards.schemas.items()
+        },
+    )
     found.looked = set(shown)
     unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
     found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
@@ -158,8 +167,8 @@ def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey], edits: Edi
         push.unmade, push.creates = len(every), []
     elif run.options.limit is not None:
         _keep_within(run.options.limit, run, push, looked)
-    if len(push.creates) < len(every):
-        _leave_as_they_are(every, push, edits)
+    if len(push.creates) < len(every) or push.kept_back:
+        _leave_as_they_are([*every, *push.kept_back], push, edits)
 
 
 def _keep_within(limit: int, run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
@@ -223,7 +232,7 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
         ids[board].append(item_id)
     found.looked_at = time.monotonic()
     with timing.stage("look"):
-        boards = found.boards = run.client.look(ids)
+        boards = found.boards = run.client.look(ids, rules=True)
     refuse_drift(run, start, boards.schemas)
     refuse_claimed(run, start, boards.marked)
     for board, schema in boards.schemas.items():

@@ -7,7 +7,7 @@ A subject is an item whose cells change, a row that becomes an item, or an item 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Generic, Literal, TypeVar
@@ -225,14 +225,8 @@ class Creates(Lane[ItemCreate]):
             return False
         digest = input_of(subject.cells[column_id].after)
         subject.refused.append(Refused(self.board, 0, column_id, why(fault, sticks=True), digest))
-        numbers = [n for n, shape in enumerate(self.layout.fields) if column_id in shape.cells]
-        subject.uncarried |= set(numbers)
-        for column in self._columns(numbers):
-            subject.cells.pop(column, None)
+        subject.leave_out(column_id, self.layout)
         return True
-
-    def _columns(self, numbers: Iterable[int]) -> list[str]:
-        return [column_id for number in numbers for column_id in self.layout.fields[number].cells]
 
 
 class Archives(Lane[ItemKey]):
