@@ -42,14 +42,15 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Found:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `names` what people call
-    them."""
+    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `unseen` others with something
+    to tell, `names` what people call them."""
 
     edits: Edits
     push: Push = field(default_factory=Push)
     boards: ShownBoards | None = None
     gone: list[ItemKey] = field(default_factory=list)
     looked: set[ItemKey] = field(default_factory=set)
+    unseen: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
     told_at: datetime | None = None
     outdated: int = 0
@@ -125,7 +126,7 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
         run.report.boards[board] = BoardReport(board_id, title, mode="incremental", items_count=known)
     wanted, first = to_look_at(edits, run.layouts, options)
     looked = _limited(run, wanted)
-    found = Found(edits)
+    found = Found(edits, unseen=set(wanted))
     if not looked and (not first.creates or run.options.max_create == 0):
         found.push = make_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
         _put_off_creates(run, found.push, (), edits)
@@ -143,8 +144,8 @@ def plan_push(run: Run, start: Start, edits: Edits) -> Found:
         },
     )
     found.looked = set(shown)
-    unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
-    found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
+    found.unseen -= found.looked  # one that has gone, too: an old view may say so, and the next read will know
+    found.push = make_push(edits, run.layouts, shown, first, options, not_looked_at=found.unseen)
     edits.stored.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
     _know_again(run, found)

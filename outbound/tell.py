@@ -15,6 +15,7 @@ from monday_api import BOARDS
 from outbound.find import Found
 from outbound.lanes import Archives, Changes, Creates, Sent
 from outbound.recover import Recovered
+from outbound.refused import cleared
 from postgres.state import ConflictLine, Standing
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
@@ -78,17 +79,32 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carrie
     boards = {board_id: board for board, board_id in run.board_ids.items()}
     new = [*push.refused, *sent.refused]
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
-    fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
+    over = set[tuple[str, int, str]]()
+    if not carried_out:  # a real run lists what does not go with a new item once it has an id
+        left_out = [(create, cell) for create in push.creates for cell in create.refused]
+        cells += [
+            _cell(cell.board, 0, cell.column_id, cell.reason) | {"row": f"{_table_of(run, cell.board)}.{create.row}"}
+            for create, cell in left_out
+        ]
+        over = set(cleared(found, new, {create.row for create in push.creates}))
+    known = {_place_of(cell) for cell in cells}
+    fresh = (
+        len(cells)
+        - len(new)
+        + sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
+    )
     merges = []
     left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
     merges += [_pair(*row.item, row.where, row.reason) for row in left]
     for letter in standing.letters(run.run_id):
         fresh += letter.kind == "row" and letter.run_id == run.run_id
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
+        if letter.kind == "op" and (board, letter.item_id, letter.place) in over:
+            continue
         entry = _cell(board, letter.item_id, letter.place, letter.reason)
         if letter.kind == "would-merge":
             merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
-        elif entry not in cells:
+        elif letter.kind != "op" or _place_of(entry) not in known:
             cells.append(entry)
     merges += [
         {
@@ -109,7 +125,7 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carrie
     lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
     losses = standing.lost_count + len(lost)
     report.settled = Open(losses, losses, settled([*lost, *standing.lost], boards, {}))
-    quarantined = standing.quarantined if carried_out else max(standing.quarantined, len(cells))
+    quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
     report.quarantined = Open(quarantined, min(fresh, quarantined), tuple(cells))
     alike_now = standing.would_merge + len(push.alike) + len(left)
     report.would_merge = Open(alike_now, len(push.alike) + len(left), tuple(merges))
@@ -126,7 +142,12 @@ def _table_of(run: Run, board: str) -> str:
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
     column = BOARDS.get(board, {}).get(place)
     shown = f'{place} ("{column.title}")' if column else place
-    return {"board": board, "item": item_id or "new", "column": shown, "reason": reason}
+    field = {"field": column.target} if column and column.target else {}
+    return {"board": board, "item": item_id or "new", "column": shown, **field, "reason": reason}
+
+
+def _place_of(entry: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(entry.get(name) for name in ("board", "item", "column", "row"))
 
 
 def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:

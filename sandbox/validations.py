@@ -85,12 +85,11 @@ class _Item:
         column = self._column(part["column_id"])
         cell = self._cells[self._slot(column.id)]
         if operator in ("IS_EMPTY", "IS_NOT_EMPTY"):
-            return (cell is None) == (operator == "IS_EMPTY")
+            return bool((cell is None) == (operator == "IS_EMPTY"))
         if cell is None:
             return empty
-        return bool(
-            _HOLDS[operator](self._value(cell, column), [_alike(cell, raw) for raw in wanted if raw != "EXACT"])
-        )
+        compared = [_alike(cell, raw) for raw in wanted if raw != "EXACT"]
+        return _HOLDS[operator](self._value(cell, column), compared)
 
     def _value(self, cell: Cell, column: Column) -> Any:
         match cell:
