@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Found:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `unseen` others with something
-    to tell, `names` what people call them."""
+    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `unseen` others that have
+    something to tell, `names` what people call them."""
 
     edits: Edits
     push: Push = field(default_factory=Push)

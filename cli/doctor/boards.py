@@ -12,6 +12,7 @@ import msgspec
 
 from cli.doctor.finding import Finding, from_error, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
+from cli.doctor.refusals import examine_rules
 from cli.settings import Settings
 from monday.boards import BoardSchema, ColumnDrift
 from monday.wire import Aliases, Document
@@ -47,7 +48,7 @@ class _Access(msgspec.Struct):
 
 
 def examine_monday(settings: Settings) -> Iterator[Finding]:
-    """Everything about monday.com, in five requests; it ends early when nothing could be asked any more."""
+    """Everything about monday.com, in seven requests; it ends early when nothing could be asked any more."""
     boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
     with _client(settings, boards) as client:
         try:
@@ -131,6 +132,7 @@ def _examine_board(client: MondayClient) -> Iterator[Finding]:
                 f"{name} board", f"{schema.title} ({schema.id}) is empty", "check the board id: a run will be refused"
             )
         yield from _examine_columns(name, schema)
+    yield from examine_rules(client)
 
 
 def _examine_columns(name: str, schema: BoardSchema) -> Iterator[Finding]:

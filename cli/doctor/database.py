@@ -38,7 +38,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
 
     Raises SyncError when it cannot be reached at all.
     """
-    keywords = _keywords(settings)
+    keywords = keywords_of(settings)
     if keywords is None:
         yield ok("database", f"a database of the tool's own; the first run makes it in {PROGRAM_DIR / '.postgres'}")
         return
@@ -54,7 +54,7 @@ def _look(database: Database, examine: Callable[[Transaction], Iterator[Finding]
     return database.transact(lambda tx: list(examine(tx)), read_only=True, label="looking at the database")
 
 
-def _keywords(settings: Settings) -> Mapping[str, str] | None:
+def keywords_of(settings: Settings) -> Mapping[str, str] | None:
     """None for an embedded database that is not there yet: looking must not make one."""
     if isinstance(settings.database, DatabaseTarget):
         return settings.database.keywords
