@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import timing
+from cli.calls import DailyCalls
 from cli.logs import configure, current_redactor, event
 from cli.memory import keep_small
 from cli.options import Options
@@ -50,8 +51,13 @@ class Run:
     progress: Progress
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
+    calls: DailyCalls = field(init=False)
     _client: MondayClient | None = None
     _settled: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limit = None if self.options.replays else self.settings.daily_calls
+        self.calls = DailyCalls(self.run_id, limit, self.database.sibling, counts=False)
 
     @property
     def dry(self) -> bool:
@@ -90,6 +96,7 @@ class Run:
             read_only=read_only,
             mappings=self.mappings,
             on_event=self._on_event,
+            budget=self.calls,
         )
 
     @property
@@ -112,6 +119,7 @@ class Run:
 
     def measure(self) -> None:
         """Put into the report what monday.com was asked for so far."""
+        self.report.calls = self.calls.summary()
         if self._client is not None:
             self._count(self._client, self._settled)
 
@@ -123,8 +131,8 @@ class Run:
             self._settled = self.report.monday
 
     def close(self) -> None:
+        self.measure()
         if self._client is not None:
-            self.measure()
             self._client.close()
             self._client = None
         self.lease.stop()
@@ -224,7 +232,7 @@ def _give_up(run: Run, reason: str) -> None:
         return
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        run.lease.release(tx, [*run.calls.statements(), run_record(run, tx.encoding)])
 
     try:
         run.database.transact(record, read_only=False, label="recording the run")

@@ -65,7 +65,7 @@ def _conclude(
     tell(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
     if not run.dry:
         news = [news_told(run.run_id)] if standing.lost_count else []
-        run.lease.release(tx, [*news, run_record(run, tx.encoding)])
+        run.lease.release(tx, [*news, *run.calls.statements(), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -> Standing:

@@ -39,6 +39,9 @@ PLACES: Final = 7
 CONFLICTS: Final = 8
 """The first version whose log says how a conflict ended, and who was told of it."""
 
+CALLS: Final = 11
+"""The first version that counts the calls of each day."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"
