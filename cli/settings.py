@@ -337,9 +337,7 @@ def _board_id(sheet: _Sheet, name: str, default: str) -> int:
 def _daily_calls(sheet: _Sheet) -> int | None:
     text = sheet.text("SYNC_DAILY_CALLS")
     if text and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        sheet.refuse(
-            "SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write it in digits alone, or remove it"
-        )
+        sheet.refuse("SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write digits alone, or remove it")
         return None
     return int(text) if text else None
 

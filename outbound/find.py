@@ -16,6 +16,7 @@ from cli.report import BoardReport, counted
 from cli.run import Run
 from models import RowId
 from monday.looking import Shown as ShownBoards
+from monday.queries import LARGEST_PAGE
 from monday_api import MARKER, STAGE_STATUS, MondayClient
 from opening.begin import Start
 from opening.drift import refuse_drift
@@ -231,6 +232,7 @@ def _look(run: Run, start: Start, looked: Sequence[ItemKey], found: Found) -> di
     ids: dict[str, list[int]] = {board: [] for board in run.board_ids}
     for board, item_id in looked:
         ids[board].append(item_id)
+    run.calls.need(max(1, -(-len(looked) // LARGEST_PAGE)), "nothing was sent")
     found.looked_at = time.monotonic()
     with timing.stage("look"):
         boards = found.boards = run.client.look(ids, rules=True)

@@ -34,7 +34,8 @@ S = TypeVar("S")
 @dataclass(slots=True)
 class Sent:
     """What one run sent. `undelivered` are rows that still have something to tell, `gone` items that vanished,
-    `unsettled` whether the journal keeps something for the next run; `first_at` monday's time of the first write."""
+    `unsettled` whether the journal keeps something for the next run; `first_at` monday's time of the first write;
+    `stopped` why the rest waits for another day."""
 
     updated: int = 0
     created: int = 0
@@ -48,6 +49,7 @@ class Sent:
     prepared: Prepared = field(default_factory=Prepared)
     unsettled: bool = False
     first_at: datetime | None = None
+    stopped: str = ""
 
 
 class Lane(ABC, Generic[S]):

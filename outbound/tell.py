@@ -10,12 +10,12 @@ from cli.page import aligned
 from cli.report import CHANGES, ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
-from monday.queries import LARGEST_PAGE
 from monday_api import BOARDS
 from outbound.find import Found
-from outbound.lanes import Archives, Changes, Creates, Sent
+from outbound.lanes import Sent
 from outbound.recover import Recovered
 from outbound.refused import cleared
+from outbound.send import writing_calls
 from postgres.state import ConflictLine, Standing
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
@@ -57,7 +57,7 @@ def tell(
     report.samples = list(samples(push, found.names, run.options.verbosity))
     report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
     report.notes += _notes(run, found, sent, overwritten)
-    report.forecast = "" if carried_out else _forecast(push)
+    report.forecast = "" if carried_out else _forecast(run, push)
     report.planned = True
     _fill_open(run, found, sent, standing, carried_out=carried_out)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
@@ -66,6 +66,8 @@ def tell(
     waits = any(batch.kind and batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:
         report.exit_code = Exit.UNAVAILABLE
+    if sent.stopped:
+        report.fail(Exit.UNAVAILABLE, sent.stopped)
 
 
 def _waiting(found: Found, sent: Sent) -> set[RowId]:
@@ -281,16 +283,10 @@ def _change(action: str, board: str, item: int | None, table: str, row: RowId | 
     return place | dict.fromkeys(("field", "column", "before", "after"))
 
 
-def _forecast(push: Push) -> str:
+def _forecast(run: Run, push: Push) -> str:
     """What the writes would cost."""
-    requests = 0
-    for board in BOARDS:
-        changes = sum(item.board == board for item in push.items)
-        creates = sum(create.board == board for create in push.creates)
-        archives = sum(key[0] == board for key in push.archives)
-        requests += -(-changes // Changes.first) + -(-creates // Creates.first) + -(-archives // Archives.first)
-        requests += -(-creates // LARGEST_PAGE)  # the new items are read once
-        requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
+    requests = writing_calls(push)
     if not requests:
         return ""
-    return f"about {counted(requests, 'more request')} to write, as many daily calls"
+    told = f"about {counted(requests, 'more request')} to write, as many daily calls"
+    return told if run.calls.fits(requests) else f"{told}: more than today's limit leaves"

@@ -9,12 +9,14 @@ from typing import Final
 
 from postgres.transaction import Params, Transaction
 
-TODAY: Final = "(now() AT TIME ZONE 'UTC')::date"
-USED: Final = f"(SELECT coalesce(sum(calls), 0) FROM monday_sync.sync_calls WHERE day = {TODAY} AND run_id <> %s)"
+USED: Final = (
+    "(SELECT coalesce(sum(calls), 0) FROM monday_sync.sync_calls"
+    " WHERE day = (now() AT TIME ZONE 'UTC')::date AND run_id <> %s)"
+)
 """SQL of what the other runs have used since midnight UTC."""
 
 RESERVED: Final = (
-    f"INSERT INTO monday_sync.sync_calls (day, run_id, calls) VALUES ({TODAY}, %s, %s)"
+    "INSERT INTO monday_sync.sync_calls (day, run_id, calls) VALUES ((now() AT TIME ZONE 'UTC')::date, %s, %s)"
     " ON CONFLICT (day, run_id) DO UPDATE SET calls = EXCLUDED.calls"
 )
 """SQL that counts calls of a run before they are made: a run that is killed has not used them unseen."""
@@ -44,5 +46,5 @@ def counted(run_id: str, made: Mapping[date, float]) -> Iterator[tuple[str, Para
 
 def used_today(tx: Transaction) -> float:
     """What all runs have used since midnight UTC."""
-    row = tx.one(f"SELECT {USED}", ("",))
+    row = tx.one("SELECT " + USED, ("",))
     return float(row[0]) if row else 0.0
