@@ -6,7 +6,7 @@ Between two batches a signal may stop the run, and a kill anywhere leaves a jour
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from postgres import journal
 from postgres.journal import OpenBatch
 from postgres.push import link_rows, prepare_rows
 from postgres.transaction import Transaction
-from reconcile.errors import SyncError
+from reconcile.errors import SyncError, Unavailable
 from reconcile.push import ItemCreate, Push, Refused
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,7 @@ JOB = 10
 @timing.timed("push")
 def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
     """Everything of a plan; what cannot be sent is in the result. Raises SyncError when the rest cannot go on."""
-    if found.push.writes:
-        run.calls.need(LEAST if not run.calls.fits(writing_calls(found.push)) else writing_calls(found.push))
+    _count_beforehand(run, found.push)
     _claim(run, start, found)
     sender = _Sender(run, start, found, stop)
     sender.link()
@@ -69,6 +68,18 @@ def send(run: Run, start: Start, found: Found, stop: StopSignal) -> Sent:
         with suppress(SyncError):  # a lease that was lost, or a database that is away: the journal tells the next run
             sender.flush()
     return sender.sent
+
+
+def _count_beforehand(run: Run, push: Push) -> None:
+    """Count what the plan will need; where today has not that many left, as many whole batches are sent as fit.
+
+    Raises Unavailable where not even one does.
+    """
+    needed = writing_calls(push)
+    if run.calls.fits(needed):
+        run.calls.need(needed)
+    elif not run.calls.fits(LEAST):
+        raise Unavailable(run.calls.refusal(needed, "nothing was sent"))
 
 
 def writing_calls(push: Push) -> int:
@@ -228,7 +239,10 @@ class _Sender:
         """Whether another request, and what has to be read after it, fits into the calls of today. Where it does not,
         the rest waits for another day."""
         if not self.sent.stopped:
-            after = _reads(len(self.sent.delivered) + items, len(self.sent.new) + items * (lane.kind == "create"))
+            changes = Counter(item.board for item in self.sent.delivered)
+            creates = Counter(create.board for create in self.sent.new)
+            (creates if lane.kind == "create" else changes)[lane.board] += items
+            after = sum(_reads(changes[board], creates[board]) for board in self._run.board_ids)
             if self._run.calls.fits(calls + after):
                 return True
             self.sent.stopped = self._run.calls.refusal(calls + after, "what was sent before is kept")

@@ -57,7 +57,7 @@ def examine_monday(settings: Settings) -> Iterator[Finding]:
             yield from_error("token", error)
             if isinstance(error, ConfigError | Unavailable):
                 return
-        yield from guarded("budget", partial(_examine_budget, client))
+        yield from guarded("budget", partial(_examine_budget, client, settings.daily_calls))
     for name, board_id in boards.items():
         with _client(settings, {name: board_id}) as client:
             yield from guarded(f"{name} board", partial(_examine_board, client))
@@ -108,7 +108,7 @@ def _examine_rights(boards: dict[str, int], access: dict[int, str]) -> Iterator[
             yield ok("rights", f"reads and edits the {name} board")
 
 
-def _examine_budget(client: MondayClient) -> Iterator[Finding]:
+def _examine_budget(client: MondayClient, limit: int | None) -> Iterator[Finding]:
     daily, points = client.daily_limit(), client.stats.points_left
     left = "" if points is None else f"; {points:,} points left of this minute"
     if daily is None:
@@ -121,6 +121,12 @@ def _examine_budget(client: MondayClient) -> Iterator[Finding]:
         )
     else:
         yield ok("budget", f"{daily:,} calls a day{left}")
+    if daily is not None and limit is not None and limit > daily:
+        yield warning(
+            "budget",
+            f"SYNC_DAILY_CALLS={limit} is more than the account's {daily:,} calls a day",
+            "set it lower: it keeps nothing from being used up as it is",
+        )
 
 
 def _examine_board(client: MondayClient) -> Iterator[Finding]:
