@@ -41,7 +41,7 @@ _VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
 _MOST_ITEMS = 100_000  # of a board (monday docs): what an endless walk is told by
 _LOG_PAGE = 1_000
 _LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
-_NO_RULES = {Action.FATAL_ACCESS, Action.FATAL_BUG, Action.UNKNOWN}
+_NO_RULES = {Action.FATAL_ACCESS, Action.FATAL_BUG, Action.UNKNOWN, Action.RETRY}
 """How the rules are refused to who may not edit the columns' settings, to a lesser plan, and by an old version."""
 _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
 
@@ -235,6 +235,10 @@ class Looker:
             except Refusal as refusal:
                 if refusal.action in settle:
                     raise
+                fault = refusal.fault
+                about_rules = bool(fault.path) and str(fault.path[0]).startswith("v")
+                if refusal.action is Action.RETRY and not about_rules:
+                    raise sentence(fault, datetime.now(UTC), fault.rule.attempts) from None
                 logger.info("no rules code=%s request=%s", refusal.fault.code, refusal.fault.request_id)
         return self._look(start, asked, settle)
 

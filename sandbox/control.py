@@ -272,15 +272,16 @@ class Control:
         rules: dict[str, Any] | None = None,
         hidden: bool | None = None,
         whole: bool | None = None,
+        failing: bool | None = None,
     ) -> None:
         """Required columns and validation rules of a board, in monday's form; what is left out stays, `[]` and `{}`
-        lift all. `hidden`: the token's user may not read them; `whole`: each write is checked against all that the item
-        then holds. People at the board are not bound by them.
+        lift all. `hidden`: the token's user may not read them; `failing`: monday fails when it is asked; `whole`: each
+        write is checked against all that the item then holds. People at the board are not bound by them.
         """
         with self.world.lock:
             board = self._board(board_id)
             changes = {"required": required, "rules": rules, "rules_hidden": hidden, "rules_whole": whole}
-            for attribute, value in changes.items():
+            for attribute, value in {**changes, "rules_failing": failing}.items():
                 if value is not None:
                     setattr(board, attribute, value)
 

@@ -261,6 +261,8 @@ def _complexity(context: Context, _owner: Any, _args: Args) -> dict[str, int]:
 
 def _validations(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
     board = context.world.board(args["id"])
+    if board.rules_failing:
+        raise ApiError("INTERNAL_SERVER_ERROR", "Internal Server Error", 500)
     if board.rules_hidden:
         raise ApiError("UserUnauthorizedException", "User unauthorized to perform action", 403)
     return {"required_column_ids": board.required or None, "rules": board.rules or None}

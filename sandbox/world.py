@@ -87,6 +87,8 @@ class Board(msgspec.Struct):
     """Validation rules by id, in monday's own form: see `sandbox.validations`."""
     rules_hidden: bool = False
     """Whether the token's user may not read them: he may not edit the columns' settings."""
+    rules_failing: bool = False
+    """Whether monday fails inside when it is asked for them."""
     rules_whole: bool = False
     """Whether a write is checked against all that the item then holds, written by it or not."""
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import tenacity
 
 from monday_api import BOARDS
 from reconcile.columns import DATE, MONEY, STATUS, Value
@@ -322,6 +323,15 @@ def test_a_board_that_checks_the_whole_item_at_each_write(synced: Company) -> No
     ended = synced.push()
     assert ended.code == 5, ended.err
     assert (letters(synced), shows(synced, other, CLAIM)) == ([(item, CLAIM)], "C-2")
+
+
+def test_rules_that_monday_fails_to_tell_stop_no_push(synced: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monday.transport._backoff", tenacity.wait_none())
+    monkeypatch.setattr("monday.transport._jitter", tenacity.wait_none())
+    synced.sandbox.set_validations(MASTER_BOARD_ID, failing=True)
+    project(synced, jobs(synced)[0], claim_number="C-1")
+    assert synced.push().code == 0
+    assert sent(synced) == [(str(jobs(synced)[0]), {CLAIM: "C-1"})]
 
 
 def test_no_rules_cost_nothing(synced: Company) -> None:
