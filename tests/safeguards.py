@@ -670,7 +670,7 @@ SAFEGUARDS = (
         "rules that may not be read stop no push",
         "monday/looking.py",
         "        ask = self._look_with_rules if rules else self._look\n",
-        "        ask = partial(self._look, rules=True) if rules else self._look\n",
+        "        ask = (lambda *asked: self._look(*asked, rules=rules)) if rules else self._look\n",
         ("tests/test_foretold.py::test_a_rule_that_cannot_be_read_leaves_the_refusal_to_monday",),
     ),
     Safeguard(
