@@ -372,7 +372,7 @@ def replace_database(company: Company, keywords: Keywords) -> Company:
 # What is left ---------------------------------------------------------------------------------------------------------
 
 _TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id"))
-_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease")
+_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease", "monday_sync.sync_calls")
 
 
 def everything(company: Company) -> dict[str, list[str]]:
