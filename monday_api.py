@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and r
     from monday.looking import Looker, Shown
     from monday.outcome import ById, Known, Read
     from monday.pace import Stats
-    from monday.transport import Listener, Transport
+    from monday.transport import Budget, Listener, Transport
     from monday.writing import Writer
 
 # fmt: off
@@ -132,7 +132,7 @@ class MondayClient:
     """Both boards as the rest of the program sees them; a `with` block closes its connections.
 
     `boards` names the boards to read, board name → board id. A read-only client cannot send a mutation. `sleep` and
-    `clock` (monotonic seconds) are for tests.
+    `clock` (monotonic seconds) are for tests. `budget` counts the calls of the day.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class MondayClient:
         on_event: Listener | None = None,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
         """Raises ConfigError for a token that cannot be one."""
         from monday.reading import Reader
@@ -168,6 +169,7 @@ class MondayClient:
             sleep=sleep,
             clock=clock,
             boards=self.boards,
+            budget=budget,
         )
         self._reader = Reader(
             self.transport, boards, mappings, width=at_once or MOST_AT_ONCE, on_event=on_event or deaf
@@ -215,6 +217,10 @@ class MondayClient:
         """Every item; `known` are the ids that were active before: those that do not come are asked for by id."""
         return self._reader.full(schemas, known or {})
 
+    def full_calls(self, schemas: Mapping[str, BoardSchema]) -> int:
+        """Requests that `full` makes for boards as they are."""
+        return self._reader.full_calls(schemas)
+
     def changed(self, watermarks: Mapping[str, datetime], known: Known, extra_ids: Known | None = None) -> Read:
         """What changed since the watermarks, and `extra_ids` in any case; one request when nothing did."""
         return self._reader.changed(watermarks, known, extra_ids or {})
@@ -227,9 +233,10 @@ class MondayClient:
         """The named items of one board, 500 a request, and what became of those that are not there."""
         return self._reader.items_by_id(board, ids)
 
-    def look(self, ids: Mapping[str, Collection[int]]) -> Shown:
-        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user."""
-        return self.looker.look(ids)
+    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> Shown:
+        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user; with
+        `rules` also what the boards ask of their items, in the same request."""
+        return self.looker.look(ids, rules=rules)
 
     @cached_property
     def looker(self) -> Looker:

@@ -49,6 +49,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from outbound.marker import set_up_marker
     from outbound.recover import recover
     from outbound.send import send
+    from reconcile.errors import Unavailable
 
     with opened(options, PUSH) as run:
         start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
@@ -63,7 +64,10 @@ def sync(options: Options, stop: StopSignal) -> Exit:
         found = plan_push(run, start, edits)
         guard(run, start, found)
         sent = Sent() if run.dry else send(run, start, found, stop)
-        return conclude(run, start, found, sent, recovered)
+        code = conclude(run, start, found, sent, recovered)
+    if sent.stopped:
+        raise Unavailable(sent.stopped)
+    return code
 
 
 if __name__ == "__main__":

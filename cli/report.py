@@ -98,6 +98,7 @@ class Report:
     digest: str = ""
     notes: list[str] = field(default_factory=list)
     monday: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MONDAY, 0))
+    calls: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
     exit_code: Exit = Exit.DONE
@@ -173,6 +174,7 @@ class Report:
             "notes": self.notes,
             "plan": self.digest,
             "monday": self.monday,
+            "calls": self.calls,
             "stages": self.stages,
         }
 
@@ -543,6 +545,8 @@ def _foot(report: Report, width: int) -> list[str]:
     if monday.get("retries"):
         retries = counted(int(monday["retries"]), "retry", "retries")
         parts.append(f"{retries}, {monday.get('waited_s', 0):.0f} s waited")
+    if report.calls.get("limit"):
+        parts.append(f"{report.calls['today']:,g} of {report.calls['limit']:,} calls of today used")
     if report.digest:
         parts.append(f"plan {report.digest}")
     parts.append(f"exit {int(report.exit_code)} ({_EXITS[report.exit_code]})")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import timing
+from cli.calls import DailyCalls
 from cli.folders import why_unwritable
 from cli.logs import Logs, configure, current_redactor, event
 from cli.memory import keep_small
@@ -55,8 +56,13 @@ class Run:
     cache_trouble: str | None = None
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
+    calls: DailyCalls = field(init=False)
     _client: MondayClient | None = None
     _settled: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limit = None if self.options.replays else self.settings.daily_calls
+        self.calls = DailyCalls(self.run_id, limit, self.database.sibling, counts=False)
 
     @property
     def dry(self) -> bool:
@@ -95,6 +101,7 @@ class Run:
             read_only=read_only,
             mappings=self.mappings,
             on_event=self._on_event,
+            budget=self.calls,
         )
 
     @property
@@ -146,6 +153,7 @@ class Run:
         """Put into the report what the run took so far, and what monday.com was asked for."""
         if not self.report.recorded:
             self.report.duration_s, self.report.stages = self.elapsed_s(), self.timings.as_dict()
+        self.report.calls = self.calls.summary()
         if self._client is not None:
             self._count(self._client, self._settled)
 
@@ -157,8 +165,8 @@ class Run:
             self._settled = self.report.monday
 
     def close(self) -> None:
+        self.measure()
         if self._client is not None:
-            self.measure()
             self._client.close()
             self._client = None
         self.lease.stop()
@@ -266,7 +274,7 @@ def _give_up(run: Run) -> None:
     def record(tx: Transaction) -> None:
         installed = state(tx)
         if installed is not None and installed.version >= NEWS:
-            run.lease.let_go(tx, [run_record(run, tx.encoding)])
+            run.lease.let_go(tx, [*run.calls.statements(), run_record(run, tx.encoding)])
 
     try:
         run.database.transact(record, read_only=False, label="recording the run")

@@ -64,8 +64,8 @@ def land(run: Run, start: Start, snapshot: Snapshot, tx: Transaction) -> None:
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
         news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
-        record = run_record(run, tx.encoding)
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
+        records = [*run.calls.statements(), run_record(run, tx.encoding)]
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, *records])
 
 
 def _guard(

@@ -22,6 +22,7 @@ from monday.boards import BoardSchema, SchemaMoved
 from monday.chains import Page
 from monday.outcome import Gone as GoneOnMonday
 from monday.outcome import Outcome, Read
+from monday.queries import LARGEST_PAGE
 from opening.begin import Start
 from opening.drift import refuse_drift
 from opening.version import heed_version
@@ -153,6 +154,7 @@ def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[View]) -> se
 
 def _from_monday(run: Run, start: Start) -> Snapshot:
     if run.options.limit is not None:
+        run.calls.need(1 + len(run.board_ids) * _pages(run.options.limit))
         schemas = run.client.preflight()
         return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
     snapshot = _changes(run, start) if _may_read_changes(run, start) else None
@@ -205,6 +207,7 @@ def _everything_again(run: Run) -> bool:
 def _changes(run: Run, start: Start) -> Snapshot | None:
     """What changed since the watermarks; None where monday's clock was set back behind one, so that it would hide what
     was changed since."""
+    run.calls.need(1)
     watermarks = {name: mark for name, board_id in run.board_ids.items() if (mark := start.watermark(board_id))}
     known = {name: start.active(name) for name in run.board_ids}
     extra = {name: start.open_items(name) for name in run.board_ids}
@@ -217,7 +220,14 @@ def _changes(run: Run, start: Start) -> Snapshot | None:
 
 def _everything(run: Run, start: Start) -> Snapshot:
     known = {name: start.active(name) for name in run.board_ids}
-    return _take(run, start, run.client.full(run.client.preflight(), known), "full")
+    run.calls.need(2 + sum(_pages(len(ids)) for ids in known.values()))  # before the boards tell how many they hold
+    schemas = run.client.preflight()
+    run.calls.need(run.client.full_calls(schemas))
+    return _take(run, start, run.client.full(schemas, known), "full")
+
+
+def _pages(items: int) -> int:
+    return max(1, -(-items // LARGEST_PAGE))
 
 
 def _take(run: Run, start: Start, read: Read, mode: ReadMode) -> Snapshot:

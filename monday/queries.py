@@ -114,11 +114,11 @@ def _by_id(count: int, row: str, cols: str) -> Document[Aliases]:
     return Document("ItemsById", f"query ItemsById({declared}{cols}) {{ {roots} {_PRICE} }} {row}", Aliases)
 
 
-def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool) -> Document[Aliases]:
+def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool, rules: bool = False) -> Document[Aliases]:
     """Items by id as `i0`, `i1`…, each root of the board whose place in `columns` it names, with what a write keeps.
 
     With `boards` also the version that answers, the user, columns, labels and groups of all boards, and what the marker
-    column says of itself.
+    column says of itself; with `rules` what each board asks of its items, as `v0`, `v1`… of the boards in `$board0`….
     """
     of_boards = (
         "version { value } me { id name account { id name } } boards(ids: $boards, state: all, limit: 10) "
@@ -127,10 +127,13 @@ def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool) ->
     )
     used = sorted(set(roots))
     declared = ["$boards: [ID!]!, $marker: [String]"] if boards else []
+    asked = range(len(columns)) if rules else ()
+    declared += [f"$board{n}: ID!" for n in asked]
     declared += [f"$cols{n}: [String!]" for n in used] + [f"$ids{i}: [ID!]!" for i in range(len(roots))]
     items = [f"i{i}: items(ids: $ids{i}, limit: {IDS_PER_ROOT}) {{ ...Row{n} {_PLACE} }} " for i, n in enumerate(roots)]
     rows = [row_fragment(f"Row{n}", columns[n], kept=True).replace("$cols", f"$cols{n}") for n in used]
-    fields = (of_boards if boards else "") + "".join(items)
+    of_rules = [f"v{n}: validations(id: $board{n}, type: board) {{ required_column_ids rules }} " for n in asked]
+    fields = (of_boards if boards else "") + "".join([*of_rules, *items])
     return Document("Look", f"query Look({', '.join(declared)}) {{ {fields}{_PRICE} }} {' '.join(rows)}", Aliases)
 
 

@@ -36,7 +36,7 @@ from monday.errors import (
     sentence,
 )
 from monday.faults import faults_in, retry_after
-from monday.pace import Pace, RateLimit, Stats
+from monday.pace import REFUSED_CALL, Pace, RateLimit, Stats
 from monday.versions import Answered
 from monday.wire import Complexity, Document, Envelope, complexity_of, decode_answer
 from reconcile.errors import ConfigError, SyncError
@@ -66,6 +66,16 @@ def deaf(_event: str, /, **_facts: Any) -> None:
 
 def ungated() -> None:
     """The gate that lets every try pass."""
+
+
+class Budget(Protocol):
+    """Who counts the calls of the day."""
+
+    def take(self) -> None:
+        """A call is about to be made. Raises SyncError when it must not."""
+
+    def give_back(self, calls: float) -> None:
+        """It cost less by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,7 @@ class Transport:
     """Sends documents and waits as told. Made without `mutations`, it cannot send one.
 
     `sleep` and `clock` (monotonic seconds) are injectable; without `sleep`, `close` ends every wait at once. `boards`
-    are named where monday refuses access to them.
+    are named where monday refuses access to them. `budget` is asked before every try.
     """
 
     def __init__(
@@ -135,6 +145,7 @@ class Transport:
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         boards: Mapping[str, int] = MappingProxyType({}),
+        budget: Budget | None = None,
     ) -> None:
         if not _PRINTABLE.fullmatch(token):
             raise ConfigError("MONDAY_API_KEY holds a blank, a line break or a sign that no token has: copy it again")
@@ -147,6 +158,7 @@ class Transport:
         """The Date header of the last answer."""
         self._mutations = mutations
         self._boards = boards
+        self._budget = budget
         self._on_event = on_event
         self._clock = clock
         self._closed = threading.Event()
@@ -226,6 +238,8 @@ class Transport:
                 gate()
                 if asked.is_mutation and self._is_strange(self.answered_version):
                     raise versions.refusal(self.version, str(self.answered_version))
+                if self._budget is not None:
+                    self._budget.take()
                 tries.count += 1
                 try:
                     return self._attempt(asked)
@@ -314,12 +328,15 @@ class Transport:
     ) -> None:
         cost = price.query if price else None
         points_left = limits.points_left if limits.points_left is not None else (price.after if price else None)
+        refused = any(fault.rule.action in SHARED or fault.rule.action is Action.STOP_DAY for fault in faults)
+        if refused and self._budget is not None:
+            self._budget.give_back(1 - REFUSED_CALL)
         self.stats.add(
             requests=1,
             mutations=int(is_mutation),
             complexity=cost or 0,
             received_bytes=size,
-            refused=any(fault.rule.action in SHARED or fault.rule.action is Action.STOP_DAY for fault in faults),
+            refused=refused,
             points_left=points_left,
         )
         if price and limits.points_left is None:

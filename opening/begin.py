@@ -95,7 +95,12 @@ def begin(run: Run, tx: Transaction) -> Start:
         placed=version >= migrate.PLACES,
         astray=astray_query(tx, run.layouts, present) if pulls else None,
         standing=standing_query(tx, run.board_ids.values(), present) if pulls and journaled else None,
+        run_id=run.run_id,
+        counted=version >= migrate.CALLS,
+        reserve=run.calls.first if not run.dry and not run.options.replays else None,
     )
+    if opening.now is not None:
+        run.calls.open(opening.now, opening.calls, counts=not run.dry and not run.options.replays)
     assert opening.itself is not None
     owned = settle_owner(run, tx, opening.itself, opening.bound, before)
     if not run.dry:

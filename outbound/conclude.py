@@ -17,6 +17,7 @@ from outbound.find import Found
 from outbound.lanes import Sent
 from outbound.overwritten import overwritten
 from outbound.recover import Recovered
+from outbound.refused import cleared
 from outbound.tell import tell
 from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
@@ -34,7 +35,7 @@ from postgres.state import Standing, read_standing
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
 from reconcile.merge import Conflict
-from reconcile.push import Refused, key_changes
+from reconcile.push import key_changes
 from reconcile.world import RowValues
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def _conclude(
     fill_news(run, standing, judged)
     if not run.dry:
         news = closing(run, tx, start.present, standing, judged)
-        run.lease.release(tx, [*news, run_record(run, tx.encoding)])
+        run.lease.release(tx, [*news, *run.calls.statements(), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: Start, tx: Transaction, *, carried_out: bool) -> Standing:
@@ -91,7 +92,8 @@ def _remember(run: Run, start: Start, found: Found, sent: Sent, lost: Sequence[C
     add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *lost])
     settle(tx, run.run_id, _ended(run, found, sent, tx))
     refused = [*push.refused, *sent.refused]
-    note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, sent, refused))
+    over = cleared(found, refused, {create.row for create in sent.new})
+    note_refused(tx, run.layouts, run.run_id, refused, over)
     told = _told(found, sent)
     if told:
         mark_told(tx, told)
@@ -154,21 +156,6 @@ def _rows_now(found: Found, sent: Sent) -> Mapping[str, Mapping[RowId, RowValues
                     row[columns.index(column)] = now
                 rows[table][update.id] = tuple(row)
     return rows
-
-
-def _cleared(found: Found, sent: Sent, refused: Sequence[Refused]) -> list[tuple[str, int, str]]:
-    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item; and new
-    rows that have become items, or are none any more."""
-    edits = found.edits
-    standing = found.push.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
-    undone = {row for _board, row in edits.fresh} - {create.row for create in sent.new}
-    undone -= {row for _board, row in found.push.linked}
-    return [
-        (board, item_id, place)
-        for board, item_id, place in sorted(edits.letters - standing)
-        if (board, item_id) not in edits.busy
-        and not (item_id == 0 and RowId(place.partition(".")[2]) in undone | edits.busy)
-    ]
 
 
 def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:

@@ -37,7 +37,7 @@ def set_up_marker(run: Run, start: Start) -> Exit:
     claim(run, start, marked)
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [killed_runs(run), run_record(run, tx.encoding)])
+        run.lease.release(tx, [killed_runs(run), *run.calls.statements(), run_record(run, tx.encoding)])
 
     run.database.transact(record, read_only=False, label="recording the run")
     return Exit.DONE

@@ -11,11 +11,12 @@ from cli.page import aligned
 from cli.report import CHANGES, ItemsReport, Open, counted
 from cli.run import Run
 from models import TABLES, RowId
-from monday.queries import LARGEST_PAGE
 from monday_api import BOARDS
 from outbound.find import Found
-from outbound.lanes import Archives, Changes, Creates, Sent
+from outbound.lanes import Sent
 from outbound.recover import Recovered
+from outbound.refused import cleared
+from outbound.send import writing_calls
 from postgres.state import ConflictLine, Standing
 from postgres.told import ALIKE, FANNED, WAITING, Judged, Notice
 from reconcile.errors import Exit
@@ -62,7 +63,7 @@ def tell(
     report.samples = list(samples(push, found.names, run.options.verbosity))
     report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
     report.notes += _notes(run, found, sent, overwritten)
-    report.forecast = "" if carried_out else _forecast(push)
+    report.forecast = "" if carried_out else _forecast(run, push)
     report.planned = True
     rows = _rows_that_wait(run, found, sent, standing)
     _fill_open(run, found, sent, standing, carried_out=carried_out)
@@ -73,6 +74,8 @@ def tell(
     if (waits or sent.unsettled) and carried_out:
         report.exit_code = Exit.UNAVAILABLE
         report.unfinished = _UNFINISHED
+    if sent.stopped:
+        report.fail(Exit.UNAVAILABLE, sent.stopped)
     return rows
 
 
@@ -135,16 +138,28 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carrie
         for cell, entry in zip(new, cells, strict=True)
         if not carried_out and (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
     ]
+    over = set[tuple[str, int, str]]()
+    if not carried_out:  # a real run lists what does not go with a new item once it has an id
+        left_out = [
+            _cell(cell.board, 0, cell.column_id, cell.reason) | {"row": f"{_table_of(run, cell.board)}.{create.row}"}
+            for create in push.creates
+            for cell in create.refused
+        ]
+        cells, new_cells = cells + left_out, new_cells + left_out
+        over = set(cleared(found, new, {create.row for create in push.creates}))
+    listed_places = {_place_of(cell) for cell in cells}
     left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
     merges = [_pair(*row.item, row.where, row.reason) for row in left]
     new_merges = list(merges)
     for letter in standing.letters(run.run_id):
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
+        if letter.kind == "op" and (board, letter.item_id, letter.place) in over:
+            continue
         if letter.kind == "would-merge":
             entry, listed, untold = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
         else:
             entry, listed, untold = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
-        if entry not in listed:
+        if entry not in listed and (letter.kind != "op" or _place_of(entry) not in listed_places):
             listed.append(entry)
         if not letter.told:
             untold.append(entry)
@@ -171,7 +186,7 @@ def _fill_open(run: Run, found: Found, sent: Sent, standing: Standing, *, carrie
     lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
     losses, entries = standing.lost_count + len(lost), settled([*lost, *standing.lost], boards, {})
     report.settled = Open(losses, losses, entries, entries)
-    quarantined = standing.quarantined if carried_out else max(standing.quarantined, len(cells))
+    quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
     report.quarantined = opened(quarantined, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
     alike_now = standing.would_merge + len(push.alike) + len(left)
     report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
@@ -189,7 +204,12 @@ def _table_of(run: Run, board: str) -> str:
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
     column = BOARDS.get(board, {}).get(place)
     shown = f'{place} ("{column.title}")' if column else place
-    return {"board": board, "item": item_id or "new", "column": shown, "reason": reason}
+    field = {"field": column.target} if column and column.target else {}
+    return {"board": board, "item": item_id or "new", "column": shown, **field, "reason": reason}
+
+
+def _place_of(entry: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(entry.get(name) for name in ("board", "item", "column", "row"))
 
 
 def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:
@@ -323,16 +343,10 @@ def _change(action: str, board: str, item: int | None, table: str, row: RowId | 
     return place | dict.fromkeys(("field", "column", "before", "after"))
 
 
-def _forecast(push: Push) -> str:
+def _forecast(run: Run, push: Push) -> str:
     """What the writes would cost."""
-    requests = 0
-    for board in BOARDS:
-        changes = sum(item.board == board for item in push.items)
-        creates = sum(create.board == board for create in push.creates)
-        archives = sum(key[0] == board for key in push.archives)
-        requests += -(-changes // Changes.first) + -(-creates // Creates.first) + -(-archives // Archives.first)
-        requests += -(-creates // LARGEST_PAGE)  # the new items are read once
-        requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
+    requests = writing_calls(push)
     if not requests:
         return ""
-    return f"about {counted(requests, 'more request')} to write, as many daily calls"
+    told = f"about {counted(requests, 'more request')} to write, as many daily calls"
+    return told if run.calls.fits(requests) else f"{told}: more than today's limit leaves"

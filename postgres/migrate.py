@@ -42,6 +42,9 @@ CONFLICTS: Final = 8
 NEWS: Final = 10
 """The first version that remembers what people were told of, and records each run from its beginning."""
 
+CALLS: Final = 11
+"""The first version that counts the calls of each day."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"

@@ -11,6 +11,7 @@ import msgspec
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
+from postgres import calls
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
 from postgres.readable import MONEY_COLUMNS, MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
 from postgres.told import UNSEEN, UNSENT, VALUE, Unseen, told_query, unseen_query
@@ -53,7 +54,8 @@ class Opening:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
     boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
-    `standing_query` and what they showed, `last_run` the newest run on record that did not fail."""
+    `standing_query` and what they showed, `last_run` the newest run on record that did not fail, `calls` what other
+    runs have used of the daily calls."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Opening:
     astray: list[tuple[str, int]] = field(default_factory=list)
     standing: dict[tuple[str, int], str] = field(default_factory=dict)
     last_run: str | None = None
+    calls: float = 0.0
 
 
 class _Facts(msgspec.Struct):
@@ -75,6 +78,7 @@ class _Facts(msgspec.Struct):
     astray: list[tuple[int, int]]
     standing: list[tuple[int, int, str]]
     last_run: str | None
+    calls: float
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
@@ -172,7 +176,7 @@ class Standing:
 
 
 _OPENING = """
-SELECT NULL, NULL, json_build_object(
+{counting}SELECT NULL, NULL, json_build_object(
     'now', now(),
     'itself', {itself},
     'bound', {bound},
@@ -181,6 +185,7 @@ SELECT NULL, NULL, json_build_object(
     'standing', {standing},
     'last_run', (SELECT max(run_id) FROM monday_sync.sync_run
         WHERE finished_at IS NOT NULL AND summary ->> 'reason' IS NULL),
+    'calls', {calls},
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -200,12 +205,16 @@ def read_opening(
     placed: bool = True,
     astray: sql.Composable | None = None,
     standing: sql.Composable | None = None,
+    run_id: str = "",
+    counted: bool = False,
+    reserve: float | None = None,
 ) -> Opening:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
-    `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
+    `run_id` is the run that asks, in a database where calls are `counted`; `reserve` are those of it that are counted
+    beforehand, in the same statement. `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
     """
     opening = Opening(known={name: {} for name in boards.values()})
     if not tx.has_state:
@@ -217,9 +226,13 @@ def read_opening(
         unfinished=sql.SQL("(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"),
         astray=_told_of(astray, "board_id", "item_id"),
         standing=_told_of(standing, "board_id", "item_id", "shown"),
+        counting=sql.SQL(f"WITH reserved AS ({calls.RESERVED}) " if reserve is not None else ""),
+        calls=sql.SQL(calls.USED if counted else "0"),
     )
+    params: list[Any] = [run_id, reserve] if reserve is not None else []
+    params += [run_id] if counted else []
     for board_id, item_id, text, updated_at, state in rows_with_system(
-        tx, query.as_string(tx.connection), (list(boards),)
+        tx, query.as_string(tx.connection), (*params, list(boards))
     ):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
@@ -227,7 +240,7 @@ def read_opening(
             opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
             opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
             opening.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
-            opening.last_run = facts.last_run
+            opening.last_run, opening.calls = facts.last_run, facts.calls
         else:
             opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return opening

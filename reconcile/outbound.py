@@ -21,6 +21,7 @@ from reconcile.cells import Labels, write_form
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
 from reconcile.edits import Edits
 from reconcile.errors import CellError
+from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.hub import POSITION
 from reconcile.keys import row_keys
 from reconcile.merge import Conflict, Verdict, agreed, verdict
@@ -49,8 +50,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What a person chose for this run; `columns` are those that it may write, `labels` each board's status labels,
-    once they are known.
+    """What a person chose for this run; `columns` are those that it may write. Once they are known, `labels` are each
+    board's status labels, `spelled` their texts by id, `rules` what the board itself asks of its items, and
+    `titles` what it calls its columns.
     """
 
     columns: Mapping[str, ColumnMap]
@@ -60,6 +62,9 @@ class PushOptions:
     allow_fanout: bool = False
     propagate_deletes: bool = False
     stage_status: Mapping[str, str] = field(default_factory=dict)
+    spelled: Mapping[str, Mapping[str, Mapping[int, str]]] = field(default_factory=dict)
+    rules: Mapping[str, BoardRules] = field(default_factory=dict)
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def to_look_at(edits: Edits, layouts: Mapping[str, Layout], options: PushOptions) -> tuple[list[ItemKey], Push]:
@@ -180,6 +185,8 @@ class _Planner:
             row = self._row(slot.table, stored.links[place])
             if row is not None:
                 self._standing_slot(item, stored, layout, slot, row, shown)
+        if shown is not None and item.cells and self._options.rules.get(stored.board):
+            self._heed_rules(item, stored, layout, shown)
         self._finish(item, stored, layout, looked=shown is not None)
 
     def _moved(self, stored: Stored, place: int, points: RowId | None) -> bool:
@@ -393,6 +400,35 @@ class _Planner:
         labels = self._labels.get(board, {}).get(column_id, {})
         return isinstance(form, dict) and "index" in form and labels.get(str(shows)) == form["index"]
 
+    def _heed_rules(self, item: ItemPush, stored: Stored, layout: Layout, shown: Shown) -> None:
+        """Leave out what the board's own rules would refuse. They may change: the cell is tried again each time."""
+        board, columns = item.board, self._options.columns[item.board]
+        was, labels = shown.cells(), self._labels.get(board, {})
+        holds = {
+            column_id: standing(column, was.get(column_id), labels.get(column_id, {}))
+            for column_id, column in columns.items()
+        }
+        while item.cells:
+            writes = {column_id: written(columns[column_id], edit) for column_id, edit in item.cells.items()}
+            found = foretell(self._options.rules[board], writes, holds, columns, self._options.spelled.get(board, {}))
+            if not found:
+                return
+            for column_id, reason in found:
+                self.push.refused.append(Refused(board, item.id, column_id, reason, ""))
+                self._withdraw(item, stored, layout, column_id)
+
+    def _withdraw(self, item: ItemPush, stored: Stored, layout: Layout, column_id: str) -> None:
+        """Leave a cell out: its field goes on waiting, and a slot that was to show another row shows the one it did."""
+        numbers = [number for number in item.targets if column_id in layout.fields[number].cells]
+        moved = {place for n in numbers if layout.slots[place := layout.fields[n].slot].role in item.moved}
+        self.push.waits |= {item.causes[number] for number in numbers}
+        item.drop(column_id, layout)
+        for place in moved:
+            for number in layout.slots[place].fields:
+                item.m[number], item.p[number] = stored.m[number], stored.p[number]
+            if place in stored.held:
+                item.held[place] = stored.held[place]
+
     def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
         self.push.agreed[(item.board, item.id), self._layouts[item.board].fields[number].id] = says
         if item.m[number] != says or item.p[number] is FORCE or item.p[number] != holds:
@@ -519,8 +555,26 @@ class _Planner:
         letter = (layout.board, 0, f"{table}.{row_id}")
         if self._edits.refused.get(letter) == input_of(sorted(create.values.items())):
             self.push.refused_still.add(letter)
+        elif reason := self._foretold_of(create, layout):
+            self.push.refused.append(Refused(*letter, reason, ""))
+            self.push.kept_back.append(create)
         else:
             self.push.creates.append(create)
+
+    def _foretold_of(self, create: ItemCreate, layout: Layout) -> str:
+        """Why the board would not take a new item; "" where it would, without the cells that its rules refuse."""
+        rules, columns = self._options.rules.get(create.board), self._options.columns[create.board]
+        if not rules:
+            return ""
+        holds = dict.fromkeys(columns, Held(None))
+        while True:
+            writes = {column_id: written(columns[column_id], edit) for column_id, edit in create.cells.items()}
+            found = foretell(rules, writes, holds, columns, self._options.spelled.get(create.board, {}))
+            if not found:
+                return missing(rules, create.cells, columns, self._options.titles.get(create.board, {}))
+            for column_id, reason in found:
+                create.refused.append(Refused(create.board, 0, column_id, reason, ""))
+                create.leave_out(column_id, layout)
 
     def _new_cells(self, create: ItemCreate, layout: Layout, number: int) -> None:
         field = layout.fields[number]

@@ -119,6 +119,14 @@ class ItemCreate:
     def values(self) -> dict[str, Any]:
         return {column_id: cell.form for column_id, cell in self.cells.items()}
 
+    def leave_out(self, column_id: str, layout: Layout) -> None:
+        """The fields that this column shows do not go with the new item: they are told later."""
+        numbers = [n for n, shape in enumerate(layout.fields) if column_id in shape.cells]
+        self.uncarried |= set(numbers)
+        for number in numbers:
+            for column in layout.fields[number].cells:
+                self.cells.pop(column, None)
+
 
 @dataclass(slots=True)
 class Push:
@@ -130,7 +138,8 @@ class Push:
     column) of cells that were refused before and hold the same value. `fanned`: rows that too many items show.
     `deleted`: items whose row a person deleted; `edited_since` of those are kept, since the item was edited. `alike`:
     new persons who are known already. `put_off` items go without a limit, `unmade` rows become items without
-    `--max-create 0`. `linked`: (board, row) → the item that was made of it once, as its marker says.
+    `--max-create 0`, `kept_back` are new items that the board's own rules forbid. `linked`: (board, row) → the item
+    that was made of it once, as its marker says.
     """
 
     items: list[ItemPush] = field(default_factory=list)
@@ -152,6 +161,7 @@ class Push:
     alike: list[tuple[RowId, RowId]] = field(default_factory=list)
     put_off: int = 0
     unmade: int = 0
+    kept_back: list[ItemCreate] = field(default_factory=list)
     linked: dict[tuple[str, RowId], int] = field(default_factory=dict)
 
     @property

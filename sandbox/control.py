@@ -277,6 +277,26 @@ class Control:
             if forbidden is not None:
                 self.world.rules[int(board_id), column_id] = Rule(forbidden, tells)
 
+    def set_validations(
+        self,
+        board_id: int,
+        required: list[str] | None = None,
+        rules: dict[str, Any] | None = None,
+        hidden: bool | None = None,
+        whole: bool | None = None,
+        failing: bool | None = None,
+    ) -> None:
+        """Required columns and validation rules of a board, in monday's form; what is left out stays, `[]` and `{}`
+        lift all. `hidden`: the token's user may not read them; `failing`: monday fails when it is asked; `whole`: each
+        write is checked against all that the item then holds. People at the board are not bound by them.
+        """
+        with self.world.lock:
+            board = self._board(board_id)
+            changes = {"required": required, "rules": rules, "rules_hidden": hidden, "rules_whole": whole}
+            for attribute, value in {**changes, "rules_failing": failing}.items():
+                if value is not None:
+                    setattr(board, attribute, value)
+
     def set_items_count(self, board_id: int, count: int | None) -> None:
         """Let `items_count` lag: it says `count` until it is set to null."""
         with self.world.lock:

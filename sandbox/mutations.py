@@ -9,6 +9,7 @@ from sandbox.cells import Column, Label
 from sandbox.errors import ApiError
 from sandbox.execute import Context, Resolver
 from sandbox.queries import RESOLVERS as QUERY_RESOLVERS
+from sandbox.validations import obey
 from sandbox.world import API_USER, Board, Item
 from sandbox.writes import item_name, read_values
 
@@ -25,6 +26,7 @@ def _change(context: Context, _owner: Any, args: Args) -> Item:
         raise ApiError("InvalidItemIdException", f"Item {item.id} is not on board {board.id}")
     create_labels = bool(args.get("create_labels_if_missing"))
     cells, name = read_values(world, board, args["column_values"], create_labels)
+    obey(world, board, item.cells, cells)
     world.write(item, cells, name, API_USER)
     return item
 
@@ -37,6 +39,7 @@ def _create(context: Context, _owner: Any, args: Args) -> Item:
     name = item_name(args["item_name"])
     create_labels = bool(args.get("create_labels_if_missing"))
     cells, renamed = read_values(world, board, args.get("column_values") or {}, create_labels)
+    obey(world, board, None, cells)
     return world.create_item(board, group, renamed or name, cells, API_USER)
 
 

@@ -286,6 +286,15 @@ def _complexity(context: Context, _owner: Any, _args: Args) -> dict[str, int]:
     return context.complexity
 
 
+def _validations(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
+    board = context.world.board(args["id"])
+    if board.rules_failing:
+        raise ApiError("INTERNAL_SERVER_ERROR", "Internal Server Error", 500)
+    if board.rules_hidden:
+        raise ApiError("UserUnauthorizedException", "User unauthorized to perform action", 403)
+    return {"required_column_ids": board.required or None, "rules": board.rules or None}
+
+
 def _fetch_job(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
     return context.jobs.import_status(args["job_id"], context.base_url)
 
@@ -319,6 +328,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     (_ROOT, "fetch_job_status"): _fetch_job,
     (_ROOT, "job_status"): _job,
     ("Board", "type"): lambda _context, board, _args: board.kind,
+    (_ROOT, "validations"): _validations,
+    ("Board", "type"): _fixed("board"),
     ("Board", "board_kind"): _fixed("public"),
     ("Board", "hierarchy_type"): lambda _context, board, _args: board.hierarchy,
     ("Board", "permissions"): _fixed("everyone"),

@@ -85,6 +85,16 @@ class Board(msgspec.Struct):
     shown_count: int | None = None
     version: int = 0
     kind: Literal["board", "sub_items_board"] = "board"
+    required: list[str] = []
+    """Ids of the columns without which the API makes no item."""
+    rules: dict[str, Any] = {}
+    """Validation rules by id, in monday's own form: see `sandbox.validations`."""
+    rules_hidden: bool = False
+    """Whether the token's user may not read them: he may not edit the columns' settings."""
+    rules_failing: bool = False
+    """Whether monday fails inside when it is asked for them."""
+    rules_whole: bool = False
+    """Whether a write is checked against all that the item then holds, written by it or not."""
 
     @property
     def live_columns(self) -> list[Column]:

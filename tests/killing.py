@@ -374,7 +374,7 @@ def replace_database(company: Company, keywords: Keywords) -> Company:
 _TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id", "told_at"))
 _TOLD = ("told_by", "open_told_by")
 """Which run told people of something: only whether one did is the same everywhere."""
-_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease")
+_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease", "monday_sync.sync_calls")
 
 
 def everything(company: Company) -> dict[str, list[str]]:

@@ -799,6 +799,55 @@ SAFEGUARDS = (
         "WHERE %s <> '' AND exit_code IS DISTINCT FROM 6 ",
         ("tests/test_doctor_age.py::test_one_that_fails_is_not_healed_by_the_other",),
     ),
+    Safeguard(
+        "what a board's own rules forbid is not sent",
+        "reconcile/outbound.py",
+        "        if shown is not None and item.cells and self._options.rules.get(stored.board):\n",
+        "        if False and shown is not None:\n",
+        ("tests/test_foretold.py::test_a_value_that_a_rule_forbids_is_foretold_and_not_sent",),
+    ),
+    Safeguard(
+        "no item is made without a required value",
+        "reconcile/outbound.py",
+        "        elif reason := self._foretold_of(create, layout):\n",
+        "        elif False and (reason := self._foretold_of(create, layout)):\n",
+        ("tests/test_foretold.py::test_a_new_item_without_a_required_value_is_listed_and_not_made",),
+    ),
+    Safeguard(
+        "what could be read in two ways is left to monday",
+        "reconcile/foretold.py",
+        "    if len(found) != 1:\n",
+        "    if not found:\n",
+        ("tests/test_foretold.py::test_what_could_be_read_in_two_ways_is_left_to_monday",),
+    ),
+    Safeguard(
+        "rules that may not be read stop no push",
+        "monday/looking.py",
+        "        ask = self._look_with_rules if rules else self._look\n",
+        "        ask = (lambda *asked: self._look(*asked, rules=rules)) if rules else self._look\n",
+        ("tests/test_foretold.py::test_a_rule_that_cannot_be_read_leaves_the_refusal_to_monday",),
+    ),
+    Safeguard(
+        "calls are counted before they are made",
+        "cli/calls.py",
+        "        if not self._counts or self.made + number <= reserved:\n",
+        "        if number:\n",
+        ("tests/test_daily_calls.py::test_a_killed_run_has_used_its_calls",),
+    ),
+    Safeguard(
+        "a read begins only if today's calls let it end",
+        "inbound/read.py",
+        "    run.calls.need(2 + sum(_pages(len(ids)) for ids in known.values()))",
+        "    run.calls.need(1)",
+        ("tests/test_daily_calls.py::test_a_whole_read_begins_only_if_it_can_end",),
+    ),
+    Safeguard(
+        "a push stops between two batches where today's calls end",
+        "outbound/send.py",
+        "            if self._run.calls.fits(calls + after):\n",
+        "            if calls + after:\n",
+        ("tests/test_daily_calls.py::test_a_push_sends_whole_batches_and_goes_on_tomorrow",),
+    ),
 )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from cli.doctor.finding import Finding, from_error, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
+from cli.doctor.refusals import examine_rules
 from cli.settings import Settings
 from monday import versions
 from monday.boards import BoardSchema, ColumnDrift
@@ -51,7 +52,7 @@ class _Access(msgspec.Struct):
 
 
 def examine_monday(settings: Settings) -> Iterator[Finding]:
-    """Everything about monday.com, in five requests; it ends early when nothing could be asked any more."""
+    """Everything about monday.com, in seven requests; it ends early when nothing could be asked any more."""
     boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
     with _client(settings, boards) as client:
         try:
@@ -65,7 +66,7 @@ def examine_monday(settings: Settings) -> Iterator[Finding]:
             yield from_error("token", error)
             if isinstance(error, Unavailable):
                 return
-        yield from guarded("budget", partial(_examine_budget, client))
+        yield from guarded("budget", partial(_examine_budget, client, settings.daily_calls))
     for name, board_id in boards.items():
         with _client(settings, {name: board_id}) as client:
             yield from guarded(f"{name} board", partial(_examine_board, client))
@@ -224,7 +225,7 @@ def _examine_rights(boards: dict[str, int], access: dict[int, str]) -> Iterator[
             yield ok("rights", f"reads and edits the {name} board")
 
 
-def _examine_budget(client: MondayClient) -> Iterator[Finding]:
+def _examine_budget(client: MondayClient, limit: int | None) -> Iterator[Finding]:
     daily, points = client.daily_limit(), client.stats.points_left
     left = "" if points is None else f"; {points:,} points left of this minute"
     if daily is None:
@@ -237,6 +238,12 @@ def _examine_budget(client: MondayClient) -> Iterator[Finding]:
         )
     else:
         yield ok("budget", f"{daily:,} calls a day{left}")
+    if daily is not None and limit is not None and limit > daily:
+        yield warning(
+            "budget",
+            f"SYNC_DAILY_CALLS={limit} is more than the account's {daily:,} calls a day",
+            "set it lower: it keeps nothing from being used up as it is",
+        )
 
 
 def _examine_board(client: MondayClient) -> Iterator[Finding]:
@@ -248,6 +255,7 @@ def _examine_board(client: MondayClient) -> Iterator[Finding]:
                 f"{name} board", f"{schema.title} ({schema.id}) is empty", "check the board id: a run will be refused"
             )
         yield from _examine_columns(name, schema)
+    yield from examine_rules(client)
 
 
 def _examine_columns(name: str, schema: BoardSchema) -> Iterator[Finding]:

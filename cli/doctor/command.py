@@ -15,6 +15,7 @@ from cli.doctor.boards import examine_monday
 from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
+from cli.doctor.refusals import examine_refusals
 from cli.options import CONTEXT_SETTINGS
 from cli.redact import Redactor
 from cli.say import say, say_json
@@ -62,6 +63,7 @@ def _findings(demo: bool, stack: ExitStack) -> Iterator[Finding]:
         ("folders", either, examine_folders),
         ("token", for_monday, examine_monday),
         ("database", for_database, examine_database),
+        ("refusals", for_monday if for_database else None, examine_refusals),
     ]
     for name, settings, examine in checks:
         if settings is not None:

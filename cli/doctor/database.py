@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -13,9 +14,11 @@ from cli.doctor.runs import examine_boards, examine_runs
 from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
 from db_connector import Database
 from models import TABLES
+from monday.errors import next_reset
 from monday_api import BOARDS
 from opening.local import recall
 from postgres import migrate
+from postgres.calls import used_today
 from postgres.connection import OLDEST_SERVER
 from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
@@ -37,7 +40,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
 
     Raises SyncError when it cannot be reached at all.
     """
-    keywords = _keywords(settings)
+    keywords = keywords_of(settings)
     if keywords is None:
         yield ok("database", f"a database of the tool's own; the first run makes it in {PROGRAM_DIR / '.postgres'}")
         return
@@ -45,6 +48,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         yield from _look(database, lambda tx: _examine_connection(tx, database.server))
         for check, examine in _CHECKS.items():
             yield from guarded(check, partial(_look, database, examine))
+        yield from guarded("calls", partial(_look, database, partial(_examine_calls, settings)))
         place = partial(_examine_place, settings, database)
         yield from guarded("place", partial(_look, database, place))
 
@@ -53,7 +57,7 @@ def _look(database: Database, examine: Callable[[Transaction], Iterator[Finding]
     return database.transact(lambda tx: list(examine(tx)), read_only=True, label="looking at the database")
 
 
-def _keywords(settings: Settings) -> Mapping[str, str] | None:
+def keywords_of(settings: Settings) -> Mapping[str, str] | None:
     """None for an embedded database that is not there yet: looking must not make one."""
     if isinstance(settings.database, DatabaseTarget):
         return settings.database.keywords
@@ -92,6 +96,26 @@ def _examine_encryption(protocol: str | None, keywords: Mapping[str, str]) -> Fi
             "or add channel_binding=require, in DATABASE_URL",
         )
     return ok("TLS", f"{protocol}; the server has proved who it is{known}")
+
+
+def _examine_calls(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """What both commands have used of the daily calls, from any host."""
+    installed = migrate.state(tx)
+    if installed is None or installed.version < migrate.CALLS:
+        yield ok("calls of today", "not counted yet: the next run begins to")
+        return
+    now, limit = datetime.now(UTC), settings.daily_calls
+    used, left = used_today(tx), f"it starts anew at {next_reset(now)}"
+    if limit is None:
+        yield ok("calls of today", f"{used:,g} used by both commands, without a limit of one's own; {left}")
+    elif used >= limit:
+        yield warning(
+            "calls of today",
+            f"{used:,g} of {limit:,} used by both commands: no run asks monday.com any more today; {left}",
+            "wait, or set SYNC_DAILY_CALLS higher",
+        )
+    else:
+        yield ok("calls of today", f"{used:,g} of {limit:,} used by both commands; {left}")
 
 
 def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
