@@ -484,6 +484,9 @@ def apply_push(
         op_made = msgspec.json.decode(msgspec.json.encode(create_op(create, layout)), type=CreateOp)
         view = _view(create.board, monday.show((create.board, item_id)))
         remember(state, created_base(op_made, view, layout, late=False))
+        for row in create.links:
+            if row is not None:
+                state.in_step.setdefault(row, None)  # known from now on
         refused += [msgspec.structs.replace(cell, item_id=item_id) for cell in create.refused]
         uncarried = (create.links[layout.fields[n].slot] for n in create.uncarried)
         undelivered |= {row for row in uncarried if row is not None}

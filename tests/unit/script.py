@@ -95,6 +95,9 @@ class Sides:
         there.name, there.at = name if name is not None else there.name, at if at is not None else self.clock
         for target, value in cells.items():
             column_id = column_of(board, target)
+            if column_id == "name":
+                there.name = value
+                continue
             there.cells[column_id] = value if isinstance(value, dict) else self._typed(board, column_id, value)
 
     def _typed(self, board: str, column_id: str, value: Any) -> dict[str, Any]:
@@ -201,7 +204,7 @@ class Sides:
 
     def delete_row(self, name: str) -> None:
         """With the foreign keys to it set to null, as the schema says."""
-        row_id = self.named[name] = self.find(name)
+        row_id = self.find(name)
         del self.state.rows[self.table_of(row_id)][row_id]
         for table, rows in self.state.rows.items():
             columns = TABLES[table].__struct_fields__
@@ -417,17 +420,19 @@ def _conflicts(sides: Sides) -> list[str]:
     )
 
 
-def _target(board: str, column_id: str) -> str:
+def _target(sides: Sides, board: str, column_id: str) -> str:
+    """As "users.name/Estimator"; a row as "projects: bob"."""
     column = BOARDS[board].get(column_id)
     if column is None:
-        return column_id
+        table, _, row_id = column_id.partition(".")
+        return f"{table}: {next((name for name, known in sides.named.items() if known == row_id), row_id)}"
     return column.target + (f"/{column.role}" if column.role and board == "master" else "")
 
 
 def _sent(sides: Sides) -> dict[int, dict[str, Any]]:
     """Item → field → what the cell was to show."""
     return {
-        item_id: {_target(board, column_id): cell.after for column_id, cell in told.items()}
+        item_id: {_target(sides, board, column_id): cell.after for column_id, cell in told.items()}
         for (board, item_id), told in sides.left["names"].items()
     }
 
@@ -462,7 +467,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "conflicts": _conflicts,
     "undecided": lambda sides: sorted(f"{f.partition('/')[0]} of {item[1]}" for item, f in sides.last.undecided),
     "quarantined": lambda sides: sorted(
-        f"{_target(cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.quarantined
+        f"{_target(sides, cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.quarantined
     ),
     "would_merge": lambda sides: sorted((pair.item[1], pair.role) for pair in sides.last.would_merge),
     "lookalikes": lambda sides: sorted(pair.item[1] for pair in sides.last.lookalikes),
@@ -476,10 +481,10 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "archived": _archived,
     "settled": lambda sides: sorted(base.id for base in sides.last.settled),
     "refused": lambda sides: sorted(
-        f"{_target(cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.refused
+        f"{_target(sides, cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.refused
     ),
     "refused_still": lambda sides: sorted(
-        f"{_target(board, place)} of {item_id}" for board, item_id, place in sides.last.refused_still
+        f"{_target(sides, board, place)} of {item_id}" for board, item_id, place in sides.last.refused_still
     ),
     "fanned": lambda sides: sorted(sides.last.fanned.values()),
     "inbound": lambda sides: sides.last.inbound,
