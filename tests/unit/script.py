@@ -228,7 +228,7 @@ class Sides:
         gone = {
             key_of(n): job.state
             for n, job in self.items.items()
-            if job.state != "active" and key_of(n) in self.state.items
+            if job.state not in ("active", "unseen") and key_of(n) in self.state.items
             and self.state.items[key_of(n)].state in ("active", "missing")
         }  # fmt: skip
         return adapter.pull(self.state, views, gone, **options)  # type: ignore[arg-type]
@@ -240,7 +240,7 @@ class Sides:
         again = deepcopy(self)
         for job in again.items.values():
             if job.state == SILENT:  # which would be a second read that does not show it
-                job.state = "active"
+                job.state = "unseen"
         next_plan, _world = again.plan_pull({"policy": options.get("policy")})
         assert next_plan.writes == 0, f"a second pull writes: {next_plan.inserts}, {next_plan.updates}"
 
