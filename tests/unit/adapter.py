@@ -68,6 +68,8 @@ class State:
     placeholders: frozenset[str] = frozenset()
     in_step: dict[RowId, str | None] = field(default_factory=dict)
     refused: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    listed: set[RowId] = field(default_factory=set)
+    """Rows that a person was told of as what may be an item's: they become none."""
 
     def content(self, table: str, row: RowId) -> str:
         held = zip(TABLES[table].__struct_fields__, self.rows[table][row], strict=True)
@@ -210,7 +212,9 @@ def _astray(state: State) -> dict[ItemKey, Astray]:
             continue
         others = any(key == (board, held) for key in state.active())
         waits = link in rows and held is None and rows[link][POSITION[table]["archived_at"]] is None
-        found[board, item_id] = Astray((board, item_id), link, link in rows, held, others, waits, holder, alike=False)
+        found[board, item_id] = Astray(
+            (board, item_id), link, link in rows, held, others, waits, holder, holder in state.listed
+        )
     return found
 
 
@@ -219,6 +223,9 @@ def _follow(world: World, astray: Astray, known: Collection[ItemKey]) -> None:
     layout = LAYOUTS[item[0]]
     if place is Place.UNSURE:
         world.unsure |= {item} & set(known)
+        return
+    if place is Place.ANEW:
+        world.anew[item] = world.stored.pop(item).tolerated
         return
     follow(world.stored[item], astray, place, layout)
     if place is not Place.EMPTIED:
@@ -314,6 +321,7 @@ def apply_pull(state: State, plan: Plan, world: World) -> None:
         stored = state.items[left.board, left.item_id]
         stored.state = "missing" if left.state == "silent" else left.state
         stored.missing_count = stored.missing_count + 1 if left.state == "silent" else 0
+    state.listed |= {pair.other for pair in plan.lookalikes}
     linked = {row for item in plan.items for row in item.links} if world.unknown else set()
     for table, rows in state.rows.items():
         made = {new[0] for new in plan.inserts[table]}
@@ -365,20 +373,32 @@ def push(
 
     Raises UnsafePlan where guards are asked for.
     """
-    edits, chosen = _edits(state), PushOptions(BOARDS, stage_status=STAGE_STATUS, **options)
-    wanted, first = to_look_at(edits, LAYOUTS, chosen)
-    shown = {key: Shown(_view(key[0], raw), raw) for key in wanted if key not in not_looked_at for raw in (show(key),)}
-    planned = make_push(edits, LAYOUTS, shown, first, chosen, not_looked_at=not_looked_at)
+    edits = edits_of(state)
+    planned = plan_of(edits, show, options, not_looked_at)
     if thresholds is not None:
         guard_push(planned, state.known_items(), thresholds, FIELDS)
     return planned, edits
+
+
+def plan_of(
+    edits: Edits,
+    show: Callable[[ItemKey], bytes],
+    options: Mapping[str, Any],
+    not_looked_at: Collection[ItemKey] = (),
+) -> Push:
+    """The two passes of a plan: which items to look at, and what is sent on what they show."""
+    chosen = PushOptions(BOARDS, stage_status=STAGE_STATUS, **options)
+    wanted, first = to_look_at(edits, LAYOUTS, chosen)
+    shown = {key: Shown(_view(key[0], raw), raw) for key in wanted if key not in not_looked_at for raw in (show(key),)}
+    return make_push(edits, LAYOUTS, shown, first, chosen, not_looked_at=not_looked_at)
 
 
 def _view(board: str, raw: bytes) -> View:
     return LAYOUTS[board].decode(decode_item(raw), content_hash(KEY, raw_item(raw)))
 
 
-def _edits(state: State) -> Edits:
+def edits_of(state: State) -> Edits:
+    """What people changed in PostgreSQL."""
     edits, edited = Edits(items=state.known_items()), state.edited()
     edits.changed = {row: table for row, table in edited.items() if row in state.in_step}
     edits.hashes = {row: state.content(table, row) for row, table in edits.changed.items()}
@@ -427,7 +447,7 @@ def _load_fresh(state: State, edits: Edits) -> None:
         for key, stored in state.items.items()
         if stored.state in ("active", "missing")
     }
-    left = {gone.row for gone in edits.left_behind}
+    left = state.listed | {gone.row for gone in edits.left_behind}
     for board, layout in LAYOUTS.items():
         table = layout.slots[layout.record].table
         at = POSITION[table]
@@ -499,6 +519,7 @@ def apply_push(
         state.items[key].state = "archived"
     for base in planned.settled:
         remember(state, base)
+    state.listed |= {left.row for left in edits.left_behind}
     standing = planned.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
     for letter in edits.letters - standing:
         state.refused.pop(letter, None)

@@ -469,7 +469,9 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "quarantined": lambda sides: sorted(
         f"{_target(sides, cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.quarantined
     ),
-    "would_merge": lambda sides: sorted((pair.item[1], pair.role) for pair in sides.last.would_merge),
+    "would_merge": lambda sides: sorted(
+        (pair.item[1], f"{pair.table}.{pair.names[0]}" if pair.names else pair.role) for pair in sides.last.would_merge
+    ),
     "lookalikes": lambda sides: sorted(pair.item[1] for pair in sides.last.lookalikes),
     "departed": lambda sides: {left.item_id: (left.state, left.archive) for left in sides.last.departed},
     "unknown_stages": lambda sides: dict(sides.last.unknown_stages),
