@@ -90,6 +90,16 @@ class State:
     def known_items(self) -> dict[str, int]:
         return {board: sum(key[0] == board for key in self.active()) for board in LAYOUTS}
 
+    def pair(self, item: ItemKey, target: str) -> tuple[Any, Any]:
+        """What both sides said of a field when they last met: monday, PostgreSQL."""
+        fields, stored = LAYOUTS[item[0]].fields, self.items[item]
+        number = next(n for n, one in enumerate(fields) if one.id.startswith(f"{target}/"))
+        return stored.m[number], stored.p[number]
+
+    def differing(self, item: ItemKey) -> list[str]:
+        """The slots of which the record's foreign key differed when they last met."""
+        return [LAYOUTS[item[0]].slots[place].role for place in self.items[item].held]
+
     def link(self, item: ItemKey, role: str) -> RowId | None:
         """The row that a slot of an item is linked to; `role` may leave out that it is a person's."""
         roles = [slot.role for slot in LAYOUTS[item[0]].slots]

@@ -378,11 +378,15 @@ def expect(
     gone: Sequence[str] = (),
     told: Sequence[str] = (),
     untold: Sequence[str] = (),
+    remembered: Mapping[str, tuple[Any, Any]] | None = None,
+    differing: Mapping[int, Sequence[str]] | None = None,
     **facts: Any,
 ) -> Step:
     """What is seen now. `rows` and `cells` are compared in the columns that are named, `linked` says which slot shows
     which row, `count` how many rows a table has, `gone` which rows are not there. `told` rows are in step with monday,
-    `untold` still have something to tell. The others are facts of the last command: see `_FACTS`."""
+    `untold` still have something to tell. `remembered`: "customers.name of 1" → what monday and PostgreSQL said when
+    they last met; `differing`: the roles whose foreign key differed then. The others are facts of the last command: see
+    `_FACTS`."""
 
     def expect(sides: Sides) -> None:
         for name, wanted in (rows or {}).items():
@@ -402,6 +406,11 @@ def expect(
             assert sides.find(name) not in edited, f"{name} has something to tell"
         for name in untold:
             assert sides.find(name) in edited, f"{name} has nothing to tell"
+        for name, pair in (remembered or {}).items():
+            target, _, of = name.partition(" of ")
+            assert sides.state.pair(key_of(int(of)), target) == pair, f"remembered: {name}"
+        for item_id, roles in (differing or {}).items():
+            assert sides.state.differing(key_of(item_id)) == list(roles), f"foreign keys of {item_id}"
         for fact, value in facts.items():
             assert _FACTS[fact](sides) == value, fact
 
@@ -478,6 +487,9 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "edited_items": lambda sides: sides.last.edited_items,
     "adopted": lambda sides: (sides.last.adopted_fields, dict(sides.last.adopted_differences)),
     "tolerated": _tolerated,
+    "looked_at_again": lambda sides: sorted(
+        stored.id for stored in sides.state.active().values() if stored.m_hash is None
+    ),
     "sent": _sent,
     "made": lambda sides: [create.name for create in sides.last.creates],
     "archived": _archived,

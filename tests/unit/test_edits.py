@@ -31,7 +31,7 @@ ANN = {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}
         given({1: {"properties.address": "1 Oak St"}, 2: ANN}),
         in_postgres("property of 1", {"customer_id": None}),
         push(),
-        expect(sent={}, told=["property of 1"]),
+        expect(sent={}, settled=[], told=["property of 1"]),
     ),
 )
 def test_what_is_an_edit(case: Case) -> None:

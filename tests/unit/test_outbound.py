@@ -68,7 +68,16 @@ NEW_PHONE = "+13035550199"
         given({1: ANN}),
         in_postgres("customer of 1", {"phone": "(202) 555-0172", "email": "ANN@X.CO"}),
         push(),
-        expect(sent={}, settled=[1], told=["customer of 1"], cells={1: ANN}),
+        expect(
+            sent={},
+            settled=[1],
+            told=["customer of 1"],
+            cells={1: ANN},
+            remembered={
+                "customers.phone of 1": (ANN[PHONE], "(202) 555-0172"),
+                "customers.email of 1": ("ann@x.co", "ANN@X.CO"),
+            },
+        ),
     ),
     case(
         "every item that shows the row is written",
@@ -172,9 +181,19 @@ BOTH = (
         "manual: neither side is written, both directions tell of it",
         *BOTH,
         push(policy="manual"),
-        expect(sent={}, conflicts=["customers.phone of 1: nobody, open"], untold=["customer of 1"]),
+        expect(
+            sent={},
+            settled=[1],
+            looked_at_again=[1],
+            conflicts=["customers.phone of 1: nobody, open"],
+            untold=["customer of 1"],
+        ),
         pull(policy="manual"),
-        expect(writes=0, conflicts=["customers.phone of 1: nobody, open"], untold=["customer of 1"]),
+        expect(
+            writes=0, conflicts=["customers.phone of 1: nobody, open"], untold=["customer of 1"], looked_at_again=[1]
+        ),
+        pull(policy="monday"),
+        expect(rows={"customer of 1": {"phone": "+14045550111"}}, looked_at_again=[], told=["customer of 1"]),
     ),
     case(
         "manual: a person makes both equal, and it is over",
@@ -199,7 +218,7 @@ BOTH = (
         *BOTH,
         in_postgres("customer of 1", {"notes": "call"}),
         push(),
-        expect(sent={1: {"customers.notes": "call"}}, inbound=1, untold=["customer of 1"]),
+        expect(sent={1: {"customers.notes": "call"}}, inbound=1, untold=["customer of 1"], looked_at_again=[1]),
         pull(),
         expect(rows={"customer of 1": {"phone": "+14045550111", "notes": "call"}}, told=["customer of 1"]),
     ),
@@ -798,3 +817,57 @@ def test_a_row_is_made_whole(case: Case) -> None:
 )
 def test_items_that_are_not_looked_at(case: Case) -> None:
     case.run()
+
+
+@cases(
+    case(
+        "the new row says in part what the cells show already",
+        given({1: ANN}),
+        in_postgres("customers: twin", {"name": "Ann Lee", "email": "other@x.co", "phone": "(202) 555-0172"}),
+        in_postgres("project of 1", {"customer_id": row("twin")}),
+        push(),
+        expect(
+            sent={1: {"customers.email": "other@x.co"}},
+            remembered={"customers.phone of 1": (ANN[PHONE], "(202) 555-0172")},
+        ),
+    ),
+    case(
+        "files of another property are not written, and do not keep it from being shown",
+        given({1: OAK, 2: {"properties.address": "2 Elm St, Reno, NV 89501"}}),
+        in_postgres("property of 2", {"measurements": "[1]"}),
+        in_postgres("project of 1", {"property_id": row("property of 2")}),
+        push(),
+        expect(
+            sent={1: {"properties.address": "2 Elm St, Reno, NV 89501"}},
+            linked={"property of 1": "property of 2"},
+            remembered={"properties.measurements of 1": (None, "[1]")},
+        ),
+    ),
+    case(
+        "a cell that cannot be read: the slot goes on showing what it shows",
+        given({1: {"storms.date_of_loss": "2026-04-30"}, 2: {"storms.date_of_loss": "2026-05-01"}}),
+        on_monday(1, {"storms.date_of_loss": {"date": "soon", "time": "", "value": None}}),
+        in_postgres("project of 1", {"storm_id": row("storm of 2")}),
+        push(),
+        expect(sent={}, untold=["project of 1"]),
+    ),
+    case(
+        "a kept label, country and link text survive a change of the value",
+        given(
+            {
+                1: {
+                    "projects.adjuster_email": {"email": "a@x.co", "label": "Adam"},
+                    "projects.link": {"url": "https://x.co/1", "url_text": "Job"},
+                }
+            }
+        ),
+        in_postgres("project of 1", {"adjuster_email": "b@x.co", "link": "https://x.co/2"}),
+        push(),
+        expect(cells={1: {"projects.adjuster_email": "b@x.co", "projects.link": "https://x.co/2"}}),
+    ),
+)
+def test_what_a_write_leaves_as_it_is(case: Case) -> None:
+    sides = case.run()
+    if "label" in case.name:
+        cells = sides.items[1].cells
+        assert (cells["email57__1"]["label"], cells["link__1"]["url_text"]) == ("Adam", "Job")

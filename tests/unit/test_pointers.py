@@ -102,7 +102,7 @@ TO_BOB = (on_monday(1, BOB), pull())
         pull(),
         expect(rows={"old": {"customer_id": row("ann")}}, conflicts=[]),
         push(),
-        expect(sent={}),
+        expect(sent={}, settled=[]),
         in_postgres("customers: eve", {"name": "Eve", "email": "eve@x.co"}),
         in_postgres("old", {"customer_id": row("eve")}),
         push(),
@@ -318,4 +318,83 @@ STAFF = {"users.first_name": "Pam", "users.email": "pam@x.co"}
     ),
 )
 def test_whose_item_a_row_is(case: Case) -> None:
+    case.run()
+
+
+DIFFERS = (
+    in_postgres("customers: ann", {"name": "Ann Lee", "email": "ann@x.co"}),
+    in_postgres("customers: eve", {"name": "Eve", "email": "eve@x.co"}),
+    in_postgres("projects: old", {"monday_item_id": 1, "name": "Roof", "customer_id": row("ann")}),
+    on_monday(1, {"projects.name": "Roof"}),
+    pull(),
+)
+"""The item names nobody, the project that was there before points at Ann."""
+
+
+@cases(
+    case(
+        "it is no edit",
+        *DIFFERS,
+        expect(rows={"old": {"customer_id": row("ann")}}, differing={1: ["customer"]}, conflicts=[], told=["old"]),
+        in_postgres("old", {"claim_number": "C-1"}),
+        push(),
+        expect(sent={1: {"projects.claim_number": "C-1"}}, differing={1: ["customer"]}),
+        on_monday(1, {"projects.description": "x"}),
+        pull(),
+        expect(rows={"old": {"customer_id": row("ann")}}, differing={1: ["customer"]}),
+    ),
+    case(
+        "once it moves it is one",
+        *DIFFERS,
+        in_postgres("old", {"customer_id": row("eve")}),
+        push(),
+        expect(
+            sent={1: {"customers.email": "eve@x.co", "customers.name": "Eve"}},
+            linked={"customer of 1": "eve"},
+            differing={1: []},
+            told=["old", "eve"],
+        ),
+    ),
+    case(
+        "a person makes it equal: nothing is sent, and the difference is forgotten",
+        *DIFFERS,
+        in_postgres("old", {"customer_id": None}),
+        push(),
+        expect(sent={}, settled=[1], differing={1: []}, told=["old"]),
+        in_postgres("old", {"customer_id": row("ann")}),
+        push(),
+        expect(sent={1: {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}}),
+    ),
+    case(
+        "the item says somebody: monday wins, and what the row had is kept",
+        *DIFFERS,
+        on_monday(1, BOB),
+        pull(),
+        expect(
+            rows={"old": {"customer_id": row("customer of 1")}, "customer of 1": {"name": "Bob Roe"}},
+            conflicts=["customer_id of 1: monday over postgres"],
+            differing={1: []},
+        ),
+    ),
+    case(
+        "a person of the same pull moved it: the edit waits",
+        *DIFFERS,
+        in_postgres("old", {"customer_id": row("eve")}),
+        on_monday(1, {"projects.description": "x"}),
+        pull(),
+        expect(rows={"old": {"customer_id": row("eve")}}, differing={1: ["customer"]}, untold=["old"]),
+        push(),
+        expect(sent={1: {"customers.email": "eve@x.co", "customers.name": "Eve"}}, told=["old"]),
+    ),
+    case(
+        "a project that gets another row by its number points elsewhere, which is an edit",
+        given({1: {"projects.name": "Roof"} | ANN, 2: BOB}),
+        in_postgres("projects: new", {"name": "Roof", "item_name": "Job", "customer_id": row("customer of 2")}),
+        in_postgres("project of 1", {"monday_item_id": None, "archived_at": "then"}),
+        in_postgres("new", {"monday_item_id": 1}),
+        push(),
+        expect(linked={"customer of 1": "customer of 2"}, cells={1: BOB}),
+    ),
+)
+def test_a_foreign_key_that_differed_at_first(case: Case) -> None:
     case.run()
