@@ -144,8 +144,8 @@ def pull(
 
 def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> tuple[list[View], World]:
     everyone, world = list(views), World()
-    world.staff_emails = _staff_emails(state, views)
-    if not any(state.rows.values()):
+    world.staff_emails, world.remembers = _staff_emails(state, views), bool(state.items)
+    if not any(state.rows.values()) and not world.remembers:
         return everyone, world
     world.rows = {table: dict(rows) for table, rows in state.rows.items()}
     world.counts = {table: len(rows) for table, rows in state.rows.items()}
@@ -158,6 +158,8 @@ def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> 
         if item in world.stored:
             _follow(world, astray, {(view.board, view.id) for view in views})
     everyone = [view for view in everyone if (view.board, view.id) not in world.unsure]
+    for item in world.anew.keys() - gone.keys():
+        del world.stored[item]
     world.gone = frozenset(key for key, how in gone.items() if is_archived(how, state.items[key]))
     for view in everyone:
         _adopt(state, world, view)
@@ -235,7 +237,7 @@ def _follow(world: World, astray: Astray, known: Collection[ItemKey]) -> None:
         world.unsure |= {item} & set(known)
         return
     if place is Place.ANEW:
-        world.anew[item] = world.stored.pop(item).tolerated
+        world.anew[item] = world.stored[item].tolerated
         return
     follow(world.stored[item], astray, place, layout)
     if place is not Place.EMPTIED:

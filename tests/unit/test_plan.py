@@ -404,6 +404,16 @@ def test_values_that_nobody_can_read(case: Case) -> None:
         expect(departed={1: (ARCHIVED, True)}, writes=0),
     ),
     case(
+        "while every row of every table was deleted",
+        given({1: {}, 2: {}}),
+        in_postgres("project of 1", DELETED),
+        in_postgres("project of 2", DELETED),
+        on_monday(1, ARCHIVED),
+        on_monday(2, {"projects.claim_number": "C-1"}),
+        pull(),
+        expect(departed={1: (ARCHIVED, True)}, count={"projects": 1}, rows={"project of 2": {"claim_number": "C-1"}}),
+    ),
+    case(
         "a mark that a person set himself stays",
         given({1: ANN}),
         in_postgres("project of 1", {"archived_at": "then"}),
