@@ -474,6 +474,10 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     },
     "items": lambda sides: sorted(item.id for item in sides.last.items),
     "conflicts": _conflicts,
+    "agreed": lambda sides: {
+        f"{lost.field.partition('/')[0]} of {lost.item[1]}": lost.agreed
+        for lost in [*sides.last.conflicts, *(c for i in sides.last.items for c in getattr(i, "conflicts", ()))]
+    },
     "undecided": lambda sides: sorted(f"{f.partition('/')[0]} of {item[1]}" for item, f in sides.last.undecided),
     "quarantined": lambda sides: sorted(
         f"{_target(sides, cell.board, cell.column_id)} of {cell.item_id}" for cell in sides.last.quarantined

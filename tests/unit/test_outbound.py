@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from msgspec import UNSET
+
 from models import UNREADABLE
 from reconcile.outbound import FAN_OUT
 from tests.unit.script import (
@@ -153,6 +155,7 @@ BOTH = (
         expect(
             rows={"customer of 1": {"phone": "+14045550111"}},
             conflicts=["customers.phone of 1: monday over postgres"],
+            agreed={"customers.phone of 1": ANN[PHONE]},
             told=["customer of 1"],
         ),
     ),
@@ -163,6 +166,7 @@ BOTH = (
         expect(
             sent={1: {PHONE: NEW_PHONE}},
             conflicts=["customers.phone of 1: postgres over monday"],
+            agreed={"customers.phone of 1": ANN[PHONE]},
             cells={1: {PHONE: NEW_PHONE}},
             told=["customer of 1"],
         ),
@@ -272,6 +276,38 @@ BOTH = (
         expect(sent={1: {"projects.name": "Old roof 2"}}, tolerated=0, conflicts=[]),
     ),
     case(
+        "a difference from the first day that both sides edit: they never agreed",
+        in_postgres("projects: old", {"monday_item_id": 1, "name": "Old roof"}),
+        on_monday(1, {"projects.name": "New roof"}),
+        pull(),
+        in_postgres("old", {"name": "Older roof"}),
+        on_monday(1, {"projects.name": "Newer roof"}),
+        pull(),
+        expect(
+            rows={"old": {"name": "Newer roof"}},
+            conflicts=["projects.name of 1: monday over postgres"],
+            agreed={"projects.name of 1": UNSET},
+        ),
+    ),
+    case(
+        "a loser that is edited before it was told: monday's policy takes the new edit",
+        given({1: ANN, 2: ANN}),
+        on_monday(1, {PHONE: "+14045550111"}, at=50),
+        on_monday(2, {PHONE: NEW_PHONE}, at=60),
+        pull(),
+        on_monday(1, {PHONE: "+15055550123"}, at=70),
+        push(),
+        expect(sent={}, inbound=1, untold=["customer of 1"]),
+        pull(),
+        expect(
+            rows={"customer of 1": {"phone": "+15055550123"}},
+            conflicts=["customers.phone of 1: monday over postgres"],
+            agreed={"customers.phone of 1": UNSET},
+        ),
+        push(),
+        expect(sent={2: {PHONE: "+15055550123"}}, told=["customer of 1"]),
+    ),
+    case(
         "a loser is told of it later",
         given({1: ANN, 2: ANN}),
         on_monday(1, {PHONE: "+14045550111"}, at=50),
@@ -318,6 +354,16 @@ def test_both_sides(case: Case) -> None:
         in_postgres("project of 1", {"estimated_value": None}),
         push(),
         expect(sent={}, told=["project of 1"]),
+    ),
+    case(
+        "a cell that nobody could ever read has nothing to compare: the row's value is not sent",
+        on_monday(1, {"projects.estimated_value": "ten"}),
+        pull(),
+        in_postgres("project of 1", {"estimated_value": Decimal("5.00"), "claim_number": "C-1"}),
+        push(),
+        expect(
+            sent={1: {"projects.claim_number": "C-1"}}, remembered={"projects.estimated_value of 1": (UNSET, UNSET)}
+        ),
     ),
     case(
         "a cell that cannot be read keeps what it shows, and the row waits",

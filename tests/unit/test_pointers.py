@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from models import UNREADABLE
+from tests.unit.adapter import AN_INSTANT
 from tests.unit.script import (
     ARCHIVED,
     DELETED,
@@ -130,9 +133,21 @@ TO_BOB = (on_monday(1, BOB), pull())
         on_monday(1, {"projects.claim_number": "C-1"}),
         pull(),
         expect(rows={"project of 1": {"customer_id": None}}, count={"customers": 0}, conflicts=[]),
+        push(),
+        expect(sent={}, told=["project of 1"], cells={1: ANN}),
         on_monday(1, BOB),
         pull(),
         expect(rows={"project of 1": {"customer_id": row("customer of 1")}}, count={"customers": 1}),
+    ),
+    case(
+        "a house that was there before belongs to whom it says",
+        in_postgres("customers: ann", {"name": "Ann Lee", "email": "ann@x.co"}),
+        in_postgres("customers: eve", {"name": "Eve", "email": "eve@x.co"}),
+        in_postgres("properties: oak", {"address": OAK["properties.address"], "customer_id": row("eve")}),
+        in_postgres("projects: old", {"monday_item_id": 1, "customer_id": row("ann"), "property_id": row("oak")}),
+        on_monday(1, ANN | OAK),
+        pull(),
+        expect(linked={"property of 1": "oak"}, rows={"oak": {"customer_id": row("eve")}}, conflicts=[]),
     ),
     case(
         "a row that appears where the item points at nothing yet",
@@ -264,6 +279,14 @@ def test_the_roles_of_a_person(case: Case) -> None:
         expect(rows={"policy of 1": {"customer_id": row("customer of 2")}}),
     ),
     case(
+        "an earlier job joins a policy that is there",
+        given({1: ANN | POLICY, 2: BOB | POLICY | {"policies.policy_number": "P-2"}}),
+        expect(rows={"policy of 2": {"customer_id": row("customer of 2")}}),
+        on_monday(1, {"policies.policy_number": "P-2"}),
+        pull(),
+        expect(linked={"policy of 1": "policy of 2"}, rows={"policy of 2": {"customer_id": row("customer of 1")}}),
+    ),
+    case(
         "a job without a customer takes nobody away",
         given({1: ANN | POLICY, 2: ANN}),
         on_monday(1, {"customers.email": "", "customers.name": ""}),
@@ -290,6 +313,26 @@ STAFF = {"users.first_name": "Pam", "users.email": "pam@x.co"}
         expect(
             count={"users": 2}, rows={"staff of 901": {"monday_item_id": 901}, "staff of 902": {"monday_item_id": 902}}
         ),
+    ),
+    case(
+        "an item of the staff board that names somebody else, who is known",
+        given({901: STAFF, 1: {"users.email/Partner": "bob@x.co", "users.name/Partner": "Bob"}}),
+        call("pam", "staff of 901"),
+        on_monday(901, {"users.email": "bob@x.co"}),
+        pull(),
+        expect(linked={"staff of 901": "Partner of 1"}, rows={"pam": {"monday_item_id": None, "roles": None}}),
+        expect(rows={"Partner of 1": {"monday_item_id": 901, "roles": ["Partner", "Sales Staff"]}}),
+    ),
+    case(
+        "an item that comes in the stead of one that is gone",
+        given({900: {"users.first_name": "Al"}, 901: STAFF}),
+        call("pam", "staff of 901"),
+        on_monday(901, ARCHIVED),
+        pull(),
+        expect(rows={"pam": {"monday_item_id": 901, "archived_at": AN_INSTANT}}),
+        on_monday(902, STAFF),
+        pull(),
+        expect(linked={"staff of 902": "pam"}, rows={"pam": {"monday_item_id": 902, "archived_at": None}}),
     ),
     case(
         "an id that a person cleared is put back",
@@ -374,6 +417,18 @@ DIFFERS = (
             rows={"old": {"customer_id": row("customer of 1")}, "customer of 1": {"name": "Bob Roe"}},
             conflicts=["customer_id of 1: monday over postgres"],
             differing={1: []},
+        ),
+    ),
+    case(
+        "a person makes it equal, and the item says somebody: they never agreed",
+        *DIFFERS,
+        in_postgres("old", {"customer_id": None}),
+        on_monday(1, BOB),
+        pull(),
+        expect(
+            rows={"old": {"customer_id": row("customer of 1")}},
+            conflicts=["customer_id of 1: monday over postgres"],
+            agreed={"customer_id of 1": UNSET},
         ),
     ),
     case(
