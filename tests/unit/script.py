@@ -487,6 +487,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     ),
     "lookalikes": lambda sides: sorted(pair.item[1] for pair in sides.last.lookalikes),
     "departed": lambda sides: {left.item_id: (left.state, left.archive) for left in sides.last.departed},
+    "unparsed_addresses": lambda sides: sides.last.unparsed_addresses,
     "unknown_stages": lambda sides: dict(sides.last.unknown_stages),
     "edited_items": lambda sides: sides.last.edited_items,
     "adopted": lambda sides: (sides.last.adopted_fields, dict(sides.last.adopted_differences)),

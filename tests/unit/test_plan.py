@@ -473,6 +473,46 @@ def test_the_status_follows_the_stage(case: Case) -> None:
 
 @cases(
     case(
+        "an e-mail that both sides typed is the row's key, and the old one is free",
+        given({1: ANN}),
+        call("ann", "customer of 1"),
+        in_postgres("customer of 1", {"email": "ann@y.co"}),
+        on_monday(1, {"customers.email": "ann@y.co"}),
+        pull(),
+        expect(writes=0, told=["ann"], linked={"customer of 1": "ann"}),
+        on_monday(2, {"customers.email": "ann@y.co"}),
+        on_monday(3, {"customers.email": "ann@x.co"}),
+        pull(),
+        expect(linked={"customer of 2": "ann"}, count={"customers": 2}),
+    ),
+    case(
+        "an item of which nothing moved is not remembered anew",
+        given({1: ANN, 2: ANN}),
+        on_monday(1, {"projects.claim_number": "C-1"}),
+        pull(),
+        expect(items=[1]),
+        on_monday(1, {PHONE: NEW_PHONE}),
+        pull(),
+        expect(
+            items=[1],
+            rows={"customer of 2": {"phone": NEW_PHONE}},
+            untold=["customer of 2"],
+            remembered={"customers.phone of 2": (ANN[PHONE], ANN[PHONE])},
+        ),
+    ),
+    case(
+        "an address without parts is counted",
+        given({1: {"properties.address": "ask Bob"}, 2: {"properties.address": "1 Oak St, Reno, NV 89501"}, 3: {}}),
+        expect(unparsed_addresses=1, rows={"property of 1": {"address": "ask Bob", "city": None}}),
+    ),
+    case(
+        "two items of one person are told of",
+        given({901: {"users.first_name": "Ann", "users.email": "ann@wra.co"}}),
+        on_monday(902, {"users.first_name": "Ann", "users.email": "ann@wra.co"}),
+        pull(),
+        expect(would_merge=[(902, "user:Sales Staff")], count={"users": 2}),
+    ),
+    case(
         "both sides typed the same: the row is in step again",
         given({1: ANN}),
         in_postgres("customer of 1", {"phone": NEW_PHONE}),
