@@ -393,7 +393,7 @@ class Applier:
             if not self._keeps(table, self._world.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if any(self._world.counts.values()):  # the key of a deleted row may still be there
+        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(

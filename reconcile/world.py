@@ -47,6 +47,7 @@ class World:
     `moved` are items that are linked to another row than the one they are remembered with, by the item ids in the rows;
     `anew` those that meet their row as on the first day, with how many of their cells were tolerated before;
     `unsure` those that were read and whose row holds an id that nobody knows; see `reconcile.ids`.
+    `remembers`: items were synced before, so that their keys may be there although all rows were deleted.
     """
 
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
@@ -74,3 +75,4 @@ class World:
     unsure: set[ItemKey] = field(default_factory=set)
     copies: set[ItemKey] = field(default_factory=set)
     marked: set[ItemKey] = field(default_factory=set)
+    remembers: bool = False

@@ -37,21 +37,21 @@ SAFEGUARDS = (
         "reconcile/merge.py",
         "        held: BaseValue = FORCE\n",
         "        held: BaseValue = holds\n",
-        ("tests/test_merge.py::test_the_newest_of_two_items_wins_and_the_other_is_kept_and_still_to_be_told",),
+        ("tests/unit/test_merge.py::test_the_newest_of_two_items_wins_and_the_other_is_kept_and_still_to_be_told",),
     ),
     Safeguard(
         "a slot that says what the row holds is a voter too",
         "reconcile/merge.py",
         "    voters = [voice for voice in told if voice not in waits]\n    while",
         "    voters = [voice for voice in told if voice not in waits and not _equal(voice, held)]\n    while",
-        ("tests/test_merge.py::test_a_slot_that_says_what_the_row_holds_has_a_vote",),
+        ("tests/unit/test_merge.py::test_a_slot_that_says_what_the_row_holds_has_a_vote",),
     ),
     Safeguard(
         "renames are a fixpoint",
         "reconcile/identity.py",
         "        while struck := self._struck(target):\n",
         "        if struck := self._struck(target):\n",
-        ("tests/test_identity.py::test_a_chain_that_ends_at_somebody_elses_key_renames_nobody",),
+        ("tests/unit/test_identity.py::test_a_chain_that_ends_at_somebody_elses_key_renames_nobody",),
     ),
     Safeguard(
         "a foreign key that differed at first contact is no edit",
@@ -95,7 +95,7 @@ SAFEGUARDS = (
         "reconcile/intake.py",
         "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
         "            if False and was is not None:\n",
-        ("tests/test_intake.py::test_what_is_kept",),
+        ("tests/unit/test_intake.py::test_what_is_kept",),
     ),
     Safeguard(
         "a read is complete only when every counted item came",
@@ -847,6 +847,13 @@ SAFEGUARDS = (
         "            if self._run.calls.fits(calls + after):\n",
         "            if calls + after:\n",
         ("tests/test_daily_calls.py::test_a_push_sends_whole_batches_and_goes_on_tomorrow",),
+    ),
+    Safeguard(
+        "items that are remembered although all rows were deleted",
+        "postgres/world.py",
+        "        if not any(self.world.counts.values()) and not self.world.remembers:",
+        "        if not any(self.world.counts.values()):",
+        ("tests/test_emptied_tables.py::test_what_was_deleted_stays_deleted_until_an_item_says_something_new",),
     ),
 )
 

@@ -23,7 +23,7 @@ from reconcile.shapes import person_name
 from reconcile.wire import Cell, decode_item
 from tests.kit import BOARD_IDS, raw_json
 
-FACTS = Path(__file__).resolve().parents[2] / "shared" / "monday" / "columns.csv"
+FACTS = Path(__file__).resolve().parents[3] / "shared" / "monday" / "columns.csv"
 EVERY_COLUMN = [
     (board, column_id, column) for board, columns in BOARDS.items() for column_id, column in columns.items()
 ]
