@@ -13,7 +13,7 @@ from typing import Any
 import timing
 from cli.calls import DailyCalls
 from cli.folders import why_unwritable
-from cli.logs import Logs, configure, current_redactor, event
+from cli.logs import configure, current_redactor, event
 from cli.memory import keep_small
 from cli.options import Options
 from cli.page import page_width
@@ -51,8 +51,9 @@ class Run:
     database: Database
     report: Report
     progress: Progress
-    timings: timing.Timings
-    logs: Logs
+    timings: timing.Timings = field(default_factory=timing.Timings)
+    log_trouble: Callable[[], str] = str
+    """What is wrong with the log folder, as far as it was met; empty when nothing is."""
     cache_trouble: str | None = None
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Run:
         written, which says nothing of its folder."""
         here = f"{Runner.myself().host} "
         folders = {
-            "log": (self.settings.log_dir, self.logs.trouble, "SYNC_LOG_DIR"),
+            "log": (self.settings.log_dir, self.log_trouble(), "SYNC_LOG_DIR"),
             "cache": (self.settings.cache_dir, self.cache_trouble, "SYNC_CACHE_DIR"),
             "state": (self.settings.state_dir, why_unwritable(self.settings.state_dir), "SYNC_STATE_DIR"),
         }
@@ -197,7 +198,7 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
                     logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
-                    yield from _working(options, settings, report, progress, timings, logs)
+                    yield from _working(options, settings, report, progress, timings, lambda: logs.trouble)
         finally:
             if not report.recorded:
                 report.duration_s, report.stages = timings.elapsed_s(), timings.as_dict()
@@ -225,10 +226,15 @@ def _judged(error: BaseException) -> tuple[Exit, str]:
 
 
 def _working(
-    options: Options, settings: Settings, report: Report, progress: Progress, timings: timing.Timings, logs: Logs
+    options: Options,
+    settings: Settings,
+    report: Report,
+    progress: Progress,
+    timings: timing.Timings,
+    log_trouble: Callable[[], str],
 ) -> Iterator[Run]:
     board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
-    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings, logs)
+    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings, log_trouble)
     try:
         with _reasons(report):
             yield run

@@ -329,7 +329,6 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     (_ROOT, "job_status"): _job,
     ("Board", "type"): lambda _context, board, _args: board.kind,
     (_ROOT, "validations"): _validations,
-    ("Board", "type"): _fixed("board"),
     ("Board", "board_kind"): _fixed("public"),
     ("Board", "hierarchy_type"): lambda _context, board, _args: board.hierarchy,
     ("Board", "permissions"): _fixed("everyone"),
