@@ -24,8 +24,7 @@ LOGS_BY_CURSOR: Final = "2027-01"
 
 SOON: Final = timedelta(days=92)
 _VERSION = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
-_ODD = re.compile(r"[^0-9A-Za-z.-]")
-_LONGEST = 20
+_PLAIN = re.compile(r"[0-9A-Za-z.-]{1,20}")
 _SUPPORTED_MONTHS = 6  # at least, of which the last three in maintenance (monday docs, "API versioning")
 
 
@@ -45,12 +44,13 @@ def answered_by(asked: str, answered: str | None) -> Answered:
 
 
 def told(header: str | None) -> str | None:
-    """The version in a header, safe to print; a header that came twice through a proxy says it once.
+    """The version in a header; a header that came twice through a proxy says it once. What is none is not repeated.
 
-    >>> told("2026-10, 2026-10"), told(" "), told(None)
-    ('2026-10', None, None)
+    >>> told("2026-10, 2026-10"), told(" "), told(None), told("Bearer of bad news")
+    ('2026-10', None, None, 'unreadable')
     """
-    return _ODD.sub("?", (header or "").split(",")[0].strip())[:_LONGEST] or None
+    version = (header or "").split(",")[0].strip()
+    return None if not version else version if _PLAIN.fullmatch(version) else "unreadable"
 
 
 def note(asked: str, answered: str) -> str:

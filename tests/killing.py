@@ -327,7 +327,7 @@ class Killer:
             *(Point("call", nth) for nth in range(1, len(run.calls) + 1)),
             *(Point("request", nth, arrived) for nth in range(1, len(requests) + 1) for arrived in (False, True)),
             *(Point("message", nth) for nth in range(1, len(line.asked) + 1)),
-            *(Point("message", nth, True) for nth, text in enumerate(line.asked, 1) if text == "COMMIT"),
+            *(Point("message", nth, True) for nth, text in enumerate(line.asked, 1) if text.endswith("COMMIT")),
         ]
 
     def kill(self, company: Company, way: Way, point: Point, *, certain: bool = True) -> bool:

@@ -65,10 +65,13 @@ def _findings(demo: bool, stack: ExitStack) -> Iterator[Finding]:
         ("database", for_database, examine_database),
         ("refusals", for_monday if for_database else None, examine_refusals),
     ]
+    broken = False
     for name, settings, examine in checks:
-        if settings is not None:
-            for finding in guarded(name, partial(examine, settings)):
-                yield _clean(finding, redactor)
+        if settings is None or (broken and name == "refusals"):  # which needs both sides, and would say it again
+            continue
+        for finding in guarded(name, partial(examine, settings)):
+            broken |= finding.state == "problem"
+            yield _clean(finding, redactor)
 
 
 def _demo(stack: ExitStack, told: list[Finding]) -> tuple[Settings, Settings]:
