@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs soak fuzz safeguards clean
+.PHONY: demo test unit lint bench docs soak fuzz safeguards clean
 
 $(BIN)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -23,6 +23,10 @@ demo: $(BIN)/.installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadgroup
 	$(BIN)/pytest -n 2 --dist loadgroup --pooled
+
+# The core alone, in seconds: scripts of what people do on both sides and what is decided.
+unit: $(BIN)/.installed-dev
+	$(BIN)/pytest -q tests/unit
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -99,7 +99,7 @@ class CacheWriter:
     """Writes one board's read as it goes. A disk that is full or broken costs the cache and a warning, not the run.
 
     Ends with `finish` or `abandon`, whichever comes first; after that, and after trouble, nothing more is written.
-    Leaving a `with` without `finish` abandons it.
+    Leaving a `with` without `finish` abandons it. `trouble` says what the disk had against it.
     """
 
     def __init__(self, folder: Path, header: Header, run_id: str) -> None:
@@ -111,6 +111,7 @@ class CacheWriter:
         self._file: BufferedWriter | None = None
         self._hash = hashlib.sha256()
         self._items = 0
+        self.trouble = ""
         try:
             make_private(folder)
             _forget_unfinished(folder)
@@ -174,6 +175,7 @@ class CacheWriter:
 
     def _give_up(self, error: OSError) -> None:
         self.abandon()
+        self.trouble = error.strerror or str(error)
         logger.warning("cache given up file=%s reason=%s: the run goes on without it", self.path.name, error.strerror)
 
 

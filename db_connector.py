@@ -127,7 +127,7 @@ class Database:
         except BaseException:
             self._roll_back(connection)
             raise
-        self._commit(connection, tx.xid)
+        self._commit(connection, tx)
         return result
 
     def _roll_back(self, connection: extensions.connection) -> None:
@@ -139,12 +139,13 @@ class Database:
         except psycopg2.Error:
             self.close()
 
-    def _commit(self, connection: extensions.connection, xid: str | None) -> None:
-        """COMMIT; when its answer is lost, ask a new connection what became of transaction `xid`."""
+    def _commit(self, connection: extensions.connection, tx: Transaction) -> None:
+        """COMMIT; when its answer is lost, ask a new connection what became of the transaction."""
         self.stats.round_trips += 1
+        xid = tx.xid
         try:
             with connection.cursor() as cursor:
-                cursor.execute("COMMIT")
+                cursor.execute(tx.ending)
         except psycopg2.Error as error:
             self.close()
             if not connection_lost(error):
@@ -170,7 +171,7 @@ class Database:
     def _status(self, xid: str) -> str | None:
         connection = self._connected()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_xact_status(%s::xid8)", (xid,))
+            cursor.execute("SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (xid,))
             self.stats.round_trips += 1
             answer = cursor.fetchone()
         return answer[0] if answer else None

@@ -20,6 +20,14 @@ def make_private(folder: Path) -> None:
         missing.mkdir(mode=0o700, exist_ok=True)
 
 
+def why_unwritable(folder: Path) -> str:
+    """Why nothing can be written into a folder that is there or to be made, or nothing."""
+    there = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else "no right to write there"
+
+
 def why_shared(folder: Path) -> str:
     """Why others have a say in a folder, or nothing. One that is not there yet will be ours."""
     if sys.platform == "win32":

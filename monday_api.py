@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and r
     from monday.current import CurrentBoards, CurrentReader
     from monday.jobs import Jobs
     from monday.rate_limit import ApiStats
-    from monday.transport import Listener, Transport
+    from monday.transport import Budget, Listener, Transport
     from monday.writing import Writer
 
 # fmt: off
@@ -132,7 +132,7 @@ class MondayClient:
     """Both boards as the rest of the program sees them; a `with` block closes its connections.
 
     `boards` names the boards to read, board name → board id. A read-only client cannot send a mutation. `sleep` and
-    `clock` (monotonic seconds) are for tests.
+    `clock` (monotonic seconds) are for tests. `budget` counts the calls of the day.
     """
 
     def __init__(
@@ -148,10 +148,12 @@ class MondayClient:
         on_event: Listener | None = None,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
         """Raises ConfigError for a token that cannot be one."""
         from monday.reading import Reader
-        from monday.transport import API_URL, API_VERSION, MOST_AT_ONCE, Transport, deaf
+        from monday.transport import API_URL, MOST_AT_ONCE, Transport, deaf
+        from monday.versions import ASKED
 
         self.boards = dict(boards)
         self._mappings = mappings
@@ -160,13 +162,14 @@ class MondayClient:
         self.transport: Transport = Transport(
             token,
             url=url or API_URL,
-            version=version or API_VERSION,
+            version=version or ASKED,
             mutations=not read_only,
             at_once=at_once or MOST_AT_ONCE,
             on_event=on_event or deaf,
             sleep=sleep,
             clock=clock,
             boards=self.boards,
+            budget=budget,
         )
         self._reader = Reader(
             self.transport, boards, mappings, width=at_once or MOST_AT_ONCE, on_event=on_event or deaf
@@ -214,6 +217,10 @@ class MondayClient:
         """Every item; `known` are the ids that were active before: those that do not come are asked for by id."""
         return self._reader.full(schemas, known or {})
 
+    def full_calls(self, schemas: Mapping[str, BoardSchema]) -> int:
+        """Requests that `full` makes for boards as they are."""
+        return self._reader.full_calls(schemas)
+
     def changed(self, watermarks: Mapping[str, datetime], known: Known, extra_ids: Known | None = None) -> Read:
         """What changed since the watermarks, and `extra_ids` in any case; one request when nothing did."""
         return self._reader.changed(watermarks, known, extra_ids or {})
@@ -226,9 +233,10 @@ class MondayClient:
         """The named items of one board, 500 a request, and what became of those that are not there."""
         return self._reader.items_by_id(board, ids)
 
-    def look(self, ids: Mapping[str, Collection[int]]) -> CurrentBoards:
-        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user."""
-        return self.looker.look(ids)
+    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> CurrentBoards:
+        """What the named items show (board name → ids), with all that a write must know: columns, labels, the user; with
+        `rules` also what the boards ask of their items, in the same request."""
+        return self.looker.look(ids, rules=rules)
 
     @cached_property
     def looker(self) -> CurrentReader:

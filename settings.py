@@ -20,6 +20,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from folders import why_shared
+from monday.versions import ASKED as DEFAULT_API_VERSION
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 from run.options import OPTION_VARIABLES
@@ -27,7 +28,6 @@ from terminal.signs import one_line
 
 PROGRAM_DIR: Final = Path(__file__).resolve().parent.parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
-DEFAULT_API_VERSION: Final = "2026-10"
 DEFAULT_BOARD_ID_USERS: Final = "5764059860"
 DEFAULT_BOARD_ID_DATA: Final = "6727219152"
 
@@ -68,7 +68,8 @@ _PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
 SETTING_NAMES: Final = frozenset(
     (
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
-        "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", *_PG_KEYWORDS, *_PG_UNHEARD,
+        "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
+        "SYNC_DAILY_CALLS", *_PG_KEYWORDS, *_PG_UNHEARD,
     )
 )  # fmt: skip
 """Every name that is looked at, here or in the environment."""
@@ -107,6 +108,8 @@ class Settings:
     log_dir: Path
     state_dir: Path
     pg_bin: Path | None = None
+    daily_calls: int | None = None
+    """Calls of the API that both commands may use in a day together; None for no limit."""
     warnings: tuple[str, ...] = ()
     """What is no reason to stop, and said by each run."""
 
@@ -149,6 +152,7 @@ def load_settings(
         log_dir=_own_folder(sheet, "SYNC_LOG_DIR", "logs", root),
         state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
+        daily_calls=_daily_calls(sheet),
         warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -328,6 +332,14 @@ def _board_id(sheet: _Sheet, name: str, default: str) -> int:
         sheet.refuse(name, "is not a board id", "use the number at the end of the board's address in the browser")
         return 0
     return int(text)
+
+
+def _daily_calls(sheet: _Sheet) -> int | None:
+    text = sheet.text("SYNC_DAILY_CALLS")
+    if text and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        sheet.refuse("SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write digits alone, or remove it")
+        return None
+    return int(text) if text else None
 
 
 def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:

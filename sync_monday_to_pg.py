@@ -23,21 +23,27 @@ if TYPE_CHECKING:
     from run.start import RunStart
 
 
-@click.command(cls=JsonCommand, direction="monday_to_pg", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(
+    cls=JsonCommand,
+    direction="monday_to_pg",
+    program="sync_monday_to_pg.py",
+    context_settings=CONTEXT_SETTINGS,
+    epilog=EPILOG,
+)
 @monday_to_pg_options
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed on monday.com to PostgreSQL."""
     from run.command import run_command
 
-    run_command(lambda _stop: sync(options))
+    run_command(lambda _stop: sync(options), "sync_monday_to_pg.py", quiet=options.verbosity < 0)
 
 
 def sync(options: Options) -> Exit:
     """One run, whole. Raises SyncError for every way to end that is not a result."""
     from functools import partial
 
-    from pull.apply import apply, finish
+    from pull.apply import apply
     from pull.read import exclude_unconfirmed_creates, print_caches, read_boards
     from run.context import opened
     from run.place import remember
@@ -55,7 +61,7 @@ def sync(options: Options) -> Exit:
         exclude_unconfirmed_creates(run, start, snapshot, unfinished)
         run.database.transact(partial(apply, run, start, snapshot), read_only=run.dry, label="writing what changed")
         remember(run, start.owned, recorded=True)
-        return finish(run, snapshot)
+        return run.report.exit_code
 
 
 def _settled(run: Run, start: RunStart) -> Sequence[OpenBatch]:

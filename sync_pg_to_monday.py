@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from run.command import StopSignal
 
 
-@click.command(cls=JsonCommand, direction="pg_to_monday", context_settings=CONTEXT_SETTINGS, epilog=EPILOG)
+@click.command(
+    cls=JsonCommand,
+    direction="pg_to_monday",
+    program="sync_pg_to_monday.py",
+    context_settings=CONTEXT_SETTINGS,
+    epilog=EPILOG,
+)
 @pg_to_monday_options
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed in PostgreSQL to monday.com."""
     from run.command import run_command
 
-    run_command(lambda stop: sync(options, stop))
+    run_command(lambda stop: sync(options, stop), "sync_pg_to_monday.py", quiet=options.verbosity < 0)
 
 
 def sync(options: Options, stop: StopSignal) -> Exit:
@@ -40,6 +46,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from push.plan import find_edits, prepare_push
     from push.recover import recover
     from push.send import send
+    from reconcile.errors import Unavailable
     from run.context import PUSH, opened
     from run.place import remember
     from run.start import start_run
@@ -57,7 +64,10 @@ def sync(options: Options, stop: StopSignal) -> Exit:
         found = prepare_push(run, start, edits)
         guard(run, start, found)
         sent = Sent() if run.dry else send(run, start, found, stop)
-        return finish(run, start, found, sent, recovered)
+        code = finish(run, start, found, sent, recovered)
+    if sent.stopped:
+        raise Unavailable(sent.stopped)
+    return code
 
 
 if __name__ == "__main__":

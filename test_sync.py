@@ -27,8 +27,8 @@ from tests.servers import Keywords
 
 CONTRACT = {
     "version", "run_id", "direction", "dry_run", "exit_code", "duration_s", "boards", "tables", "conflicts",
-    "quarantined", "would_merge", "waiting", "tolerated", "details", "notes", "plan", "monday", "stages",
-    "reason", "settled", "changes", "changes_count",
+    "quarantined", "would_merge", "waiting", "tolerated", "details", "notes", "plan", "monday", "stages", "calls",
+    "reason", "settled", "changes", "changes_count", "unseen", "new",
 }  # fmt: skip
 BOARD_KEYS = {"board_id", "fetched", "complete", "mode", "items_count", "changed"}
 MONDAY_KEYS = {"requests", "mutations", "complexity", "retries", "waited_s", "daily_calls"}
@@ -102,7 +102,12 @@ def test_first_load_second_run_and_edits(firm: Company) -> None:
     assert sandbox.counters()["requests"] == second.report["monday"]["requests"] == 1
     after = firm.contents()
     moved = {table for table in after if after[table] != before[table]}
-    assert moved <= {"monday_sync.sync_run", "monday_sync.sync_lease", "monday_sync.sync_board"}
+    assert moved <= {
+        "monday_sync.sync_run",
+        "monday_sync.sync_lease",
+        "monday_sync.sync_board",
+        "monday_sync.sync_calls",
+    }
 
     sandbox.advance(60)
     edited = jobs(firm)[::30]
@@ -392,7 +397,7 @@ def test_killed_while_it_writes(synced: Company) -> None:
             process.kill()
         after = synced.contents()
         moved = {table for table in after if after[table] != before[table]}
-        assert moved <= {"monday_sync.sync_lease"}
+        assert moved <= {"monday_sync.sync_lease", "monday_sync.sync_run", "monday_sync.sync_calls"}
         other.rollback()
     report = synced.landed()
     assert (report["tables"]["projects"]["update"], report["tables"]["customers"]["update"]) == (1, 1)

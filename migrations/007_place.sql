@@ -4,12 +4,12 @@
 -- board was taken over from; where the board still shows one of them, it is given the new one.
 CREATE TABLE IF NOT EXISTS monday_sync.sync_place (
     board_id bigint PRIMARY KEY,
-    claim text NOT NULL,
-    hosts text[] NOT NULL,
-    port text NOT NULL,
-    database text NOT NULL,
+    claim pg_catalog.text NOT NULL,
+    hosts pg_catalog.text[] NOT NULL,
+    port pg_catalog.text NOT NULL,
+    database pg_catalog.text NOT NULL,
     oid bigint NOT NULL,
-    system text,
-    replaced text[] NOT NULL DEFAULT '{}',
-    bound_at timestamptz NOT NULL DEFAULT now()
+    system pg_catalog.text,
+    replaced pg_catalog.text[] NOT NULL DEFAULT '{}',
+    bound_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );

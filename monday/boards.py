@@ -13,6 +13,8 @@ from monday.responses import Aliases, Board, Group, LiveColumn, Me
 from reconcile.columns import ColumnMap
 from reconcile.errors import DriftError
 
+CLASSIC = "classic"
+
 
 class SchemaMoved(DriftError):
     """The mapped columns changed while the board was read: what was read is void, and one new try is worth it."""
@@ -120,6 +122,12 @@ def _schema(
     if board.state != "active":
         raise DriftError(
             f"the {name} board {board_id} is {board.state}: restore it on monday.com, or name another board"
+        )
+    if board.hierarchy_type not in (None, CLASSIC):
+        raise DriftError(
+            f"the {name} board {board_id} is a {board.hierarchy_type.replace('_', '-')} board, and this program reads "
+            "and writes classic ones alone, since on others calculated cells are left out of what is read, and are not "
+            "changed by what is written: move its items to a classic board, and name that one in .env"
         )
     if board.items_count is None or not board.columns:
         raise DriftError(f"the {name} board {board_id} shows no columns to the token: check the rights of its user")

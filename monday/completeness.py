@@ -24,7 +24,7 @@ class Gone(Enum):
     ARCHIVED = "archived"
     DELETED = "deleted"
     MOVED = "moved"
-    """It lives on another board."""
+    """It lives on another board, or as a subitem under another item."""
     SILENT = "silent"
     """Not answered at all: purged, or no longer visible to the token."""
 

@@ -22,14 +22,16 @@ from monday.completeness import ById, Gone, back_to, instant
 from monday.errors import Action, ApiFault, Doubtful, Refusal, gravest, sentence
 from monday.items_by_id import ByIds, items_at, part, portions, sorted_out
 from monday.labels import Labels, by_text, spelled
+from monday.logs import LogPages
 from monday.pagination import Chain, PageSize, items_of, walk
 from monday.queries import IDS_PER_ROOT, MOST_ROOTS, board_queries, created_queries
 from monday.reading import OPTIONAL
-from monday.responses import Aliases, Board, Document, Me, PageAnswer
+from monday.responses import Aliases, ApiVersion, Board, Document, Me, PageAnswer
 from monday.transport import Listener, Transport, deaf
 from reconcile.columns import STATUS, TEXT, ColumnMap
 from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError
+from reconcile.foretold import BoardRules, read_rules
 from reconcile.items import RawItem, Ref, decode_item
 
 __all__ = ["Candidate", "CurrentBoards", "CurrentReader", "ItemKey", "Labels", "LoggedWrite"]
@@ -38,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 _VALUES_AT_ONCE = 100  # texts in one filter: no limit is documented
 _MOST_ITEMS = 100_000  # of a board (monday docs): what an endless walk is told by
-_LOG_PAGE = 1_000
-_LOG_PAGES = 10  # 10,000 entries of one window can be reached (monday docs)
+_NO_RULES = {Action.FATAL_ACCESS, Action.FATAL_BUG, Action.UNKNOWN, Action.RETRY}
+"""How the rules are refused to who may not edit the columns' settings, to a lesser plan, and by an old version."""
 _NO_LOG = {*OPTIONAL, Action.ITEM_GONE} - {Action.HALVE_PAGE}  # which would settle every failure of a read
 
 CREATE_COLUMN: Document[Aliases] = Document(
@@ -74,6 +76,8 @@ class CurrentBoards:
     """Who our writes are logged under."""
     marked: dict[str, str] = field(default_factory=dict)
     """Board → description of its marker column; without the boards that have none."""
+    rules: dict[str, BoardRules] = field(default_factory=dict)
+    """Board → what it asks of its items, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,11 @@ class _Created(msgspec.Struct):
     created_at: str | None = None
     creator_id: str | None = None
     state: str | None = None
+
+
+class _Validations(msgspec.Struct):
+    required_column_ids: Any = None
+    rules: Any = None
 
 
 _created = msgspec.json.Decoder(_Created)
@@ -117,18 +126,23 @@ class CurrentReader:
         self._numbers = {name: n for n, name in enumerate(boards)}
         self._by_ids = ByIds(transport, self._queries, on_event)
         self._size = PageSize(on_event)
+        self._logs = LogPages(transport, _NO_LOG)
         self._on_event = on_event
 
-    def look(self, ids: Mapping[str, Collection[int]]) -> CurrentBoards:
-        """The boards as they are now and the named items of each, 500 a request; the boards come with the first.
+    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> CurrentBoards:
+        """The boards as they are now and the named items of each, 500 a request; the boards come with the first, and so
+        do their rules if they are wanted. A user who may not read those costs one more request.
 
         Raises DriftError for a board that is absent or archived.
         """
         boards = sorted(ids, key=self._numbers.__getitem__)
         wanted = [(board, item_id) for board in boards for item_id in sorted(set(ids[board]))]
-        answers = portions(",".join(self._boards), wanted, self._size, self._look)
+        ask = self._look_with_rules if rules else self._look
+        answers = portions(",".join(self._boards), wanted, self._size, ask)
         asked, answer = next(answers)
         shown = self._shown(answer)
+        if rules:
+            shown.rules.update(self._rules(answer, shown.schemas))
         self._sort_into(shown, asked, answer)
         for asked, answer in answers:
             self._sort_into(shown, asked, answer)
@@ -214,10 +228,35 @@ class CurrentReader:
         logger.info("column described board=%s column=%s refused=%d", board, column_id, len(answer.faults))
         return gravest(list(answer.faults)) if answer.faults else None
 
-    def _look(self, start: int, asked: Sequence[ItemKey], settle: Collection[Action]) -> Aliases:
+    def _look_with_rules(self, start: int, asked: Sequence[ItemKey], settle: Collection[Action]) -> Aliases:
+        if start == 0:
+            try:
+                return self._look(start, asked, {*settle, *_NO_RULES}, rules=True)
+            except Refusal as refusal:
+                if refusal.action in settle:
+                    raise
+                fault = refusal.fault
+                about_rules = bool(fault.path) and str(fault.path[0]).startswith("v")
+                if refusal.action is Action.RETRY and not about_rules:
+                    raise sentence(fault, datetime.now(UTC), fault.rule.attempts) from None
+                logger.info("no rules code=%s request=%s", refusal.fault.code, refusal.fault.request_id)
+        return self._look(start, asked, settle)
+
+    def _rules(self, answer: Aliases, schemas: Mapping[str, BoardSchema]) -> Iterator[tuple[str, BoardRules]]:
+        for name, n in self._numbers.items():
+            told: _Validations | None = part(answer, f"v{n}", _Validations | None) if f"v{n}" in answer else None
+            if f"v{n}" not in answer:
+                yield name, BoardRules(told=False)
+            elif told is not None:
+                types = {column_id: column.type for column_id, column in schemas[name].columns.items()}
+                yield name, read_rules(told.required_column_ids, told.rules, types)
+
+    def _look(
+        self, start: int, asked: Sequence[ItemKey], settle: Collection[Action], *, rules: bool = False
+    ) -> Aliases:
         parts = _parts(asked)
         document = queries.look(
-            list(self._mappings.values()), [self._numbers[board] for board, _ in parts], boards=start == 0
+            list(self._mappings.values()), [self._numbers[board] for board, _ in parts], boards=start == 0, rules=rules
         )
         variables: dict[str, Any] = {f"ids{n}": [str(item_id) for item_id in ids] for n, (_, ids) in enumerate(parts)}
         for board, _ in parts:
@@ -225,12 +264,16 @@ class CurrentReader:
         if start == 0:
             variables["boards"] = [str(board_id) for board_id in self._boards.values()]
             variables["marker"] = [self._marker]
+        if rules:
+            variables |= {f"board{n}": str(self._boards[board]) for board, n in self._numbers.items()}
         return self._transport.execute(document, variables, settle=settle).data
 
     def _shown(self, answer: Aliases) -> CurrentBoards:
         """The boards of the first answer, and no item yet."""
         live: list[Board | None] = part(answer, "boards", list[Board | None] | None) or []
         me: Me | None = part(answer, "me", Me | None)
+        version: ApiVersion = part(answer, "version", ApiVersion)
+        self._transport.hear_version(version.value)
         schemas = schemas_of(self._boards, live, me, {})
         settings = {
             (int(board.id), choices.id): choices.settings
@@ -298,25 +341,15 @@ class CurrentReader:
         """Of these items, or of all when none is named; of one user or of all. Raises Refusal where the token may not
         read the log."""
         items = set(asked)
-        variables = {
-            "board": [str(self._boards[board])],
+        wanted = {
             "items": [str(item_id) for item_id in asked] or None,
             "users": [user_id] if user_id is not None else None,
             "from": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "limit": _LOG_PAGE,
         }
-        for page in range(1, _LOG_PAGES + 1):
-            answer = self._transport.execute(queries.ACTIVITY, variables | {"page": page}, settle=_NO_LOG)
-            live = next(iter(answer.data.boards or ()), None)
-            if live is None:
-                raise Refusal(Action.FATAL_ACCESS, ApiFault(200, request_id=answer.request_id))
-            entries = live.activity_logs or []
+        for entries in self._logs.read(self._boards[board], wanted):
             asked_for = (entry for entry in entries if entry is not None and user_id in (entry.user_id, None))
             writes = (write for entry in asked_for for write in logged_writes(entry))
             yield from (write for write in writes if not items or write.item_id in items)
-            if len(entries) < _LOG_PAGE:
-                return
-        logger.warning("activity log cut board=%s entries=%d: older ones were not read", board, _LOG_PAGE * _LOG_PAGES)
 
     def _has_marker(self, board: str, column_id: str) -> bool:
         board_id = self._boards[board]

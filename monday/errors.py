@@ -417,7 +417,7 @@ def sentence(
     often = f", {tries} times in a row" if tries > 1 else ""
     match rule.action:
         case Action.STOP_DAY:
-            return Unavailable(f"{where} until {_midnight(now)}: state is kept, run it again after that{facts}")
+            return Unavailable(f"{where} until {next_reset(now)}: state is kept, run it again after that{facts}")
         case Action.FATAL_AUTH:
             return ConfigError(f"{where}: check MONDAY_API_KEY, and the account's list of allowed addresses{facts}")
         case Action.FATAL_ADDRESS:
@@ -438,7 +438,7 @@ def sentence(
             return SyncError(f"{where}: please report it with the log of this run{facts}")
 
 
-def _midnight(now: datetime) -> str:
+def next_reset(now: datetime) -> str:
     """The next reset of the daily calls, which is at midnight UTC whatever the answer's own wait says (monday docs)."""
     reset = (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     minutes = int((reset - now).total_seconds() // 60)

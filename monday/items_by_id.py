@@ -90,6 +90,8 @@ def _place(board_id: int, found: ItemsAnswer) -> Gone | None:
         return Gone.DELETED
     if found.board is not None and int(found.board.id) != board_id:
         return Gone.MOVED
+    if found.parent_item is not None:  # a subitem, which no board lists among its items
+        return Gone.MOVED
     return Gone.ARCHIVED if found.state == "archived" else None
 
 

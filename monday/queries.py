@@ -21,6 +21,8 @@ MOST_ROOTS = LARGEST_PAGE // IDS_PER_ROOT
 _PRICE = "complexity { query after reset_in_x_seconds }"
 _COLUMNS = "columns { id title type archived revision }"
 _GROUPS = "groups { id title archived deleted }"
+_BOARD = "id name state hierarchy_type items_count"
+_PLACE = "board { id } parent_item { id }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +110,30 @@ def row_fragment(name: str, columns: ColumnMap, *, kept: bool = False) -> str:
 
 def _by_id(count: int, row: str, cols: str) -> Document[Aliases]:
     declared = ", ".join(f"$ids{n}: [ID!]!" for n in range(count))
-    roots = " ".join(
-        f"i{n}: items(ids: $ids{n}, limit: {IDS_PER_ROOT}) {{ ...Row board {{ id }} }}" for n in range(count)
-    )
+    roots = " ".join(f"i{n}: items(ids: $ids{n}, limit: {IDS_PER_ROOT}) {{ ...Row {_PLACE} }}" for n in range(count))
     return Document("ItemsById", f"query ItemsById({declared}{cols}) {{ {roots} {_PRICE} }} {row}", Aliases)
 
 
-def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool) -> Document[Aliases]:
+def look(columns: Sequence[ColumnMap], roots: Sequence[int], *, boards: bool, rules: bool = False) -> Document[Aliases]:
     """Items by id as `i0`, `i1`…, each root of the board whose place in `columns` it names, with what a write keeps.
 
-    With `boards` also the user, columns, labels and groups of all boards, and what the marker column says of itself.
+    With `boards` also the version that answers, the user, columns, labels and groups of all boards, and what the marker
+    column says of itself; with `rules` what each board asks of its items, as `v0`, `v1`… of the boards in `$board0`….
     """
     of_boards = (
-        "me { id name account { id name } } boards(ids: $boards, state: all, limit: 10) "
-        f"{{ id name state items_count {_COLUMNS} choices: columns(types: [status]) {{ id settings }} "
+        "version { value } me { id name account { id name } } boards(ids: $boards, state: all, limit: 10) "
+        f"{{ {_BOARD} {_COLUMNS} choices: columns(types: [status]) {{ id settings }} "
         f"marked: columns(ids: $marker) {{ id description }} {_GROUPS} }} "
     )
     used = sorted(set(roots))
     declared = ["$boards: [ID!]!, $marker: [String]"] if boards else []
+    asked = range(len(columns)) if rules else ()
+    declared += [f"$board{n}: ID!" for n in asked]
     declared += [f"$cols{n}: [String!]" for n in used] + [f"$ids{i}: [ID!]!" for i in range(len(roots))]
-    items = [
-        f"i{i}: items(ids: $ids{i}, limit: {IDS_PER_ROOT}) {{ ...Row{n} board {{ id }} }} " for i, n in enumerate(roots)
-    ]
+    items = [f"i{i}: items(ids: $ids{i}, limit: {IDS_PER_ROOT}) {{ ...Row{n} {_PLACE} }} " for i, n in enumerate(roots)]
     rows = [row_fragment(f"Row{n}", columns[n], kept=True).replace("$cols", f"$cols{n}") for n in used]
-    fields = (of_boards if boards else "") + "".join(items)
+    of_rules = [f"v{n}: validations(id: $board{n}, type: board) {{ required_column_ids rules }} " for n in asked]
+    fields = (of_boards if boards else "") + "".join([*of_rules, *items])
     return Document("Look", f"query Look({', '.join(declared)}) {{ {fields}{_PRICE} }} {' '.join(rows)}", Aliases)
 
 
@@ -143,7 +145,7 @@ def preflight(boards: int, *, counts: bool) -> Document[Aliases]:
         "Preflight",
         f"query Preflight($boards: [ID!]!{declared}) {{ me {{ name account {{ id name }} }} "
         "boards(ids: $boards, state: all, limit: 10) "
-        f"{{ id name state items_count {_COLUMNS} {_GROUPS} }} {roots} {_PRICE} }}",
+        f"{{ {_BOARD} {_COLUMNS} {_GROUPS} }} {roots} {_PRICE} }}",
         Aliases,
     )
 
@@ -163,7 +165,7 @@ def _group_counts(n: int) -> str:
 RECHECK: Document[BoardsAnswer] = Document(
     "Recheck",
     f"query Recheck($boards: [ID!]!) {{ boards(ids: $boards, state: all, limit: 10) "
-    f"{{ id name state items_count {_COLUMNS} }} {_PRICE} }}",
+    f"{{ {_BOARD} {_COLUMNS} }} {_PRICE} }}",
     BoardsAnswer,
 )
 
@@ -181,12 +183,12 @@ def changed(boards: Mapping[str, ColumnMap], with_extra: Sequence[bool]) -> Docu
     for n, columns in enumerate(boards.values()):
         declared.append(f"$board{n}: [ID!]!, $cols{n}: [String!], $params{n}: ItemsQuery")
         roots.append(
-            f"b{n}: boards(ids: $board{n}, state: all, limit: 1) {{ id name state items_count {_COLUMNS} "
+            f"b{n}: boards(ids: $board{n}, state: all, limit: 1) {{ {_BOARD} {_COLUMNS} "
             f"items_page(limit: $limit, query_params: $params{n}) {{ cursor items {{ ...Row{n} }} }} }}"
         )
         if with_extra[n]:
             declared.append(f"$extra{n}: [ID!]!")
-            roots.append(f"x{n}: items(ids: $extra{n}, limit: {IDS_PER_ROOT}) {{ ...Row{n} board {{ id }} }}")
+            roots.append(f"x{n}: items(ids: $extra{n}, limit: {IDS_PER_ROOT}) {{ ...Row{n} {_PLACE} }}")
         rows.append(row_fragment(f"Row{n}", columns).replace("$cols", f"$cols{n}"))
     return Document(
         "Changed",
@@ -221,6 +223,17 @@ ACTIVITY: Document[BoardsAnswer] = Document(
     f"{{ event created_at user_id data }} }} {_PRICE} }}",
     BoardsAnswer,
 )
+
+
+ACTIVITY_BY_CURSOR: Document[BoardsAnswer] = Document(
+    "Activity",
+    "query Activity($board: [ID!]!, $items: [ID!], $users: [ID!], $from: String, $limit: Int, $cursor: String) "
+    "{ boards(ids: $board, state: all, limit: 1) "
+    "{ id activity_logs(item_ids: $items, user_ids: $users, from: $from, limit: $limit, cursor: $cursor) "
+    f"{{ cursor logs {{ event created_at user_id data }} }} }} {_PRICE} }}",
+    BoardsAnswer,
+)
+"""From version 2027-01 on."""
 
 
 def any_of(column_id: str, values: Sequence[str]) -> dict[str, Any]:

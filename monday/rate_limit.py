@@ -16,7 +16,7 @@ from monday.errors import LONGEST_WAIT_S
 
 _POLICY = re.compile(r'"([^"]+)"((?:\s*;\s*\w+\s*=\s*"?[\w.-]+"?)*)')
 _PARAMETER = re.compile(r'(\w+)\s*=\s*"?([\w.-]+)')
-_REFUSED_CALL = 0.1  # of a daily call (monday docs)
+REFUSED_CALL = 0.1  # of a daily call (monday docs)
 _MINUTE_PAUSE_S = 5.0  # when the minute's calls run out and no reset is named
 
 
@@ -96,7 +96,7 @@ class ApiStats:
             self.retries += retries
             self.waited_s += waited_s
             self.received_bytes += received_bytes
-            self.daily_calls = round(self.daily_calls + requests * (_REFUSED_CALL if refused else 1), 1)
+            self.daily_calls = round(self.daily_calls + requests * (REFUSED_CALL if refused else 1), 1)
             if points_left is not None:
                 self.points_left = points_left
 

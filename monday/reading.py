@@ -99,6 +99,17 @@ class Reader:
         """Every item of the boards, proved against monday's own counts; known items that did not come are asked for."""
         return Read(schemas, lambda outcome: self._full(schemas, known, outcome))
 
+    def full_calls(self, schemas: Mapping[str, BoardSchema]) -> int:
+        """Requests of a full read that goes well: its pages, and the second look at the counts."""
+        width = min(self._width, self._transport.pace.at_once)
+        pages = 1
+        for schema in schemas.values():
+            sizes = {group.id: group.items or 0 for group in schema.groups}
+            for chain in group_chains(schema.groups, schema.items_count, width):
+                items = sum(sizes[group_id] for group_id in chain) if chain else schema.items_count
+                pages += max(1, -(-items // queries.LARGEST_PAGE))
+        return pages
+
     def limited(self, schemas: dict[str, BoardSchema], limit: int) -> Read:
         """At most `limit` items of each board, the oldest; it proves nothing about the others."""
         return Read(schemas, lambda outcome: self._limited(schemas, limit, outcome))

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from reconcile.items import RawItem, raw_item, without_lone_surrogates
+from reconcile.items import RawItem, Ref, raw_item, without_lone_surrogates
 
 T = TypeVar("T")
 
@@ -80,6 +80,20 @@ class LogEntry(msgspec.Struct, frozen=True):
     data: Any = None
 
 
+class LogPage(msgspec.Struct, frozen=True):
+    """Lines of an activity log from version 2027-01 on; `cursor` None ends them."""
+
+    cursor: str | None = None
+    logs: list[LogEntry | None] | None = None
+
+
+class ApiVersion(msgspec.Struct, frozen=True):
+    """A version of the API; `kind` is monday's word for its age."""
+
+    value: str
+    kind: str = ""
+
+
 class Board(msgspec.Struct, frozen=True):
     """A board as far as it was asked for."""
 
@@ -92,7 +106,8 @@ class Board(msgspec.Struct, frozen=True):
     items_page: PageAnswer | None = None
     choices: list[Choices | None] | None = None
     marked: list[Marked | None] | None = None
-    activity_logs: list[LogEntry | None] | None = None
+    activity_logs: list[LogEntry | None] | LogPage | None = None
+    hierarchy_type: str | None = None
 
 
 class BoardsAnswer(msgspec.Struct, frozen=True):
@@ -112,6 +127,7 @@ class ItemsAnswer(msgspec.Struct, frozen=True):
     id: str
     state: str | None = None
     board: Board | None = None
+    parent_item: Ref | None = None
 
 
 class Envelope(msgspec.Struct, Generic[T], frozen=True):

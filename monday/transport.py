@@ -20,6 +20,7 @@ import msgspec
 import requests
 import tenacity
 
+from monday import versions
 from monday.connection import Connection, Unanswered
 from monday.errors import (
     BROKEN_BODY,
@@ -35,8 +36,9 @@ from monday.errors import (
     sentence,
 )
 from monday.faults import faults_in, retry_after
-from monday.rate_limit import ApiStats, Pace, RateLimit
+from monday.rate_limit import REFUSED_CALL, ApiStats, Pace, RateLimit
 from monday.responses import Complexity, Document, Envelope, complexity_of, decode_answer
+from monday.versions import Answered
 from reconcile.errors import ConfigError, SyncError
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 API_URL = "https://api.monday.com/v2"
-API_VERSION = "2026-10"
 MOST_AT_ONCE = 10
 
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -65,6 +66,16 @@ def deaf(_event: str, /, **_facts: Any) -> None:
 
 def ungated() -> None:
     """The gate that lets every try pass."""
+
+
+class Budget(Protocol):
+    """Who counts the calls of the day."""
+
+    def take(self) -> None:
+        """A call is about to be made. Raises SyncError when it must not."""
+
+    def give_back(self, calls: float) -> None:
+        """It cost less by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ class Transport:
     """Sends documents and waits as told. Made without `mutations`, it cannot send one.
 
     `sleep` and `clock` (monotonic seconds) are injectable; without `sleep`, `close` ends every wait at once. `boards`
-    are named where monday refuses access to them.
+    are named where monday refuses access to them. `budget` is asked before every try.
     """
 
     def __init__(
@@ -127,23 +138,27 @@ class Transport:
         token: str,
         *,
         url: str = API_URL,
-        version: str = API_VERSION,
+        version: str = versions.ASKED,
         mutations: bool = False,
         at_once: int = MOST_AT_ONCE,
         on_event: Listener = deaf,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         boards: Mapping[str, int] = MappingProxyType({}),
+        budget: Budget | None = None,
     ) -> None:
         if not _PRINTABLE.fullmatch(token):
             raise ConfigError("MONDAY_API_KEY holds a blank, a line break or a sign that no token has: copy it again")
         self.stats = ApiStats()
         self.version = version
         self.answered_version: str | None = None
+        self._told_by_header = False
+        self._others: set[str] = set()
         self.told_date: str | None = None
         """The Date header of the last answer."""
         self._mutations = mutations
         self._boards = boards
+        self._budget = budget
         self._on_event = on_event
         self._clock = clock
         self._closed = threading.Event()
@@ -205,6 +220,9 @@ class Transport:
             self.pace.pause(_told_s(fault) or 1)  # for whoever goes on, a smaller page for one
         if tries.doubt is not None:
             raise Doubtful(sentence(fault, datetime.now(UTC), tries.count, self._named(asked)), tries.doubt)
+        by = self.answered_version or self.version
+        if fault.rule.action is Action.FATAL_BUG and fault.rule.action not in settle and by not in versions.KNOWN:
+            raise versions.misunderstood(by, fault.request_id)
         raise _verdict(asked, fault, tries.count, self._named(asked))
 
     def _named(self, asked: _Asked[Any]) -> Mapping[str, int]:
@@ -218,6 +236,10 @@ class Transport:
         def attempt() -> Answer[T]:
             with self.pace.turn():
                 gate()
+                if asked.is_mutation and self._is_strange(self.answered_version):
+                    raise versions.refusal(self.version, str(self.answered_version))
+                if self._budget is not None:
+                    self._budget.take()
                 tries.count += 1
                 try:
                     return self._attempt(asked)
@@ -306,12 +328,15 @@ class Transport:
     ) -> None:
         cost = price.query if price else None
         points_left = limits.points_left if limits.points_left is not None else (price.after if price else None)
+        refused = any(fault.rule.action in SHARED or fault.rule.action is Action.STOP_DAY for fault in faults)
+        if refused and self._budget is not None:
+            self._budget.give_back(1 - REFUSED_CALL)
         self.stats.add(
             requests=1,
             mutations=int(is_mutation),
             complexity=cost or 0,
             received_bytes=size,
-            refused=any(fault.rule.action in SHARED or fault.rule.action is Action.STOP_DAY for fault in faults),
+            refused=refused,
             points_left=points_left,
         )
         if price and limits.points_left is None:
@@ -327,13 +352,26 @@ class Transport:
 
     def _check_version(self, response: requests.Response) -> None:
         self.told_date = response.headers.get("date", self.told_date)
-        answered = response.headers.get("api-version")
-        if not answered or answered == self.answered_version:
-            return
+        answered = versions.told(response.headers.get("api-version"))
+        if answered is not None:
+            self._told_by_header = True
+            self._answered_by(answered)
+
+    def hear_version(self, version: str) -> None:
+        """The version as an answer's body tells it, which counts where no header did."""
+        if not self._told_by_header and (answered := versions.told(version)) is not None:
+            self._answered_by(answered)
+
+    def _answered_by(self, answered: str) -> None:
         self.answered_version = answered
-        if answered != self.version:
-            # monday replaces a version that it does not know, silently (monday docs, "API versioning").
-            logger.warning("api_version asked=%s answered=%s: check MONDAY_API_VERSION", self.version, answered)
+        if answered != self.version and answered not in self._others:
+            self._others.add(answered)
+            level = logging.WARNING if self._is_strange(answered) else logging.INFO
+            text = "api_version asked=%s answered=%s: check MONDAY_API_VERSION"
+            logger.log(level, text, self.version, answered)
+
+    def _is_strange(self, answered: str | None) -> bool:
+        return versions.answered_by(self.version, answered) is Answered.UNKNOWN
 
 
 def _examine(

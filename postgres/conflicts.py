@@ -15,7 +15,7 @@ from msgspec import UNSET
 from models import RowId
 from postgres.bases import places
 from postgres.copy import CopyText
-from postgres.transaction import Params, Transaction
+from postgres.transaction import Transaction
 from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
@@ -95,14 +95,6 @@ def settle(tx: Transaction, run_id: str, ended: Mapping[int, tuple[Winner, Any]]
                 [_kept(tx, value) for _winner, value in ended.values()],
             ),
         )
-
-
-def news_told(run_id: str) -> tuple[str, Params]:
-    """The statement by which this run has told people of everything that lost."""
-    return (
-        "UPDATE monday_sync.sync_conflict SET told_by = %s WHERE state = 'settled' AND told_by IS NULL",
-        (run_id,),
-    )
 
 
 def _add(tx: Transaction, layouts: Mapping[str, Layout], run_id: str, conflicts: Sequence[Conflict]) -> None:

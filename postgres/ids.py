@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 from models import RowId
 from postgres.state import Present
+from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.database_state import ItemKey
 from reconcile.ids import Astray, Claim, LeftBehind
@@ -206,8 +207,9 @@ def forget_rows(tx: Transaction, rows: Collection[RowId]) -> None:
 
 def _list(tx: Transaction, run_id: str, letters: Sequence[tuple[Any, ...]]) -> None:
     tx.execute(
-        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
+        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"  # noqa: S608  constants alone
         " SELECT *, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])"
-        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input,"
+        f" {NEWS_AGAIN}",
         (run_id, *map(list, zip(*letters, strict=True))),
     )

@@ -79,13 +79,14 @@ class Lease:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def acquire(self, tx: Transaction) -> None:
-        """Take the lease in the caller's transaction; it is held once that commits.
+    def acquire(self, tx: Transaction, before: Sequence[tuple[str, Params]] = ()) -> None:
+        """Take the lease in the caller's transaction, in one round trip with the statements `before`; it is held once
+        that commits.
 
         A dead run of this machine is replaced at once, another machine's when its lease expires. Raises LeaseHeld.
         """
         started = self._clock()
-        fence = self._take(tx, dead="")
+        fence = self._take(tx, dead="", before=before)
         if fence is None:
             fence = self._take_from_dead(tx)
         self.fence, self._renewed_at = fence, started
@@ -141,6 +142,11 @@ class Lease:
         if not tx.batch([*before, (_RELEASE, (self.name, self.holder, self.fence))]):
             raise LeaseHeld("Another run took the lease while this one was held up: nothing more is written.")
 
+    def let_go(self, tx: Transaction, before: Sequence[tuple[str, Params]] = ()) -> None:
+        """The same of a run that failed, whether the lease is still its own or not."""
+        self._stopped.set()
+        tx.batch([*before, (_RELEASE, (self.name, self.holder, self.fence))])
+
     def stop(self) -> None:
         """End the renewals, waiting a moment for one that is under way."""
         self._stopped.set()
@@ -148,10 +154,10 @@ class Lease:
             self._thread.join(timeout=2)
             self._thread = None
 
-    def _take(self, tx: Transaction, dead: str) -> int | None:
+    def _take(self, tx: Transaction, dead: str, before: Sequence[tuple[str, Params]] = ()) -> int | None:
         params = {"name": self.name, "holder": self.holder, "dead": dead, "ttl_s": self._ttl_s}
         try:
-            taken = tx.one(_ACQUIRE, params)
+            taken = tx.batch_one([*before, (_ACQUIRE, params)])
         except errors.LockNotAvailable:  # expired, but its run is inside a transaction and cannot be replaced now
             raise LeaseHeld("Another run holds the lease and is writing: run it again when that one is done.") from None
         return int(taken[0]) if taken else None

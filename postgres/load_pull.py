@@ -98,7 +98,7 @@ class PullLoader:
         everyone = list(views)
         self.world.staff_emails = self._emails_of(views)
         self.world.counts = self._count_rows()
-        if not any(self.world.counts.values()):  # a first load has nothing to ask
+        if not any(self.world.counts.values()) and not self.world.remembers:  # a first load has nothing to ask
             return self.world, resolve(everyone, self._layouts, self.world), everyone
         self._read_reference_facts()
         if self.parts:
@@ -153,8 +153,11 @@ class PullLoader:
         ]
         if self._has_state:
             counted.append(sql.SQL("SELECT NULL, count(*) FROM (SELECT FROM monday_sync.sync_row LIMIT 1) AS known"))
+        if self._tx.has_state:
+            counted.append(sql.SQL("SELECT '', count(*) FROM (SELECT FROM monday_sync.sync_item LIMIT 1) AS known"))
         counts = {table: int(count) for table, count in self._tx.rows(sql.SQL(" UNION ALL ").join(counted))}
         self._first_contact = not counts.pop(None, 0)
+        self.world.remembers = bool(counts.pop("", 0))
         return dict.fromkeys(TABLES, 0) | counts
 
     def _read_reference_facts(self) -> None:

@@ -39,6 +39,12 @@ PLACES: Final = 7
 CONFLICTS: Final = 8
 """The first version whose log says how a conflict ended, and who was told of it."""
 
+NEWS: Final = 10
+"""The first version that remembers what people were told of, and records each run from its beginning."""
+
+CALLS: Final = 11
+"""The first version that counts the calls of each day."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"
@@ -137,7 +143,7 @@ def link(tx: Transaction, unlinked: Sequence[str]) -> None:
     for place in unlinked:
         table, _, column = place.partition(".")
         statement = sql.SQL("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} (id)")
-        with _refusals_named(f"the foreign key of {place}"):
+        with _refusals_named(f"the foreign key of {place}"), tx.role_path():
             tx.execute(statement.format(tx.table(table), sql.Identifier(column), tx.table(REFERENCES[column])))
     if unlinked:
         tx.execute("UPDATE monday_sync.sync_schema SET unlinked = '{}'")
@@ -160,7 +166,7 @@ def _apply(tx: Transaction, path: Path, shapes: Shapes) -> None:
     if path.stem == _UNIQUE_ITEM:
         _refuse_repeated_items(tx, shapes)
     schema = sql.Identifier(tx.schema).as_string(tx.connection)
-    with _refusals_named(f"migrations/{path.name}"):
+    with _refusals_named(f"migrations/{path.name}"), tx.role_path():  # the owner's event triggers rely on it
         tx.execute(path.read_text(encoding="utf-8").replace("{schema}", schema))
     logger.info("migration applied file=%s schema=%s", path.name, tx.schema)
 

@@ -118,7 +118,8 @@ class RowWriter:
                 return self._insert_select(table, names, part)
             statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self.tx.table(table), names)
             chosen = part if not omit else [[row[at] for at in kept] for row in part]
-            return self.tx.copy_in(statement, CopyText(chosen))
+            with self.tx.role_path():
+                return self.tx.copy_in(statement, CopyText(chosen))
 
         def values(row: RowValues) -> dict[str, Any]:
             return dict(zip(columns, row, strict=True))
@@ -130,13 +131,15 @@ class RowWriter:
         """As people's own programs would, so that the table's rules see it."""
         columns = TABLES[table].__struct_fields__
         statement = sql.SQL(
-            "INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
+            "INSERT INTO {table} ({names}) SELECT {names}"
+            " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
         ).format(table=self.tx.table(table), names=names)
         parts = (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT))
-        return sum(
-            self.tx.execute(statement, (as_json(dict(zip(columns, row, strict=True)) for row in part),))
-            for part in parts
-        )
+        with self.tx.role_path():
+            return sum(
+                self.tx.execute(statement, (as_json(dict(zip(columns, row, strict=True)) for row in part),))
+                for part in parts
+            )
 
     def _update(self, table: str, columns: tuple[str, ...], group: Sequence[Update]) -> None:
         """One UPDATE for all rows in which the same columns change."""
@@ -148,7 +151,8 @@ class RowWriter:
                 return len(part)
             statement = update_statement(self.tx, table, kept)
             parts = (part[start : start + _ROWS_A_STATEMENT] for start in range(0, len(part), _ROWS_A_STATEMENT))
-            return sum(self.tx.execute(statement, (as_json(map(changed_values, some)),)) for some in parts)
+            with self.tx.role_path():
+                return sum(self.tx.execute(statement, (as_json(map(changed_values, some)),)) for some in parts)
 
         job = _Job(table, False, columns, write, lambda update: update.id, changed_values)
         self._land(job, group, frozenset())
@@ -177,9 +181,11 @@ class RowWriter:
         if not columns:
             return
         empty = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for column in columns)
-        statement = sql.SQL("UPDATE {} SET {} WHERE id = %s").format(self.tx.table(each.job.table), empty)
+        statement = sql.SQL("UPDATE {} SET {} WHERE id OPERATOR(pg_catalog.=) %s::pg_catalog.uuid").format(
+            self.tx.table(each.job.table), empty
+        )
         try:
-            with self.tx.savepoint():
+            with self.tx.savepoint(), self.tx.role_path():
                 self.tx.execute(statement, (each.job.id_of(each.row),))
         except psycopg2.Error as error:
             if not is_rows_fault(error):
@@ -389,14 +395,16 @@ def look_at_deferred(tx: Transaction, rules: Rules) -> None:
     """Let the deferred constraints say now what they would say at COMMIT, and be deferred again."""
     if rules.deferred:
         names = sql.SQL(", ").join(rules.deferred)
-        tx.execute(sql.SQL("SET CONSTRAINTS {0} IMMEDIATE; SET CONSTRAINTS {0} DEFERRED").format(names))
+        with tx.role_path():
+            tx.execute(sql.SQL("SET CONSTRAINTS {0} IMMEDIATE; SET CONSTRAINTS {0} DEFERRED").format(names))
 
 
 def update_statement(tx: Transaction, table: str, columns: Sequence[str]) -> sql.Composable:
     """The record set is typed by the table itself, so an enum or a varchar of an older database fits as it is."""
     return sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = now()"
-        " FROM jsonb_populate_recordset(NULL::{table}, %s) AS s WHERE t.id = s.id"
+        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
+        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
+        " WHERE t.id OPERATOR(pg_catalog.=) s.id"
     ).format(
         table=tx.table(table),
         set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),

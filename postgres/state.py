@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES
+from models import REFERENCES, TABLES, RowId
+from postgres import calls
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
 from postgres.readable import MONEY_COLUMNS, MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
+from postgres.told import UNSEEN, UNSENT, VALUE, Unseen, told_query, unseen_query
 from postgres.transaction import Transaction
 from reconcile.ids import Claim
 from reconcile.namesakes import NAMES
@@ -52,7 +54,8 @@ class SyncState:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
     boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
-    `standing_query` and what they showed, `last_run` the newest run on record."""
+    `standing_query` and what they showed, `last_run` the newest run on record that did not fail, `calls` what other
+    runs have used of the daily calls."""
 
     boards: dict[int, BoardState] = field(default_factory=dict)
     known: dict[str, dict[int, Known]] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class SyncState:
     astray: list[tuple[str, int]] = field(default_factory=list)
     standing: dict[tuple[str, int], str] = field(default_factory=dict)
     last_run: str | None = None
+    calls: float = 0.0
 
 
 class _Facts(msgspec.Struct):
@@ -74,12 +78,14 @@ class _Facts(msgspec.Struct):
     astray: list[tuple[int, int]]
     standing: list[tuple[int, int, str]]
     last_run: str | None
+    calls: float
     boards: dict[int, BoardState]
     hashed: dict[str, list[str]]
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """One thing that waits for a person: `place` is a column id, a role, or a row; `run_id` the run that found it."""
+    """One thing that waits for a person: `place` is a column id, a role, or a row; `run_id` the run that found it,
+    `told` whether a run said so."""
 
     kind: str
     board_id: int
@@ -87,10 +93,12 @@ class DeadLetter(msgspec.Struct, frozen=True):
     place: str
     reason: str
     run_id: str
+    told: bool = False
 
 
 class ConflictLine(msgspec.Struct, frozen=True):
-    """A line of the conflict log, as a report needs it; `name` is the item's, `at` when it was written down."""
+    """A line of the conflict log, as a report needs it; `name` is the item's, `at` when it was written down, `told`
+    whether a run said of an open one that it is."""
 
     run_id: str
     at: datetime
@@ -109,6 +117,7 @@ class ConflictLine(msgspec.Struct, frozen=True):
     agreed: str | None
     ever_agreed: bool
     name: str | None
+    told: bool = False
 
 
 LOOKALIKE = "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('projects', 'users'))"
@@ -128,7 +137,10 @@ LISTED = 100
 class OpenIssues:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
     rows of each table the sync knows; `open` are conflicts, `lost` edits that lost and that nobody was told of yet,
-    `claims` ids of rows that have to be listed, `claims_over` to be no more.
+    `claims` ids of rows that have to be listed, `claims_over` to be no more. `new` counts what nobody was told of, by
+    kind of dead letter or `conflicts`; `told` are (topic, place) of what else people were told of; `unseen` rows that
+    no project shows, `unsent_new` those of the `outbound` ones that nobody was told of. `pushed_h`: hours since a push
+    ended well, None where none did. `unseen_over`, `unsent_over`: whether something of it that was told is over.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -143,24 +155,37 @@ class OpenIssues:
     lost_count: int = 0
     claims: tuple[Claim, ...] = ()
     claims_over: tuple[Claim, ...] = ()
+    new: Mapping[str, int] = field(default_factory=dict)
+    told: frozenset[tuple[str, str]] = frozenset()
+    unseen: tuple[Unseen, ...] = ()
+    unseen_over: bool = False
+    unsent_new: int = 0
+    unsent_over: bool = False
+    pushed_h: float | None = None
+
+    def new_of(self, kind: str) -> int:
+        """How many of a kind nobody was told of."""
+        return self.new.get(kind, 0)
 
     def letters(self, run_id: str) -> list[DeadLetter]:
         """What is listed, with what a dry run would list and without what it would not any more."""
         over = {(claim.board_id, claim.item_id, claim.place) for claim in self.claims_over}
-        new = [DeadLetter("row", c.board_id, c.item_id, c.place, c.reason, run_id) for c in self.claims]
+        new = [DeadLetter("row", c.board_id, c.item_id, c.place, c.reason, run_id) for c in self.claims]  # untold
         known = [letter for letter in self.dead if (letter.board_id, letter.item_id, letter.place) not in over]
         return new + known
 
 
 _OPENING = """
-SELECT NULL, NULL, json_build_object(
+{counting}SELECT NULL, NULL, json_build_object(
     'now', now(),
     'itself', {itself},
     'bound', {bound},
     'unfinished', {unfinished},
     'astray', {astray},
     'standing', {standing},
-    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run),
+    'last_run', (SELECT max(run_id) FROM monday_sync.sync_run
+        WHERE finished_at IS NOT NULL AND summary ->> 'reason' IS NULL),
+    'calls', {calls},
     'boards', coalesce((SELECT json_object_agg(board_id, b) FROM monday_sync.sync_board b), '{{}}'),
     'hashed', coalesce((SELECT json_object_agg(table_name, columns) FROM monday_sync.sync_hash), '{{}}')
 )::text, NULL, NULL
@@ -180,12 +205,16 @@ def read_sync_state(
     placed: bool = True,
     astray: sql.Composable | None = None,
     standing: sql.Composable | None = None,
+    run_id: str = "",
+    counted: bool = False,
+    reserve: float | None = None,
 ) -> SyncState:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
     Not `journaled` or `placed`: an older program was here last, and left no journal of writes, or no `sync_place`.
-    `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
+    `run_id` is the run that asks, in a database where calls are `counted`; `reserve` are those of it that are counted
+    beforehand, in the same statement. `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
     """
     sync_state = SyncState(known={name: {} for name in boards.values()})
     if not tx.has_state:
@@ -197,9 +226,13 @@ def read_sync_state(
         unfinished=sql.SQL("(SELECT count(*) FROM monday_sync.sync_batch)" if journaled else "0"),
         astray=_told_of(astray, "board_id", "item_id"),
         standing=_told_of(standing, "board_id", "item_id", "shown"),
+        counting=sql.SQL(f"WITH reserved AS ({calls.RESERVED}) " if reserve is not None else ""),
+        calls=sql.SQL(calls.USED if counted else "0"),
     )
+    params: list[Any] = [run_id, reserve] if reserve is not None else []
+    params += [run_id] if counted else []
     for board_id, item_id, text, updated_at, state in rows_with_system(
-        tx, query.as_string(tx.connection), (list(boards),)
+        tx, query.as_string(tx.connection), (*params, list(boards))
     ):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
@@ -207,7 +240,7 @@ def read_sync_state(
             sync_state.unfinished, sync_state.itself, sync_state.bound = facts.unfinished, facts.itself, facts.bound
             sync_state.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
             sync_state.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
-            sync_state.last_run = facts.last_run
+            sync_state.last_run, sync_state.calls = facts.last_run, facts.calls
         else:
             sync_state.known[boards[board_id]][item_id] = Known(text, updated_at, state)
     return sync_state
@@ -264,13 +297,16 @@ def read_standing(
     told: bool = True,
     forgets: bool = False,
     claims: tuple[sql.Composable, sql.Composable] | None = None,
+    remembers: bool = True,
+    linked: Collection[RowId] = (),
 ) -> OpenIssues:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
     `planned` items (board id, item id), and nobody can correct a cell of those that are `gone`; of `undecided` fields
     (board id, item id, field) a conflict that is open stays so. One that `forgets` finds names that look alike anew.
-    Not `told`: the log of conflicts is an older program's. `claims` is the query of `postgres.ids`.
+    Not `told`: the log of conflicts is an older program's. `claims` is the query of `postgres.ids`. Not `remembers`: an
+    older program was here last, which did not write down what it told. `linked` rows would be shown.
     """
     if not tx.has_state:
         found = unreadable_in(tx, present)
@@ -278,12 +314,23 @@ def read_standing(
         return OpenIssues(quarantined=sum(column.count for column in found), dead=values)
     counts: list[sql.Composable] = [
         sql.SQL(
-            "SELECT 'outbound', count(*), NULL FROM {table} t JOIN monday_sync.sync_row s"
+            "SELECT 'outbound', count(*), {told} FROM {table} t JOIN monday_sync.sync_row s"
             " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
-        ).format(table=tx.table(table), name=sql.Literal(table), hash=row_hash(table, present[table]))
+        ).format(
+            table=tx.table(table),
+            name=sql.Literal(table),
+            hash=row_hash(table, present[table]),
+            told=_told_unsent(table) if remembers else sql.SQL("'0'"),
+        )
         for table in (TABLES if outbound else ())
         if table in present
     ]
+    if outbound and remembers:
+        counts.append(sql.SQL(_PUSHED))
+    if remembers:
+        counts.append(told_query())
+    if (unseen := unseen_query(tx, present, remembers=remembers, linked=linked)) is not None:
+        counts.append(unseen)
     waits = sql.SQL(
         "EXISTS (SELECT FROM {table} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
         " AND p.archived_at IS NULL)"
@@ -296,9 +343,10 @@ def read_standing(
         " CASE split_part(d.place, '.', 1) WHEN 'users' THEN {users} ELSE {projects} END ELSE d.kind = 'op'"
         " OR coalesce(left(to_jsonb(d) ->> 'input', 3), '') = 'id:'"
         " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END){claims}"
-        " SELECT kind, count(*), NULL FROM dead GROUP BY kind"
-        " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id"
-        " FROM dead ORDER BY first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
+        " SELECT kind, count(*), NULL FROM dead d GROUP BY kind"
+        " UNION ALL SELECT 'new ' || kind, count(*), NULL FROM dead d WHERE NOT {told} GROUP BY kind"
+        " UNION ALL SELECT 'dead', 0, row_to_json(d)::text FROM (SELECT kind, board_id, item_id, place, reason, run_id,"
+        " {told} AS told FROM dead d ORDER BY {told}, first_seen DESC, board_id, item_id, place LIMIT {listed}) d"
         " {conflicts}"
         " UNION ALL SELECT 'tolerated', coalesce(sum(tolerated), 0), NULL FROM monday_sync.sync_board"
         " UNION ALL SELECT 'rows ' || table_name, count(*), NULL FROM monday_sync.sync_row GROUP BY table_name"
@@ -309,7 +357,8 @@ def read_standing(
         stands=sql.SQL("false") if forgets else _still_alike(tx, present),
         users=waits.format(table=tx.table("users")),
         projects=waits.format(table=tx.table("projects")),
-        conflicts=_conflicts(tx, present, told=told),
+        told=sql.SQL("(d.told_by IS NOT NULL)" if remembers else "(d.kind IS NOT NULL)"),
+        conflicts=_conflicts(tx, present, told=told, remembers=remembers),
         claims=sql.SQL(", {}").format(claims[0]) if claims is not None else sql.SQL(""),
     )
     if claims is not None:
@@ -319,13 +368,24 @@ def read_standing(
     unreadable: list[DeadLetter] = []
     moves: dict[str, list[Claim]] = {"claim": [], "claim over": []}
     lines: dict[str, list[ConflictLine]] = {"open": [], "lost": []}
+    told_of: set[tuple[str, str]] = set()
+    unseen_rows_of: list[Unseen] = []
+    unsent_told, pushed_h = 0, None
     closed: list[list[Any]] = [[key[part] for key in keys] for keys in (planned, gone) for part in (0, 1)]
     closed += [[place[part] for place in undecided] for part in (0, 1, 2)]
     for kind, count, letter in tx.rows(
         sql.SQL(" UNION ALL ").join([others, *counts, *unreadable_values(tx, present)]), closed
     ):
         total[kind] = total.get(kind, 0) + int(count)
-        if kind in moves:
+        if kind == "outbound":
+            unsent_told += int(letter)
+        elif kind == "pushed":
+            pushed_h = None if letter is None else float(letter)
+        elif kind == "told":
+            told_of.add(msgspec.json.decode(tx.encoding.said(letter), type=tuple[str, str]))
+        elif kind == "unseen":
+            unseen_rows_of.append(msgspec.json.decode(letter, type=Unseen))
+        elif kind in moves:
             moves[kind].append(msgspec.json.decode(letter, type=Claim))
             total[kind] += 1
         elif kind == "unreadable":
@@ -334,6 +394,7 @@ def read_standing(
             lines[kind].append(msgspec.json.decode(tx.encoding.said(letter), type=ConflictLine))
         elif letter is not None:
             dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
+    unseen_told = sum(found.count - found.new for found in unseen_rows_of)
     return OpenIssues(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
         quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable", "claim"))
@@ -342,13 +403,55 @@ def read_standing(
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
         awaiting_push=total.get("outbound", 0),
-        dead=(*dead, *unreadable),
+        dead=(
+            *dead,
+            *(msgspec.structs.replace(letter, told=(VALUE, letter.place) in told_of) for letter in unreadable),
+        ),
         open=tuple(lines["open"]),
         lost=tuple(lines["lost"]),
         lost_count=total.get("losses", 0),
         claims=tuple(moves["claim"]),
         claims_over=tuple(moves["claim over"]),
+        new={kind.removeprefix("new "): count for kind, count in total.items() if kind.startswith("new ")},
+        told=frozenset(told_of),
+        unseen=tuple(sorted(unseen_rows_of, key=lambda found: list(TABLES).index(found.table))),
+        unseen_over=total.get(f"told {UNSEEN}", 0) > unseen_told,
+        unsent_new=total.get("outbound", 0) - unsent_told,
+        unsent_over=outbound and total.get(f"told {UNSENT}", 0) > unsent_told,
+        pushed_h=pushed_h,
     )
+
+
+_PUSHED = (
+    "SELECT 'pushed', 0, (extract(epoch FROM now() - max(finished_at)) / 3600)::text FROM monday_sync.sync_run"
+    " WHERE direction = 'pg_to_monday' AND exit_code IN (0, 5)"
+)
+
+
+def _told_unsent(table: str) -> sql.Composable:
+    """SQL of how many of the rows `t` people were told of, as text."""
+    return sql.SQL(
+        "(count(*) FILTER (WHERE EXISTS (SELECT FROM monday_sync.sync_told w WHERE w.topic = {topic}"
+        " AND w.place = {name} || '.' || t.id)))::text"
+    ).format(topic=sql.Literal(UNSENT), name=sql.Literal(table))
+
+
+def unsent_rows(tx: Transaction, present: Present) -> sql.Composable:
+    """SQL (topic, place) of the rows that have something to tell monday."""
+    parts = [
+        sql.SQL(
+            "SELECT {topic}::text AS topic, {name} || '.' || t.id AS place FROM {table} t JOIN monday_sync.sync_row s"
+            " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
+        ).format(
+            topic=sql.Literal(UNSENT),
+            name=sql.Literal(table),
+            table=tx.table(table),
+            hash=row_hash(table, present[table]),
+        )
+        for table in TABLES
+        if table in present
+    ]
+    return sql.SQL(" UNION ALL ").join(parts)
 
 
 _STILL_OPEN = (
@@ -358,7 +461,7 @@ _STILL_OPEN = (
 _UNTOLD = "c.state = 'settled' AND c.told_by IS NULL AND c.lost_from <> 'nobody'"
 
 
-def _conflicts(tx: Transaction, present: Present, *, told: bool) -> sql.Composable:
+def _conflicts(tx: Transaction, present: Present, *, told: bool, remembers: bool) -> sql.Composable:
     """SQL of the open conflicts and of the edits that lost and that nobody was told of: both counted, both listed."""
     counted = sql.SQL("UNION ALL SELECT 'conflicts', count(*), NULL FROM monday_sync.sync_conflict c WHERE {open}")
     if not told:
@@ -373,7 +476,8 @@ def _conflicts(tx: Transaction, present: Present, *, told: bool) -> sql.Composab
     listed = sql.SQL(
         "UNION ALL SELECT {kind}, 0, row_to_json(l)::text FROM (SELECT l.*, coalesce({names}) AS name FROM (SELECT"
         " c.run_id, c.at, c.board_id, c.item_id, c.role, c.field, c.table_name, c.row_id, c.kept_from, c.kept,"
-        " c.lost_from, c.lost, c.monday, c.postgres, c.agreed, c.ever_agreed FROM monday_sync.sync_conflict c"
+        " c.lost_from, c.lost, c.monday, c.postgres, c.agreed, c.ever_agreed, {said} AS told"
+        " FROM monday_sync.sync_conflict c"
         " WHERE {which} ORDER BY c.id DESC LIMIT {listed}) l) l"
     )
     kinds = [
@@ -382,10 +486,14 @@ def _conflicts(tx: Transaction, present: Present, *, told: bool) -> sql.Composab
             names=sql.SQL(", ").join([*names, sql.SQL("NULL::text")]),
             which=sql.SQL(which),
             listed=sql.Literal(LISTED),
+            said=sql.SQL("c.open_told_by IS NOT NULL" if remembers else "true"),
         )
         for kind, which in (("open", _STILL_OPEN), ("lost", _UNTOLD))
     ]
     losses = sql.SQL("UNION ALL SELECT 'losses', count(*), NULL FROM monday_sync.sync_conflict c WHERE {which}")
+    new = sql.SQL("UNION ALL SELECT 'new conflicts', count(*), NULL FROM monday_sync.sync_conflict c WHERE {which}")
+    untold = f"{_STILL_OPEN} AND {'c.open_told_by IS NULL' if remembers else 'false'}"
+    kinds.append(new.format(which=sql.SQL(untold)))
     parts = [counted.format(open=sql.SQL(_STILL_OPEN)), losses.format(which=sql.SQL(_UNTOLD)), *kinds]
     return sql.SQL(" ").join(parts)
 
@@ -467,10 +575,11 @@ def tracked_columns(table: str) -> tuple[str, ...]:
 def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t") -> sql.Composable:
     """SQL of a row's content hash: how an edit in PostgreSQL is found without a trigger.
 
-    Over the tracked columns, or those of them that are among `columns`.
+    Over the tracked columns, or those of them that are among `columns`. Named in full, as statements need it that write
+    such a row: see `Transaction.role_path`.
     """
     wanted = [column for column in tracked_columns(table) if columns is None or column in columns]
-    return sql.SQL("md5(jsonb_build_array({})::text)").format(
+    return sql.SQL("pg_catalog.md5(pg_catalog.jsonb_build_array({})::pg_catalog.text)").format(
         sql.SQL(", ").join(read_column(alias, column) for column in wanted)
     )
 
@@ -479,8 +588,11 @@ def read_column(alias: str, column: str) -> sql.Composable:
     """SQL of a column as models declare it, whatever an older table's type is."""
     name = sql.Identifier(alias, column)
     if column in MONEY_COLUMNS:  # what is too large, or no number, comes as it is: a cast would end every run
-        whole = "CASE WHEN abs({0}) < {1} THEN {0}::numeric(14,2) ELSE {0}::numeric END"
+        whole = (
+            "CASE WHEN pg_catalog.abs({0}) OPERATOR(pg_catalog.<) {1} THEN {0}::pg_catalog.numeric(14,2)"
+            " ELSE {0}::pg_catalog.numeric END"
+        )
         return sql.SQL(whole).format(name, sql.Literal(MONEY_LIMIT))
     if column == "roles":
-        return sql.SQL("{}::varchar[]").format(name)
-    return sql.SQL("{}::text").format(name) if column in JSON_COLUMNS or column == "status" else name
+        return sql.SQL("{}::pg_catalog.varchar[]").format(name)
+    return sql.SQL("{}::pg_catalog.text").format(name) if column in JSON_COLUMNS or column == "status" else name

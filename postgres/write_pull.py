@@ -23,6 +23,7 @@ from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
 from postgres.row_writer import EVERYTHING, RowRejection, RowWriter, look_at_deferred, pointers
 from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, NAMESAKE, row_hash
+from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
 from reconcile.columns import MARKER
@@ -392,7 +393,7 @@ class Applier:
             if not self._keeps(table, self._world.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if any(self._world.counts.values()):  # the key of a deleted row may still be there
+        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(
@@ -487,10 +488,10 @@ class Applier:
             )
         if dead:
             self._tx.execute(
-                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
+                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"  # noqa: S608  constants alone
                 " SELECT DISTINCT ON (1, 2, 3, 4) *, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[],"
                 " %s::text[], %s::text[]) ON CONFLICT (kind, board_id, item_id, place)"
-                " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+                f" DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input, {NEWS_AGAIN}",
                 (self._run_id, *([entry[number] for entry in dead] for number in range(6))),
             )
 

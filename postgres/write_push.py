@@ -14,9 +14,10 @@ from models import TABLES, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
-from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred
+from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred, update_statement
 from postgres.rules import Rules, read_rules
 from postgres.state import Present, row_hash, tracked_columns
+from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
@@ -115,9 +116,11 @@ def _write_completed(
     content, name = row_hash(table, present[table]), tx.table(table)
     ids = [update.id for update in updates]
     statement = sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = now() FROM jsonb_populate_recordset(NULL::{table}, %s) AS s"
-        " JOIN unnest(%s::uuid[], %s::text[]) AS h (id, content) ON h.id = s.id"
-        " WHERE t.id = s.id AND {hash} = h.content"
+        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
+        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
+        " JOIN ROWS FROM (pg_catalog.unnest(%s::pg_catalog.uuid[]), pg_catalog.unnest(%s::pg_catalog.text[]))"
+        " AS h (id, content) ON h.id OPERATOR(pg_catalog.=) s.id"
+        " WHERE t.id OPERATOR(pg_catalog.=) s.id AND {hash} OPERATOR(pg_catalog.=) h.content"
     ).format(
         table=name,
         set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
@@ -125,9 +128,12 @@ def _write_completed(
     )
     params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
     if not rules.rewrites_updates(table):
-        return dict(tx.rows(sql.SQL("{} RETURNING t.id::text, {}").format(statement, content), params))
+        told = sql.SQL("{} RETURNING t.id::pg_catalog.text, {}").format(statement, content)
+        with tx.role_path():
+            return dict(tx.rows(told, params))
     there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
-    tx.execute(statement, params)
+    with tx.role_path():
+        tx.execute(statement, params)
     now = _contents(tx, table, present, ids)
     return {row: now[row] for row, was in there.items() if was == hashes[row] and row in now}
 
@@ -164,12 +170,14 @@ def _not_as_sent(
 def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> dict[RowId, str]:
     """New items' ids into their rows; those that the database refused, with the reason."""
     statement = sql.SQL(
-        "UPDATE {table} t SET monday_item_id = w.item_id, updated_at = now()"
-        " FROM unnest(%s::uuid[], %s::bigint[]) AS w (id, item_id) WHERE t.id = w.id AND t.monday_item_id IS NULL"
+        "UPDATE {table} t SET monday_item_id = w.item_id, updated_at = pg_catalog.now()"
+        " FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.uuid[]), pg_catalog.unnest(%s::pg_catalog.int8[]))"
+        " AS w (id, item_id) WHERE t.id OPERATOR(pg_catalog.=) w.id AND t.monday_item_id IS NULL"
     ).format(table=tx.table(table))
 
     def link(rows: Sequence[RowId]) -> None:
-        tx.execute(statement, (list(rows), [items[row] for row in rows]))
+        with tx.role_path():
+            tx.execute(statement, (list(rows), [items[row] for row in rows]))
 
     return _halved(tx, table, list(items), link)
 
@@ -212,12 +220,12 @@ def note_refused_rows(
     if not refused:
         return
     tx.execute(
-        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"
+        "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, run_id)"  # noqa: S608  constants alone
         " SELECT 'row', coalesce(i.board_id, %s), coalesce(i.item_id, w.item_id), %s || '.' || w.id, w.reason, %s"
         " FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS w (id, item_id, reason)"
         " LEFT JOIN LATERAL (SELECT board_id, item_id FROM monday_sync.sync_item WHERE w.id = ANY(links)"
         " ORDER BY state <> 'active', board_id, item_id LIMIT 1) i ON true"
-        " ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason",
+        f" ON CONFLICT (kind, board_id, item_id, place) DO UPDATE SET reason = EXCLUDED.reason, {NEWS_AGAIN}",
         (
             board_id,
             table,
@@ -311,37 +319,60 @@ def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Coll
     the database refused, with the reason."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
     statement = sql.SQL(
-        "UPDATE {users} u SET roles = n.roles, updated_at = now() FROM (SELECT w.id, nullif(array("
+        "SELECT u.id::text, n.roles FROM (SELECT w.id, nullif(array("
         " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
         " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
         " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
-        " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n"
-        " WHERE n.id = u.id AND u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
+        " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n JOIN {users} u ON u.id = n.id"
+        " WHERE u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
     ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
     words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
-    return _halved(tx, "users", sorted(people), lambda part: tx.execute(statement, (words, list(part))))
+    changed: dict[RowId, list[str] | None] = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
+
+    def write(part: Sequence[RowId]) -> None:
+        with tx.role_path():
+            tx.execute(
+                update_statement(tx, "users", ("roles",)),
+                (as_json({"id": row, "roles": changed[row]} for row in part),),
+            )
+
+    return _halved(tx, "users", sorted(changed), write)
 
 
 def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
     """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
     the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
     database refused, with the reason."""
-    statement = sql.SQL(
+    names = {
+        "policies": tx.table("policies"),
+        "projects": tx.table("projects"),
+        "hash": row_hash("policies", present["policies"]),
+    }
+    moved = sql.SQL(
         "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
         " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
         " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
         " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
-        " ORDER BY q.policy_id, q.monday_item_id),"
-        " moved AS (UPDATE {policies} t SET customer_id = p.customer_id, updated_at = now() FROM firsts p"
-        " WHERE p.id = ANY(%s::uuid[]) AND p.policy_id = t.id AND t.customer_id IS DISTINCT FROM p.customer_id"
+        " ORDER BY q.policy_id, q.monday_item_id)"
+        " SELECT p.id::text, t.id::text, p.customer_id::text FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
+        " WHERE p.id = ANY(%s::uuid[]) AND t.customer_id IS DISTINCT FROM p.customer_id"
         " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
-        " AND s.p_hash = {hash}) RETURNING t.id, {hash} AS content)"
-        " UPDATE monday_sync.sync_row s SET p_hash = m.content FROM moved m"
-        " WHERE s.table_name = 'policies' AND s.row_id = m.id"
-    ).format(
-        policies=tx.table("policies"), projects=tx.table("projects"), hash=row_hash("policies", present["policies"])
-    )
-    return _halved(tx, "policies", sorted(projects), lambda part: tx.execute(statement, (list(part), list(part))))
+        " AND s.p_hash = {hash})"
+    ).format(**names)
+    in_step = sql.SQL(
+        "UPDATE monday_sync.sync_row s SET p_hash = {hash} FROM {policies} t"
+        " WHERE s.table_name = 'policies' AND s.row_id = t.id AND t.id = ANY(%s::uuid[])"
+    ).format(**names)
+    asked = sorted(projects)
+    found = {row: (policy, customer) for row, policy, customer in tx.rows(moved, (asked, asked))} if asked else {}
+
+    def write(part: Sequence[RowId]) -> None:
+        policies = [{"id": found[row][0], "customer_id": found[row][1]} for row in part]
+        with tx.role_path():
+            tx.execute(update_statement(tx, "policies", ("customer_id",)), (as_json(policies),))
+        tx.execute(in_step, ([policy["id"] for policy in policies],))
+
+    return _halved(tx, "policies", sorted(found), write)
 
 
 def note_refused(
@@ -369,7 +400,8 @@ def note_refused(
             "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"
             " SELECT 'op', w.*, %s FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])"
             " AS w (board_id, item_id, place, reason, input) ON CONFLICT (kind, board_id, item_id, place)"
-            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input",
+            " DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input,"
+            " told_by = CASE WHEN sync_dead.input = EXCLUDED.input THEN sync_dead.told_by END",
             (
                 run_id,
                 [layouts[cell.board].board_id for cell in once.values()],

@@ -10,7 +10,6 @@ from types import MappingProxyType
 import timing
 from monday_api import STAGE_STATUS
 from postgres import migrate
-from postgres.conflicts import news_told
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
@@ -20,13 +19,14 @@ from postgres.transaction import Transaction
 from postgres.write_pull import Applied, Applier
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
-from reconcile.errors import Exit, UnsafePlan
+from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.layout import Layout
 from reconcile.plan_pull import Plan, plan_pull
 from run.conflicts import Names
-from run.context import Run, run_record
-from run.report import counted
+from run.context import Run
+from run.news import closing, fill_news, values_judged
+from run.record import run_record
 from run.start import RunStart
 
 
@@ -63,9 +63,9 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
             migrate.link(tx, start.unlinked)
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
-        news = [news_told(run.run_id)] if standing.lost_count else []
-        record = run_record(run, tx.encoding)
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, record])
+        news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
+        records = [*run.calls.statements(), run_record(run, tx.encoding)]
+        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, *records])
 
 
 def _guard(
@@ -86,6 +86,7 @@ def _tell(
     standing = _standing(run, start, snapshot, plan, tx, carried_out=applied is not None)
     names = {**_names(run, start, plan, standing, tx, known=names), **names}
     fill_report(run, PullResult(plan, applied, standing, names))
+    fill_news(run, standing, [run.environment()])
     return standing
 
 
@@ -126,6 +127,8 @@ def _standing(
         told=start.tells_of_losses,
         claims=claims(landing) if start.journaled else None,
         forgets=run.options.resync,
+        remembers=start.remembers,
+        linked={row for item in plan.items for row in item.links if row is not None},
     )
 
 
@@ -166,17 +169,6 @@ def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, lay
     )
     plan.left_behind, plan.lost = loader.left_behind, loader.lost
     return plan
-
-
-def finish(run: Run, snapshot: Snapshot) -> Exit:
-    """Complete the report; the exit code says whether a person is needed."""
-    for board, intake in snapshot.intakes.items():
-        if intake.outdated:
-            run.report.notes.append(
-                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
-                "before, and changed nothing."
-            )
-    return run.report.exit_code
 
 
 def _remember_boards(

@@ -17,6 +17,7 @@ from monday.boards import BoardSchema, SchemaMoved
 from monday.completeness import Gone as GoneOnMonday
 from monday.completeness import Read, ReadResult
 from monday.pagination import Page
+from monday.queries import LARGEST_PAGE
 from postgres.journal import Op, OpenBatch
 from reconcile.base import digest_of
 from reconcile.change_filter import ChangeFilter
@@ -31,6 +32,7 @@ from run.drift import refuse_drift
 from run.ending import print_unmade
 from run.report import BoardReport, ReadMode, counted
 from run.start import RunStart
+from run.version import heed_version
 from settings import load_settings
 from terminal.say import say
 
@@ -67,6 +69,8 @@ def read_boards(run: Run, start: RunStart) -> Snapshot:
     run.keep_lease()
     run.database.close()  # nothing is held while monday.com answers
     snapshot = _replay(run, start) if run.options.replays else _from_monday(run, start)
+    if not run.options.replays:
+        heed_version(run, run.client)  # once more: it may have been exchanged under the read
     run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
     if not _everything_again(run) and start.every_board is None:
         _leave_standing(start, snapshot)
@@ -84,6 +88,11 @@ def read_boards(run: Run, start: RunStart) -> Snapshot:
             unchanged=intake.unchanged,
             note=outcome.why,
         )
+        if intake.outdated:
+            run.report.notes.append(
+                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
+                "before, and changed nothing."
+            )
     return snapshot
 
 
@@ -145,6 +154,7 @@ def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[ItemState]) 
 
 def _from_monday(run: Run, start: RunStart) -> Snapshot:
     if run.options.limit is not None:
+        run.calls.need(1 + len(run.board_ids) * _pages(run.options.limit))
         schemas = run.client.preflight()
         return _take(run, start, run.client.limited(schemas, run.options.limit), "full")
     snapshot = _changes(run, start) if _may_read_changes(run, start) else None
@@ -197,6 +207,7 @@ def _everything_again(run: Run) -> bool:
 def _changes(run: Run, start: RunStart) -> Snapshot | None:
     """What changed since the watermarks; None where monday's clock was set back behind one, so that it would hide what
     was changed since."""
+    run.calls.need(1)
     watermarks = {name: mark for name, board_id in run.board_ids.items() if (mark := start.watermark(board_id))}
     known = {name: start.active(name) for name in run.board_ids}
     extra = {name: start.open_items(name) for name in run.board_ids}
@@ -209,10 +220,18 @@ def _changes(run: Run, start: RunStart) -> Snapshot | None:
 
 def _everything(run: Run, start: RunStart) -> Snapshot:
     known = {name: start.active(name) for name in run.board_ids}
-    return _take(run, start, run.client.full(run.client.preflight(), known), "full")
+    run.calls.need(2 + sum(_pages(len(ids)) for ids in known.values()))  # before the boards tell how many they hold
+    schemas = run.client.preflight()
+    run.calls.need(run.client.full_calls(schemas))
+    return _take(run, start, run.client.full(schemas, known), "full")
+
+
+def _pages(items: int) -> int:
+    return max(1, -(-items // LARGEST_PAGE))
 
 
 def _take(run: Run, start: RunStart, read: Read, mode: ReadMode) -> Snapshot:
+    heed_version(run, run.client)
     refuse_drift(run, start, read.schemas)
     snapshot = _empty_snapshot(run, start, mode)
     snapshot.schemas = read.schemas
@@ -233,6 +252,7 @@ def _take(run: Run, start: RunStart, read: Read, mode: ReadMode) -> Snapshot:
         snapshot.outcomes = dict(read.outcome)
         for name, writer in writers.items():
             writer.finish(complete=read.outcome[name].complete, items_count=read.outcome[name].items_count)
+            run.cache_trouble = run.cache_trouble or writer.trouble
     for name, outcome in snapshot.outcomes.items():
         if mode == "full" and run.options.limit is None and not outcome.complete:
             raise Unavailable(f"{outcome.why}: nothing was written, run it again.")

@@ -21,6 +21,7 @@ from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
+from run.news import opened
 from run.report import CHANGES, OpenThing, counted
 from terminal.contrast import contrasted, shortened
 from terminal.page import aligned
@@ -103,31 +104,30 @@ def _fill_open(run: Run, landed: PullResult) -> None:
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
     merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
     merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
-    new = {"cell": len(cells), "row": 0, "would-merge": len(merges)}
+    new_cells, new_merges = list(cells), list(merges)
     for letter in standing.letters(run.run_id):
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        new[letter.kind] = new.get(letter.kind, 0) + (letter.run_id == run.run_id)
         if letter.kind == "would-merge":
-            merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
+            entry, listed, new = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
         else:
-            cells.append(_cell(board, letter.item_id, letter.place, letter.reason))
+            entry, listed, new = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
+        listed.append(entry)
+        if not letter.told:
+            new.append(entry)
     waits = [*_lines(run, plan, [lost for lost in found.conflicts if lost.open]), *standing.open]
     losses = [*_lines(run, plan, [lost for lost in found.conflicts if not lost.open]), *standing.lost]
     bad = standing.quarantined + len(found.quarantined)
     alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
-    report.quarantined = _open(bad, cells, new["cell"] + new["row"] + new.get("op", 0))
-    report.would_merge = _open(alike_now, merges, new["would-merge"])
-    opened = standing.conflicts + sum(lost.open for lost in found.conflicts)
-    report.conflicts = OpenThing(
-        opened, sum(line.run_id == run.run_id for line in waits), waiting(waits, boards, landed.names)
+    report.quarantined = opened(bad, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
+    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
+    count, told = standing.conflicts + sum(lost.open for lost in found.conflicts), waiting(waits, boards, landed.names)
+    untold = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
+    report.conflicts = OpenThing(count, max(len(untold), standing.new_of("conflicts")), told, untold)
+    lost, entries = (
+        standing.lost_count + sum(not lost.open for lost in found.conflicts),
+        settled(losses, boards, landed.names),
     )
-    lost = standing.lost_count + sum(not lost.open for lost in found.conflicts)
-    report.settled = OpenThing(lost, lost, settled(losses, boards, landed.names))
-
-
-def _open(standing: int, found: list[dict[str, Any]], new: int) -> OpenThing:
-    once = list({tuple(entry.items()): entry for entry in found}.values())
-    return OpenThing(max(standing, len(once)), min(new, len(once)), tuple(once))
+    report.settled = OpenThing(lost, lost, entries, entries)
 
 
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
@@ -220,8 +220,8 @@ def _notes(plan: Plan, standing: OpenIssues, tolerated: int) -> Iterable[str]:
     silent = [item for item in plan.departed if not item.archive]
     if silent:
         yield (
-            f"{counted(len(silent), 'known item')} moved to another board or did not answer: the rows stay, and the "
-            "next whole read looks again."
+            f"{counted(len(silent), 'known item')} moved to another board, became a subitem or did not answer: the "
+            "rows stay, and the next whole read looks again."
         )
 
 

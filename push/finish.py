@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from models import TABLES, RowId
-from postgres.conflicts import Winner, add_conflicts, news_told, open_conflicts, settle
+from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.state import OpenIssues, read_standing
 from postgres.transaction import Transaction
@@ -26,13 +26,16 @@ from push.operations import Sent
 from push.overwritten import overwritten
 from push.plan import PreparedPush
 from push.recover import Recovered
+from push.rejected import cleared
 from push.summary import fill_report
 from reconcile.conflicts import Conflict
 from reconcile.database_state import RowValues
 from reconcile.errors import Exit
-from reconcile.push_plan import Rejection, key_changes
-from run.context import Run, run_record
+from reconcile.push_plan import key_changes
+from run.context import Run
+from run.news import closing, fill_news, values_judged
 from run.place import remember
+from run.record import run_record
 from run.start import RunStart
 
 logger = logging.getLogger(__name__)
@@ -61,17 +64,19 @@ def _conclude(
     if not run.dry:
         _remember(run, start, found, sent, lost, tx)
     standing = what_stands(run, start, tx, carried_out=not run.dry)
-    fill_report(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
+    rows = fill_report(run, found, sent, recovered, lost, standing, carried_out=not run.dry)
+    judged = [run.environment(), values_judged(standing), rows]
+    fill_news(run, standing, judged)
     if not run.dry:
-        news = [news_told(run.run_id)] if standing.lost_count else []
-        run.lease.release(tx, [*news, run_record(run, tx.encoding)])
+        news = closing(run, tx, start.present, standing, judged)
+        run.lease.release(tx, [*news, *run.calls.statements(), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: RunStart, tx: Transaction, *, carried_out: bool) -> OpenIssues:
     """What stays open. That no item has an id is found out by the other direction, which knows every item."""
     told = start.tells_of_losses
     claims = claims_query(tx, run.layouts, start.present, ()) if start.journaled else None
-    standing = read_standing(tx, start.present, outbound=False, told=told, claims=claims)
+    standing = read_standing(tx, start.present, outbound=False, told=told, claims=claims, remembers=start.remembers)
     if not carried_out or not (standing.claims or standing.claims_over):
         return standing
     keep_claims(tx, run.run_id, standing.claims, standing.claims_over)
@@ -89,7 +94,8 @@ def _remember(
     add_conflicts(tx, run.layouts, run.run_id, [*push.conflicts, *lost])
     settle(tx, run.run_id, _ended(run, found, sent, tx))
     refused = [*push.rejected, *sent.refused]
-    note_refused(tx, run.layouts, run.run_id, refused, _cleared(found, sent, refused))
+    over = cleared(found, refused, {create.row for create in sent.new})
+    note_refused(tx, run.layouts, run.run_id, refused, over)
     told = _told(found, sent)
     if told:
         mark_told(tx, told)
@@ -152,21 +158,6 @@ def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, Ro
                     row[columns.index(column)] = now
                 rows[table][update.id] = tuple(row)
     return rows
-
-
-def _cleared(found: PreparedPush, sent: Sent, refused: Sequence[Rejection]) -> list[tuple[str, int, str]]:
-    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item; and new
-    rows that have become items, or are none any more."""
-    edits = found.edits
-    standing = found.push.still_rejected | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
-    undone = {row for _board, row in edits.new_rows} - {create.row for create in sent.new}
-    undone -= {row for _board, row in found.push.linked}
-    return [
-        (board, item_id, place)
-        for board, item_id, place in sorted(edits.letters - standing)
-        if (board, item_id) not in edits.in_flight
-        and not (item_id == 0 and RowId(place.partition(".")[2]) in undone | edits.in_flight)
-    ]
 
 
 def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:

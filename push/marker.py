@@ -8,8 +8,10 @@ from postgres.transaction import Transaction
 from push.claim import claim, description, refuse_claimed
 from reconcile.columns import TEXT
 from reconcile.errors import Exit
-from run.context import Run, run_record
+from run.context import Run
+from run.record import killed_runs, run_record
 from run.start import RunStart
+from run.version import heed_version
 from terminal.say import say
 
 
@@ -25,6 +27,7 @@ def set_up_marker(run: Run, start: RunStart) -> Exit:
     Raises SyncError when the token's user may not, UnsafePlan where it names another database.
     """
     marked = run.client.look({}).marked  # an absent board is told before anything is made
+    heed_version(run, run.client)
     refuse_claimed(run, start, marked)
     for board in run.board_ids:
         made = run.client.looker.create_marker(board, MARKER, MARKER_TITLE, description(start.owned.bound[board]))
@@ -34,7 +37,7 @@ def set_up_marker(run: Run, start: RunStart) -> Exit:
     claim(run, start, marked)
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        run.lease.release(tx, [killed_runs(run), *run.calls.statements(), run_record(run, tx.encoding)])
 
     run.database.transact(record, read_only=False, label="recording the run")
     return Exit.DONE

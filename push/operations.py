@@ -7,7 +7,7 @@ A subject is an item whose cells change, a row that becomes an item, or an item 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Generic, Literal, TypeVar
@@ -34,7 +34,8 @@ S = TypeVar("S")
 @dataclass(slots=True)
 class Sent:
     """What one run sent. `undelivered` are rows that still have something to tell, `gone` items that vanished,
-    `unsettled` whether the journal keeps something for the next run; `first_at` monday's time of the first write."""
+    `unsettled` whether the journal keeps something for the next run; `first_at` monday's time of the first write;
+    `stopped` why the rest waits for another day."""
 
     updated: int = 0
     created: int = 0
@@ -48,6 +49,7 @@ class Sent:
     prepared: Prepared = field(default_factory=Prepared)
     unsettled: bool = False
     first_at: datetime | None = None
+    stopped: str = ""
 
 
 class WriteKind(ABC, Generic[S]):
@@ -225,14 +227,8 @@ class Creates(WriteKind[ItemCreate]):
             return False
         digest = input_of(subject.cells[column_id].after)
         subject.rejected.append(Rejection(self.board, 0, column_id, why(fault, sticks=True), digest))
-        numbers = [n for n, shape in enumerate(self.layout.fields) if column_id in shape.cells]
-        subject.uncarried |= set(numbers)
-        for column in self._columns(numbers):
-            subject.cells.pop(column, None)
+        subject.leave_out(column_id, self.layout)
         return True
-
-    def _columns(self, numbers: Iterable[int]) -> list[str]:
-        return [column_id for number in numbers for column_id in self.layout.fields[number].cells]
 
 
 class Archives(WriteKind[ItemKey]):

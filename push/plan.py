@@ -13,6 +13,7 @@ from functools import partial
 import timing
 from models import RowId
 from monday.current import CurrentBoards as ShownBoards
+from monday.queries import LARGEST_PAGE
 from monday_api import MARKER, STAGE_STATUS, MondayClient
 from postgres.journal import OpenBatch, Sender
 from postgres.load_push import read_edits
@@ -35,6 +36,7 @@ from run.context import Run
 from run.drift import refuse_drift
 from run.report import BoardReport, counted
 from run.start import RunStart
+from run.version import heed_version
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +44,15 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class PreparedPush:
     """The plan of one push with what it was made from. `gone` are items that are not on their board any more, `looked`
-    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `names` what people call
-    them."""
+    those that were seen, at `looked_at` (monotonic seconds) or `told_at` (monday's clock), `unseen` others that have
+    something to tell, `names` what people call them."""
 
     edits: Edits
     push: Push = field(default_factory=Push)
     boards: ShownBoards | None = None
     gone: list[ItemKey] = field(default_factory=list)
     looked: set[ItemKey] = field(default_factory=set)
+    unseen: set[ItemKey] = field(default_factory=set)
     looked_at: float = 0.0
     told_at: datetime | None = None
     outdated: int = 0
@@ -125,17 +128,27 @@ def prepare_push(run: Run, start: RunStart, edits: Edits) -> PreparedPush:
         run.report.boards[board] = BoardReport(board_id, title, mode="incremental", items_count=known)
     wanted, first = items_to_read(edits, run.layouts, options)
     looked = _limited(run, wanted)
-    found = PreparedPush(edits)
+    found = PreparedPush(edits, unseen=set(wanted))
     if not looked and (not first.creates or run.options.max_create == 0):
         found.push = plan_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
         _put_off_creates(run, found.push, (), edits)
         return found
     shown = _look(run, start, looked, found)
     assert found.boards is not None
-    options = replace(options, labels=found.boards.labels)
+    options = replace(
+        options,
+        labels=found.boards.labels,
+        spelled=found.boards.spelled,
+        rules=found.boards.rules,
+        titles={
+            board: {column_id: column.title for column_id, column in schema.columns.items()}
+            for board, schema in found.boards.schemas.items()
+        },
+    )
     found.looked = set(shown)
-    unseen = set(wanted) - found.looked  # one that has gone, too: an old view may say so, and the next read will know
-    found.push = plan_push(edits, run.layouts, shown, first, options, not_looked_at=unseen)
+    found.unseen -= found.looked  # one that has gone, too: an old view may say so, and the next read will know
+    found.push = plan_push(edits, run.layouts, shown, first, options, not_looked_at=found.unseen)
+    found.push.deferred = len(wanted) - len(looked)  # what was looked for and is not there goes with no other run
     edits.bases.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
     _know_again(run, found)
@@ -158,8 +171,8 @@ def _put_off_creates(run: Run, push: Push, looked: Iterable[ItemKey], edits: Edi
         push.suppressed, push.creates = len(every), []
     elif run.options.limit is not None:
         _keep_within(run.options.limit, run, push, looked)
-    if len(push.creates) < len(every):
-        _leave_as_they_are(every, push, edits)
+    if len(push.creates) < len(every) or push.kept_back:
+        _leave_as_they_are([*every, *push.kept_back], push, edits)
 
 
 def _keep_within(limit: int, run: Run, push: Push, looked: Iterable[ItemKey]) -> None:
@@ -221,9 +234,11 @@ def _look(run: Run, start: RunStart, looked: Sequence[ItemKey], found: PreparedP
     ids: dict[str, list[int]] = {board: [] for board in run.board_ids}
     for board, item_id in looked:
         ids[board].append(item_id)
+    run.calls.need(max(1, -(-len(looked) // LARGEST_PAGE)), "nothing was sent")
     found.looked_at = time.monotonic()
     with timing.stage("look"):
-        boards = found.boards = run.client.look(ids)
+        boards = found.boards = run.client.look(ids, rules=True)
+    heed_version(run, run.client)
     refuse_drift(run, start, boards.schemas)
     refuse_claimed(run, start, boards.marked)
     for board, schema in boards.schemas.items():

@@ -44,6 +44,7 @@ from reconcile.push_plan import Rejection
 from run.context import PUSH, Run
 from run.report import counted
 from run.start import RunStart
+from run.version import heed_version
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +87,9 @@ def recover(run: Run, start: RunStart, *, again: bool = False) -> Recovered:
     elif ours:
         with run.writing_client() as client:
             settler = JournalRecovery(run, start, client, recovered)
-            lost = _lost_boards(run, start, client)
+            lost, writable = _lost_boards(run, start, client), heed_version(run, client)
             for batch in ours:
-                if batch.board_id in lost:
+                if batch.board_id in lost or not writable:
                     recovered.waiting.append(batch)
                 else:
                     settler.settle(batch)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from models import RowId
 from monday.errors import Action, ApiFault
-from reconcile.push_plan import CellEdit
+from push.plan import PreparedPush
+from reconcile.push_plan import CellEdit, Rejection
 
 _REMEDIES = {
     Action.VALUE_REFUSED: "correct the value in PostgreSQL, or the column on the board",
@@ -38,3 +40,17 @@ def column_of(fault: ApiFault, cells: Mapping[str, CellEdit]) -> str | None:
 def is_internal(fault: ApiFault) -> bool:
     """Whether monday failed inside, which may be one item's fault; it comes with HTTP 200 too (monday docs)."""
     return fault.status == 500 or fault.code.casefold() == "internal_server_error"
+
+
+def cleared(found: PreparedPush, refused: Sequence[Rejection], made: Collection[RowId]) -> list[tuple[str, int, str]]:
+    """Cells that a person was told of and that are not refused any more: taken, edited back, or of a gone item; and new
+    rows that have become items (`made`), or are none any more. What was not looked at stays."""
+    edits = found.edits
+    standing = found.push.still_rejected | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
+    undone = {row for _board, row in edits.new_rows} - set(made) - {row for _board, row in found.push.linked}
+    return [
+        (board, item_id, place)
+        for board, item_id, place in sorted(edits.letters - standing)
+        if (board, item_id) not in edits.in_flight | found.unseen
+        and not (item_id == 0 and RowId(place.partition(".")[2]) in undone | edits.in_flight)
+    ]

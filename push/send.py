@@ -6,7 +6,7 @@ Between two batches a signal may stop the run, and a kill anywhere leaves a jour
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from typing import TypeVar
 import timing
 from models import RowId
 from monday.errors import RETRIED, Action, ApiFault, Doubtful, sentence
+from monday.queries import LARGEST_PAGE
 from monday.writing import Answered, BatchSize, Result, TooLarge
+from monday_api import BOARDS
 from postgres import journal
 from postgres.journal import OpenBatch
 from postgres.transaction import Transaction
@@ -29,8 +31,8 @@ from push.plan import PreparedPush
 from push.record import WriteResult, in_fenced_transaction, require_lease, write_outcome
 from push.recover import JournalRecovery, Recovered, in_doubt, record_created
 from push.rejected import is_internal
-from reconcile.errors import SyncError
-from reconcile.push_plan import ItemCreate, Rejection
+from reconcile.errors import SyncError, Unavailable
+from reconcile.push_plan import ItemCreate, Push, Rejection
 from run.command import StopSignal
 from run.context import Run
 from run.drift import refuse_drift
@@ -40,11 +42,16 @@ logger = logging.getLogger(__name__)
 S = TypeVar("S")
 
 TRIES = 3
+LEAST = 3
+"""Calls with which it is worth to begin: the board's claim, a batch, and the log of what it replaced."""
+JOB = 10
+"""Calls of a bulk job: its start, and asking until it has ended."""
 
 
 @timing.timed("push")
 def send(run: Run, start: RunStart, found: PreparedPush, stop: StopSignal) -> Sent:
     """Everything of a plan; what cannot be sent is in the result. Raises SyncError when the rest cannot go on."""
+    _count_beforehand(run, found.push)
     _claim(run, start, found)
     sender = _Sender(run, start, found, stop)
     sender.link()
@@ -61,6 +68,35 @@ def send(run: Run, start: RunStart, found: PreparedPush, stop: StopSignal) -> Se
         with suppress(SyncError):  # a lease that was lost, or a database that is away: the journal tells the next run
             sender.flush()
     return sender.sent
+
+
+def _count_beforehand(run: Run, push: Push) -> None:
+    """Count what the plan will need; where today has not that many left, as many whole batches are sent as fit.
+
+    Raises Unavailable where not even one does.
+    """
+    needed = writing_calls(push)
+    if run.calls.fits(needed):
+        run.calls.need(needed)
+    elif not run.calls.fits(LEAST):
+        raise Unavailable(run.calls.refusal(needed, "nothing was sent"))
+
+
+def writing_calls(push: Push) -> int:
+    """What it takes to send a plan: its batches, and what is read after them."""
+    requests = 0
+    for board in BOARDS:
+        changes = sum(item.board == board for item in push.items)
+        creates = sum(create.board == board for create in push.creates)
+        archives = sum(key[0] == board for key in push.archives)
+        requests += -(-changes // Changes.first) + -(-creates // Creates.first) + -(-archives // Archives.first)
+        requests += _reads(changes, creates)
+    return requests
+
+
+def _reads(changes: int, creates: int) -> int:
+    """New items are read once, and what the writes replaced is looked up in the activity log."""
+    return -(-creates // LARGEST_PAGE) + -(-changes // LARGEST_PAGE)
 
 
 def _claim(run: Run, start: RunStart, found: PreparedPush) -> None:
@@ -146,7 +182,7 @@ class _Sender:
         """New items, many of them as a file where the board has the marker; then they are read and remembered."""
         marked = self._found.boards is not None and has_marker(self._found.boards.schemas[board])
         lane = Creates(self._run, self._start, board, self.sent, marked=marked)
-        if marked and len(new) >= BULK_FROM:
+        if marked and len(new) >= BULK_FROM and self._may_go_on(JOB, len(new), lane, new):
             self.flush()
             bulk = Bulk(self._run, self._start, self._found, self._gate)
             new = bulk.create(board, new)
@@ -189,7 +225,7 @@ class _Sender:
         waiting, size = deque(subjects), BatchSize(lane.first, lane.most)
         tries: dict[int, int] = {}
         self._run.progress.board_total(f"{lane.board}: {lane.kind}", len(subjects))
-        while waiting:
+        while waiting and self._may_go_on(1, min(size.now, len(waiting)), lane, waiting):
             with self._stop.finishing():
                 part = [waiting.popleft() for _ in range(min(size.now, len(waiting)))]
                 outcome, answer = self._deliver(lane, part, size)
@@ -202,6 +238,21 @@ class _Sender:
                 self._stop_if_full(lane, waiting, answer.results)
                 self._run.progress.advance(f"{lane.board}: {lane.kind}", len(part) - len(again))
                 self._refuse_misfit(lane.board, part, answer.results)
+
+    def _may_go_on(self, calls: int, items: int, lane: WriteKind[S], waiting: Collection[S]) -> bool:
+        """Whether another request, and what has to be read after it, fits into the calls of today. Where it does not,
+        the rest waits for another day."""
+        if not self.sent.stopped:
+            changes = Counter(item.board for item in self.sent.delivered)
+            creates = Counter(create.board for create in self.sent.new)
+            (creates if lane.kind == "create" else changes)[lane.board] += items
+            after = sum(_reads(changes[board], creates[board]) for board in self._run.board_ids)
+            if self._run.calls.fits(calls + after):
+                return True
+            self.sent.stopped = self._run.calls.refusal(calls + after, "what was sent before is kept")
+        for subject in waiting:
+            lane.hold(subject)
+        return False
 
     def _deliver(self, lane: WriteKind[S], part: list[S], size: BatchSize) -> tuple[WriteResult, Answered | None]:
         """Journal and send one batch. Without an answer `part` keeps what is to be sent again."""

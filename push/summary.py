@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from models import TABLES, RowId
-from monday.queries import LARGEST_PAGE
 from monday_api import BOARDS
 from postgres.state import ConflictLine, OpenIssues
-from push.operations import Archives, Changes, Creates, Sent
+from postgres.told import ALIKE, FANNED, WAITING, Judged, Notice
+from push.operations import Sent
 from push.plan import PreparedPush
 from push.recover import Recovered
+from push.rejected import cleared
+from push.send import writing_calls
 from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
 from run.conflicts import as_line, settled, waiting
 from run.context import Run
+from run.news import opened
 from run.report import CHANGES, ItemsReport, OpenThing, counted
 from terminal.contrast import contrasted, shortened
 from terminal.page import aligned
 
 _SAMPLES = 10
+_UNFINISHED = (
+    "monday.com did not say of every write whether it was carried out: run it again, within 40 minutes that is certain"
+)
 
 
 def fill_report(
@@ -33,8 +39,9 @@ def fill_report(
     standing: OpenIssues,
     *,
     carried_out: bool,
-) -> None:
-    """Fill the report, and with it the exit code; of a plan that was not `carried_out`, what it would have done."""
+) -> Judged:
+    """Fill the report, and with it the exit code; of a plan that was not `carried_out`, what it would have done. Says
+    which rows wait."""
     report, push = run.report, found.push
     known = sum(found.edits.items.values())
     items = ItemsReport(len(push.items), len(push.creates), len(push.archives))
@@ -56,8 +63,9 @@ def fill_report(
     report.samples = list(samples(push, found.names, run.options.verbosity))
     report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
     report.notes += _notes(run, found, sent, overwritten)
-    report.forecast = "" if carried_out else _forecast(push)
+    report.forecast = "" if carried_out else _forecast(run, push)
     report.planned = True
+    rows = _rows_that_wait(run, found, sent, standing)
     _fill_open(run, found, sent, standing, carried_out=carried_out)
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
     report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
@@ -65,6 +73,10 @@ def fill_report(
     waits = any(batch.kind and batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:
         report.exit_code = Exit.UNAVAILABLE
+        report.unfinished = _UNFINISHED
+    if sent.stopped:
+        report.fail(Exit.UNAVAILABLE, sent.stopped)
+    return rows
 
 
 def _waiting(found: PreparedPush, sent: Sent) -> set[RowId]:
@@ -73,50 +85,116 @@ def _waiting(found: PreparedPush, sent: Sent) -> set[RowId]:
     )
 
 
+def _rows_that_wait(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues) -> Judged:
+    """Rows of which nothing is sent until a person, or the other command, has done something. What waits for a reason
+    that is told anyway is not among them; nor can a run that looks at a part say what waits no more."""
+    edits, push = found.edits, found.push
+    notices = [Notice(ALIKE, f"users.{row}", "") for row, _other in push.duplicate_people]
+    notices += [
+        Notice(
+            FANNED,
+            f"{edits.changed[row]}.{row}",
+            f"waits: {edits.changed[row]}.{row} was edited in PostgreSQL and {counted(items, 'item')} show it: none "
+            "was changed; if all are to be, run with --allow-fanout",
+        )
+        for row, items in sorted(push.over_fan_out.items())
+    ]
+    if run.options.limit is not None or len(run.board_ids) < len(run.every_board):
+        return Judged(notices, ())
+    tables = dict(edits.changed) | {row: _table_of(run, board) for board, row in edits.new_rows}
+    for row in sorted(_waiting(found, sent) - _explained(found, sent, standing)):
+        notices.append(
+            Notice(
+                WAITING,
+                f"{tables.get(row, 'row')}.{row}",
+                f"waits: {tables.get(row, 'row')}.{row} was edited in PostgreSQL, and an item that shows it was edited "
+                "on monday.com too, or left its board: sync_monday_to_pg.py settles that first",
+            )
+        )
+    return Judged(notices, (ALIKE, FANNED, WAITING))
+
+
+def _explained(found: PreparedPush, sent: Sent, standing: OpenIssues) -> set[RowId]:
+    """Rows that wait for a reason that people are told of, or for the next run of this command alone."""
+    push = found.push
+    rows = {conflict.row for conflict in push.conflicts if conflict.open} | {line.row_id for line in standing.open}
+    explained = {RowId(row) for row in rows if row is not None} | push.over_fan_out.keys() | push.set_aside
+    explained |= sent.prepared.moved | sent.prepared.refused.keys()
+    explained |= {entry for entry in found.edits.in_flight if isinstance(entry, str)}
+    refused = {(cell.board, cell.item_id) for cell in sent.refused}
+    explained |= {row for item in push.items if (item.board, item.id) in refused for row in item.causes.values()}
+    places = {cell.column_id for cell in (*push.rejected, *sent.refused) if not cell.item_id}
+    places |= {place for _board, item, place in push.still_rejected if not item}
+    return explained | {RowId(place.partition(".")[2]) for place in places}
+
+
 def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, *, carried_out: bool) -> None:
     report, push = run.report, found.push
     boards = {board_id: board for board, board_id in run.board_ids.items()}
     new = [*push.rejected, *sent.refused]
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
-    fresh = sum((cell.board, cell.item_id, cell.column_id) not in found.edits.letters for cell in new)
-    merges = []
+    new_cells = [  # of a real run the list says it
+        entry
+        for cell, entry in zip(new, cells, strict=True)
+        if not carried_out and (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
+    ]
+    over = set[tuple[str, int, str]]()
+    if not carried_out:  # a real run lists what does not go with a new item once it has an id
+        left_out = [
+            _cell(cell.board, 0, cell.column_id, cell.reason) | {"row": f"{_table_of(run, cell.board)}.{create.row}"}
+            for create in push.creates
+            for cell in create.rejected
+        ]
+        cells, new_cells = cells + left_out, new_cells + left_out
+        over = set(cleared(found, new, {create.row for create in push.creates}))
+    listed_places = {_place_of(cell) for cell in cells}
     left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
-    merges += [_pair(*row.item, row.where, row.reason) for row in left]
+    merges = [_pair(*row.item, row.where, row.reason) for row in left]
+    new_merges = list(merges)
     for letter in standing.letters(run.run_id):
-        fresh += letter.kind == "row" and letter.run_id == run.run_id
         board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        entry = _cell(board, letter.item_id, letter.place, letter.reason)
+        if letter.kind == "op" and (board, letter.item_id, letter.place) in over:
+            continue
         if letter.kind == "would-merge":
-            merges.append(_pair(board, letter.item_id, letter.place, letter.reason))
-        elif entry not in cells:
-            cells.append(entry)
-    merges += [
-        {
+            entry, listed, untold = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
+        else:
+            entry, listed, untold = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
+        if entry not in listed and (letter.kind != "op" or _place_of(entry) not in listed_places):
+            listed.append(entry)
+        if not letter.told:
+            untold.append(entry)
+    for row, other in push.duplicate_people:
+        entry = {
             "board": "staff",
             "item": 0,
             "role": "Sales Staff",
             "reason": f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; "
             "correct the e-mail, or merge the rows",
         }
-        for row, other in push.duplicate_people
-    ]
+        merges.append(entry)
+        new_merges += [] if (ALIKE, f"users.{row}") in standing.told else [entry]
     planned = [] if carried_out else _lines(run, found, push.conflicts)
-    opened = {(line.board_id, line.item_id, line.field): line for line in standing.open}
-    fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in opened}
-    waits = [*fresh_ones.values(), *opened.values()]
-    new_ones = len(fresh_ones) + sum(line.run_id == run.run_id for line in standing.open)
-    report.conflicts = OpenThing(standing.conflicts + len(fresh_ones), new_ones, waiting(waits, boards, {}))
+    known = {(line.board_id, line.item_id, line.field): line for line in standing.open}
+    fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in known}
+    waits = [*fresh_ones.values(), *known.values()]
+    told = waiting(waits, boards, {})
+    untold_ones = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
+    untold_count = standing.new_of("conflicts") + len(fresh_ones)
+    report.conflicts = OpenThing(
+        standing.conflicts + len(fresh_ones), max(len(untold_ones), untold_count), told, untold_ones
+    )
     lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
-    losses = standing.lost_count + len(lost)
-    report.settled = OpenThing(losses, losses, settled([*lost, *standing.lost], boards, {}))
-    quarantined = standing.quarantined if carried_out else max(standing.quarantined, len(cells))
-    report.quarantined = OpenThing(quarantined, min(fresh, quarantined), tuple(cells))
+    losses, entries = standing.lost_count + len(lost), settled([*lost, *standing.lost], boards, {})
+    report.settled = OpenThing(losses, losses, entries, entries)
+    quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
+    report.quarantined = opened(quarantined, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
     alike_now = standing.would_merge + len(push.duplicate_people) + len(left)
-    report.would_merge = OpenThing(alike_now, len(push.duplicate_people) + len(left), tuple(merges))
+    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
     fanned = tuple(
         {"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.over_fan_out.items())
     )
-    report.fanned = OpenThing(len(fanned), len(fanned), fanned)
+    untold_rows = tuple(entry for entry in fanned if (FANNED, entry["row"]) not in standing.told)
+    report.fanned = OpenThing(len(fanned), len(untold_rows), fanned, untold_rows)
 
 
 def _table_of(run: Run, board: str) -> str:
@@ -128,7 +206,12 @@ def _table_of(run: Run, board: str) -> str:
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
     column = BOARDS.get(board, {}).get(place)
     shown = f'{place} ("{column.title}")' if column else place
-    return {"board": board, "item": item_id or "new", "column": shown, "reason": reason}
+    field = {"field": column.target} if column and column.target else {}
+    return {"board": board, "item": item_id or "new", "column": shown, **field, "reason": reason}
+
+
+def _place_of(entry: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(entry.get(name) for name in ("board", "item", "column", "row"))
 
 
 def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:
@@ -263,16 +346,10 @@ def _change(action: str, board: str, item: int | None, table: str, row: RowId | 
     return place | dict.fromkeys(("field", "column", "before", "after"))
 
 
-def _forecast(push: Push) -> str:
+def _forecast(run: Run, push: Push) -> str:
     """What the writes would cost."""
-    requests = 0
-    for board in BOARDS:
-        changes = sum(item.board == board for item in push.items)
-        creates = sum(create.board == board for create in push.creates)
-        archives = sum(key[0] == board for key in push.archives)
-        requests += -(-changes // Changes.first) + -(-creates // Creates.first) + -(-archives // Archives.first)
-        requests += -(-creates // LARGEST_PAGE)  # the new items are read once
-        requests += -(-changes // LARGEST_PAGE)  # and what the writes replaced, in the activity log
+    requests = writing_calls(push)
     if not requests:
         return ""
-    return f"about {counted(requests, 'more request')} to write, as many daily calls"
+    told = f"about {counted(requests, 'more request')} to write, as many daily calls"
+    return told if run.calls.fits(requests) else f"{told}: more than today's limit leaves"

@@ -82,3 +82,5 @@ class DatabaseState:
     """Items that a person was told of, since they carry the id of another item's row."""
     marked: set[ItemKey] = field(default_factory=set)
     """Those of `adopted` that carry the id of their row."""
+    remembers: bool = False
+    """Whether items were synced before, so that their keys may be there although all rows were deleted."""

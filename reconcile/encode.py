@@ -10,6 +10,9 @@ from reconcile.errors import CellError
 from reconcile.items import Cell
 from reconcile.keys import normal
 
+MOST_LABELS = 40
+LONGEST_LABEL = 30
+
 Labels = Mapping[str, int | None]
 """Text of an active label without outer blanks → its id; None for one that this run is about to make."""
 
@@ -42,6 +45,11 @@ def write_form(
         raise CellError(
             f'"{value}" is no active label of the column: correct the value in PostgreSQL, run with '
             "--create-labels, or add it on the board and run with --retry-dead"
+        )
+    if len(str(value)) > LONGEST_LABEL or len(labels) >= MOST_LABELS:
+        raise CellError(
+            f"would be a new label, and a column takes {MOST_LABELS} of them with {LONGEST_LABEL} characters each: "
+            "correct the value in PostgreSQL, or make room on the board and run with --retry-dead"
         )
     if str(value).isdecimal():
         raise CellError(f'"{value}" would be taken for the number of a label: add that label on the board by hand')

@@ -25,6 +25,7 @@ from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
 from reconcile.fields import FieldValue, settled_value, whole_name
+from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
 from reconcile.plan_pull import DEFAULT_STATUS, Update
@@ -50,8 +51,9 @@ class CurrentItem:
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What a person chose for this run; `columns` are those that it may write, `labels` each board's status labels,
-    once they are known.
+    """What a person chose for this run; `columns` are those that it may write. Once they are known, `labels` are each
+    board's status labels, `spelled` their texts by id, `rules` what the board itself asks of its items, and
+    `titles` what it calls its columns.
     """
 
     columns: Mapping[str, ColumnMap]
@@ -61,6 +63,9 @@ class PushOptions:
     allow_fanout: bool = False
     propagate_deletes: bool = False
     stage_status: Mapping[str, str] = field(default_factory=dict)
+    spelled: Mapping[str, Mapping[str, Mapping[int, str]]] = field(default_factory=dict)
+    rules: Mapping[str, BoardRules] = field(default_factory=dict)
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def items_to_read(edits: Edits, layouts: Mapping[str, Layout], options: PushOptions) -> tuple[list[ItemKey], Push]:
@@ -97,6 +102,7 @@ def plan_push(
     planner.run(shown)
     push = planner.push
     push.pending_rows |= first.pending_rows
+    push.set_aside |= first.set_aside
     push.still_rejected |= first.still_rejected
     push.deleted = sorted({*first.deleted, *push.deleted})
     push.settled += [base for base in first.settled if (base.board, base.id) not in looked]
@@ -177,6 +183,8 @@ class _Planner:
             row = self._row(slot.table, base.links[place])
             if row is not None:
                 self._standing_slot(item, base, layout, slot, row, shown)
+        if shown is not None and item.cells and self._options.rules.get(base.board):
+            self._heed_rules(item, base, layout, shown)
         self._finish(item, base, layout, looked=shown is not None)
 
     def _moved(self, base: ItemBase, place: int, points: RowId | None) -> bool:
@@ -202,11 +210,11 @@ class _Planner:
                 continue
             postgres = self._held(row, layout, number, at, base_postgres)
             if postgres is UNREADABLE:
-                self.push.pending_rows.add(row[0])
+                self._set_aside(row[0])
                 continue
             if monday is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
                 if field.two_way and edited_in_postgres(field, postgres, base_postgres):
-                    self.push.pending_rows.add(row[0])
+                    self._set_aside(row[0])
                 continue
             decision = decide(field, monday, postgres, base_monday, base_postgres)
             match decision.verdict:
@@ -262,7 +270,7 @@ class _Planner:
             for number, at in zip(slot.fields, slot.row_at, strict=True)
         }
         if UNREADABLE in wanted.values():
-            self.push.pending_rows.add(record)
+            self._set_aside(record)
             return
         conflicts = {
             number: self._conflict(item, layout, number, points or record, item.state.values[number], wanted[number])
@@ -330,7 +338,7 @@ class _Planner:
         for column_id, value in zip(field.cells, told, strict=True):
             edit = self._edit(item.board, item.id, column_id, value, cells.get(column_id), looked=shown is not None)
             if isinstance(edit, Rejection):
-                self.push.pending_rows.add(cause)
+                self._set_aside(cause)
                 if edit.reason:
                     self.push.rejected.append(edit)
                 else:
@@ -364,8 +372,13 @@ class _Planner:
             item.cells.setdefault(place[2], CellEdit(None, None, None))
             item.causes[number] = cause
             return False
-        self.push.pending_rows.add(cause)
+        self._set_aside(cause)
         return False
+
+    def _set_aside(self, row: RowId) -> None:
+        """The row waits, for a value that a person is told of."""
+        self.push.pending_rows.add(row)
+        self.push.set_aside.add(row)
 
     def _edit(
         self, board: str, item_id: int, column_id: str, value: Value, was: Cell | None, *, looked: bool
@@ -407,6 +420,35 @@ class _Planner:
         """Whether a status shows the label already that a row spells in another way."""
         labels = self._labels.get(board, {}).get(column_id, {})
         return isinstance(form, dict) and "index" in form and labels.get(str(shows)) == form["index"]
+
+    def _heed_rules(self, item: ItemPush, base: ItemBase, layout: Layout, shown: CurrentItem) -> None:
+        """Leave out what the board's own rules would refuse. They may change: the cell is tried again each time."""
+        board, columns = item.board, self._options.columns[item.board]
+        was, labels = shown.cells(), self._labels.get(board, {})
+        holds = {
+            column_id: standing(column, was.get(column_id), labels.get(column_id, {}))
+            for column_id, column in columns.items()
+        }
+        while item.cells:
+            writes = {column_id: written(columns[column_id], edit) for column_id, edit in item.cells.items()}
+            found = foretell(self._options.rules[board], writes, holds, columns, self._options.spelled.get(board, {}))
+            if not found:
+                return
+            for column_id, reason in found:
+                self.push.rejected.append(Rejection(board, item.id, column_id, reason, ""))
+                self._withdraw(item, base, layout, column_id)
+
+    def _withdraw(self, item: ItemPush, base: ItemBase, layout: Layout, column_id: str) -> None:
+        """Leave a cell out: its field goes on waiting, and a slot that was to show another row shows the one it did."""
+        numbers = [number for number in item.targets if column_id in layout.fields[number].cells]
+        moved = {place for n in numbers if layout.slots[place := layout.fields[n].slot].role in item.moved}
+        self.push.pending_rows |= {item.causes[number] for number in numbers}
+        item.drop(column_id, layout)
+        for place in moved:
+            for number in layout.slots[place].fields:
+                item.base.set_pair(number, base.monday[number], base.postgres[number])
+            if place in base.tolerated_links:
+                item.base.tolerated_links[place] = base.tolerated_links[place]
 
     def _agree(self, item: ItemPush, number: int, says: FieldValue, holds: FieldValue) -> None:
         self.push.agreed[(item.board, item.id), self._layouts[item.board].fields[number].id] = says
@@ -538,8 +580,26 @@ class _Planner:
         letter = (layout.board, 0, f"{table}.{row_id}")
         if self._edits.rejected.get(letter) == input_of(sorted(create.values.items())):
             self.push.still_rejected.add(letter)
+        elif reason := self._foretold_of(create, layout):
+            self.push.rejected.append(Rejection(*letter, reason, ""))
+            self.push.kept_back.append(create)
         else:
             self.push.creates.append(create)
+
+    def _foretold_of(self, create: ItemCreate, layout: Layout) -> str:
+        """Why the board would not take a new item; "" where it would, without the cells that its rules refuse."""
+        rules, columns = self._options.rules.get(create.board), self._options.columns[create.board]
+        if not rules:
+            return ""
+        holds = dict.fromkeys(columns, Held(None))
+        while True:
+            writes = {column_id: written(columns[column_id], edit) for column_id, edit in create.cells.items()}
+            found = foretell(rules, writes, holds, columns, self._options.spelled.get(create.board, {}))
+            if not found:
+                return missing(rules, create.cells, columns, self._options.titles.get(create.board, {}))
+            for column_id, reason in found:
+                create.rejected.append(Rejection(create.board, 0, column_id, reason, ""))
+                create.leave_out(column_id, layout)
 
     def _new_cells(self, create: ItemCreate, layout: Layout, number: int) -> None:
         field = layout.fields[number]

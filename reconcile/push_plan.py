@@ -118,6 +118,14 @@ class ItemCreate:
     def values(self) -> dict[str, Any]:
         return {column_id: cell.form for column_id, cell in self.cells.items()}
 
+    def leave_out(self, column_id: str, layout: Layout) -> None:
+        """The fields that this column shows do not go with the new item: they are told later."""
+        numbers = [n for n, shape in enumerate(layout.fields) if column_id in shape.cells]
+        self.uncarried |= set(numbers)
+        for number in numbers:
+            for column in layout.fields[number].cells:
+                self.cells.pop(column, None)
+
 
 @dataclass(slots=True)
 class Push:
@@ -145,6 +153,8 @@ class Push:
     """What both sides say where that is the same."""
     pending_rows: set[RowId] = field(default_factory=set)
     """Rows that still have something to tell afterwards, beside those of the writes themselves."""
+    set_aside: set[RowId] = field(default_factory=set)
+    """Those among them of which a person is told why."""
     awaiting_pull: int = 0
     """How many items wait for the other direction."""
     over_fan_out: dict[RowId, int] = field(default_factory=dict)
@@ -159,6 +169,8 @@ class Push:
     """How many items only a run without a limit gets to."""
     suppressed: int = 0
     """How many rows become items only without `--max-create 0`."""
+    kept_back: list[ItemCreate] = field(default_factory=list)
+    """New items that the board's own rules forbid."""
     linked: dict[tuple[str, RowId], int] = field(default_factory=dict)
     """(board, row) → the item that was made of it once, as its marker says."""
 

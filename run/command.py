@@ -96,15 +96,18 @@ class StopSignal:
             raise Interrupted
 
 
-def run_command(main: Callable[[StopSignal], Exit]) -> NoReturn:
-    """Run a command's body and leave the process with its exit code.
+def run_command(main: Callable[[StopSignal], Exit], program: str = "", *, quiet: bool = False) -> NoReturn:
+    """Run a command's body and leave the process with its exit code. One that is `quiet` signs each line that it prints
+    with its `program`.
 
     A SyncError is printed on stderr as its one sentence. Any other exception is a bug and goes on to Python's own
     handling (exit 1), which `logs.configure` has made safe to show.
     """
+    from terminal.say import Signature, signing
+
     make_streams_safe()
     stop, code = StopSignal(), Exit.BUG
-    with stop.installed():
+    with stop.installed(), signing(Signature(program) if quiet else None):
         try:
             code = main(stop)
         except SyncError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,21 +12,26 @@ from typing import Any
 
 import timing
 from db_connector import Database
+from folders import why_unwritable
 from monday_api import BOARDS, MondayClient
-from postgres.encoding import Encoding
 from postgres.lease import Lease
-from postgres.transaction import Params, Transaction
+from postgres.migrate import NEWS, state
+from postgres.told import FOLDER, SETTING, Judged, Notice
+from postgres.transaction import Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.layout import Layout
+from run.calls import DailyCalls
 from run.logs import configure, current_redactor, event
 from run.memory import tune_allocator
 from run.options import Options
 from run.progress import Progress
+from run.record import run_record
 from run.report import ItemsReport, Report, as_quiet_lines, as_text
+from run.runner import Runner
 from settings import PROGRAM_DIR, Settings, color_refused, load_settings
 from terminal.page import page_width
-from terminal.say import say, say_json
+from terminal.say import current_signature, say, say_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +51,19 @@ class Run:
     database: Database
     report: Report
     progress: Progress
+    timings: timing.Timings = field(default_factory=timing.Timings)
+    log_trouble: Callable[[], str] = str
+    """What is wrong with the log folder, as far as it was met; empty when nothing is."""
+    cache_trouble: str | None = None
     lease: Lease = field(default_factory=Lease)
     layouts: dict[str, Layout] = field(default_factory=dict)
+    calls: DailyCalls = field(init=False)
     _client: MondayClient | None = None
     _settled: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limit = None if self.options.replays else self.settings.daily_calls
+        self.calls = DailyCalls(self.run_id, limit, self.database.sibling, counts=False)
 
     @property
     def dry(self) -> bool:
@@ -90,6 +102,7 @@ class Run:
             read_only=read_only,
             mappings=self.mappings,
             on_event=self._on_event,
+            budget=self.calls,
         )
 
     @property
@@ -105,13 +118,43 @@ class Run:
         if name not in ("page", "batch"):  # they are logged where they happen
             event(f"monday.{name}", **facts)
 
+    def environment(self) -> Judged:
+        """What of this machine gets in a run's way without ending it. `cache_trouble` is None where no cache was
+        written, which says nothing of its folder."""
+        here = f"{Runner.myself().host} "
+        folders = {
+            "log": (self.settings.log_dir, self.log_trouble(), "SYNC_LOG_DIR"),
+            "cache": (self.settings.cache_dir, self.cache_trouble, "SYNC_CACHE_DIR"),
+            "state": (self.settings.state_dir, why_unwritable(self.settings.state_dir), "SYNC_STATE_DIR"),
+        }
+        notices = [Notice(SETTING, here + sentence, f"warning: {sentence}") for sentence in self.settings.warnings]
+        notices += [
+            Notice(
+                f"{name} {FOLDER}",
+                f"{here}{folder}",
+                f"warning: the {name} folder {folder} cannot be written ({trouble}), and the run goes on without: give "
+                f"it the right or room, or set {setting}",
+            )
+            for name, (folder, trouble, setting) in folders.items()
+            if trouble
+        ]
+        known = [f"{name} {FOLDER}" for name, (_folder, trouble, _setting) in folders.items() if trouble is not None]
+        return Judged(notices, (SETTING, *known), here)
+
     def keep_lease(self) -> None:
         """Renew the lease in the background from now on; a dry run has none."""
         if not self.dry:
             self.lease.keep(self.database.sibling())
 
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.timings.elapsed_s()
+
     def measure(self) -> None:
-        """Put into the report what monday.com was asked for so far."""
+        """Put into the report what the run took so far, and what monday.com was asked for."""
+        if not self.report.recorded:
+            self.report.duration_s, self.report.stages = self.elapsed_s(), self.timings.as_dict()
+        self.report.calls = self.calls.summary()
         if self._client is not None:
             self._count(self._client, self._settled)
 
@@ -123,8 +166,8 @@ class Run:
             self._settled = self.report.monday
 
     def close(self) -> None:
+        self.measure()
         if self._client is not None:
-            self.measure()
             self._client.close()
             self._client = None
         self.lease.stop()
@@ -141,55 +184,63 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
     """Settings, logs, database and clock of one run; prints its report at the end, whatever the end is."""
     tune_allocator()
     report = Report(new_run_id(), direction, options.test, items=ItemsReport() if direction == PUSH else None)
-    started = time.monotonic()
+    if (signature := current_signature()) is not None:
+        signature.run_id = report.run_id
     with ExitStack() as stack:
         timings = stack.enter_context(timing.collected())
         try:
             with _reasons(report):
                 settings = _settings(options, stack)
-                stack.enter_context(
+                logs = stack.enter_context(
                     configure(settings.secrets(), report.run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
                 )
                 for sentence in settings.warnings:
                     logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
-                    yield from _working(options, settings, report, progress)
+                    yield from _working(options, settings, report, progress, timings, lambda: logs.trouble)
         finally:
-            report.duration_s = time.monotonic() - started
-            report.stages = timings.as_dict()
+            if not report.recorded:
+                report.duration_s, report.stages = timings.elapsed_s(), timings.as_dict()
             event("run.ended", exit_code=int(report.exit_code), written=report.written, seconds=report.duration_s)
             _show(report, options, timings)
 
 
 @contextmanager
 def _reasons(report: Report) -> Iterator[None]:
-    """Put into the report how the run failed, and why: never a value, a token or a password."""
+    """Put into the report how the run failed, and why, once: never a value, a token or a password."""
     try:
         yield
-    except SyncError as error:
-        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
-        raise
-    except KeyboardInterrupt:
-        report.fail(Exit.INTERRUPTED, "interrupted")
-        raise
-    except Exception as error:
-        report.fail(Exit.BUG, f"{type(error).__name__}: this is a bug; the traceback is on stderr and in the logs")
+    except (Exception, KeyboardInterrupt) as error:
+        if not report.reason:
+            report.fail(*_judged(error))
         raise
 
 
-def _working(options: Options, settings: Settings, report: Report, progress: Progress) -> Iterator[Run]:
+def _judged(error: BaseException) -> tuple[Exit, str]:
+    if isinstance(error, SyncError):
+        return Exit(error.exit_code), current_redactor().text(str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED, "interrupted"
+    return Exit.BUG, f"{type(error).__name__}: this is a bug; the traceback is on stderr and in the logs"
+
+
+def _working(
+    options: Options,
+    settings: Settings,
+    report: Report,
+    progress: Progress,
+    timings: timing.Timings,
+    log_trouble: Callable[[], str],
+) -> Iterator[Run]:
     board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
-    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress)
+    run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings, log_trouble)
     try:
-        yield run
-    except SyncError as error:
-        report.fail(Exit(error.exit_code), current_redactor().text(str(error)))
-        _give_up(run, str(error))
-        raise
-    except KeyboardInterrupt:
-        report.fail(Exit.INTERRUPTED, "interrupted")
-        _give_up(run, "interrupted")
+        with _reasons(report):
+            yield run
+    except BaseException:
+        if report.reason:  # else nothing failed: somebody closed the generator
+            _give_up(run)
         raise
     finally:
         run.close()
@@ -217,14 +268,19 @@ def _database(settings: Settings) -> Database:
     return Database(settings.database.keywords)
 
 
-def _give_up(run: Run, reason: str) -> None:
-    """Record a run that failed after it had the lease, and let the lease go; what cannot be recorded is logged only."""
-    event("run.failed", exit_code=int(run.report.exit_code), reason=reason)
-    if run.lease.fence is None:
+def _give_up(run: Run) -> None:
+    """Record a run that failed, and let its lease go; what cannot be recorded is logged only."""
+    report = run.report
+    event("run.failed", exit_code=int(report.exit_code), reason=report.reason)
+    if run.dry or not run.database.stats.connects:
+        return
+    if run.lease.fence is None and report.exit_code is Exit.UNAVAILABLE:  # the database itself, at the first look
         return
 
     def record(tx: Transaction) -> None:
-        run.lease.release(tx, [run_record(run, tx.encoding)])
+        installed = state(tx)
+        if installed is not None and installed.version >= NEWS:
+            run.lease.let_go(tx, [*run.calls.statements(), run_record(run, tx.encoding)])
 
     try:
         run.database.transact(record, read_only=False, label="recording the run")
@@ -232,28 +288,11 @@ def _give_up(run: Run, reason: str) -> None:
         event("run.unrecorded", reason=str(error))
 
 
-def run_record(run: Run, encoding: Encoding) -> tuple[str, Params]:
-    """The statement that writes the run's row in `monday_sync.sync_run`."""
-    run.measure()
-    report = run.report
-    summary = report.as_json() | {"details": {}, "changes": []}
-    text = json.dumps(summary) if encoding.is_whole else encoding.kept(json.dumps(summary, ensure_ascii=False))
-    return _RECORD, (report.run_id, report.direction, report.duration_s, int(report.exit_code), text)
-
-
-_RECORD = """
-INSERT INTO monday_sync.sync_run (run_id, direction, started_at, finished_at, exit_code, summary)
-VALUES (%s, %s, clock_timestamp() - make_interval(secs => %s), clock_timestamp(), %s, %s)
-ON CONFLICT (run_id) DO UPDATE
-SET finished_at = EXCLUDED.finished_at, exit_code = EXCLUDED.exit_code, summary = EXCLUDED.summary
-"""
-
-
 def _show(report: Report, options: Options, timings: timing.Timings) -> None:
     if options.json:
         say_json(report.as_json())
     elif options.verbosity < 0:
-        say(*as_quiet_lines(report, datetime.now().astimezone()))
+        say(*as_quiet_lines(report))
     elif report.boards:
         _say_report(as_text(report, options.verbosity, page_width()).split("\n"), report.exit_code)
         if options.verbosity > 0:

@@ -24,6 +24,7 @@ from typing import IO, Any, Final, Self, TextIO
 
 from folders import make_private
 from run.redact import Redactor
+from terminal.say import current_signature
 from terminal.signs import one_line, printable
 
 LOG_FILE: Final = "monday_sync.log"
@@ -63,8 +64,9 @@ class Logs:
     and the process ends anyway.
     """
 
-    def __init__(self, redactor: Redactor, handlers: list[logging.Handler]) -> None:
+    def __init__(self, redactor: Redactor, handlers: list[logging.Handler], trouble: str = "") -> None:
         self.redactor = redactor
+        self._trouble = trouble
         self._handlers = handlers
         self._hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
         self._root_level = logging.getLogger().level
@@ -75,6 +77,12 @@ class Logs:
     def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         if kind is None:
             self.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why there are no log files, or one of them ends before the run; empty where all is well."""
+        given_up = (handler.given_up for handler in self._handlers if isinstance(handler, _Private))
+        return self._trouble or next(filter(None, given_up), "")
 
     def install(self) -> None:
         """Attach the handlers to the root logger and take over the hooks for what nobody caught."""
@@ -135,7 +143,7 @@ def configure(secret_texts: Iterable[str], run_id: str, *, log_dir: Path, verbos
         trouble = error
     for handler in handlers:
         handler.addFilter(redactor)
-    logs = Logs(redactor, handlers)
+    logs = Logs(redactor, handlers, "" if trouble is None else trouble.strerror or str(trouble))
     logs.install()
     with suppress(OSError):  # another run may be clearing up as well
         _forget_old_runs(log_dir)
@@ -183,7 +191,7 @@ class _Screen(logging.StreamHandler[TextIO]):
 
     def __init__(self, level: int) -> None:
         logging.Handler.__init__(self, level)
-        self.setFormatter(_TextFormatter("%(levelname)s %(message)s"))
+        self.setFormatter(_ScreenFormatter("%(levelname)s %(message)s"))
         self.addFilter(lambda record: not getattr(record, _ON_SCREEN, False))
 
     @property
@@ -194,7 +202,7 @@ class _Screen(logging.StreamHandler[TextIO]):
 class _Private(logging.FileHandler):
     """A log file that only its owner reads. Its first failure to write is told once and ends its part."""
 
-    given_up = False
+    given_up = ""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not self.given_up and bool(super().filter(record))
@@ -211,7 +219,7 @@ class _Private(logging.FileHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        self.given_up = True
+        self.given_up = error.strerror or str(error)
         logger.warning("log file given up file=%s reason=%s", self.baseFilename, error.strerror)
 
 
@@ -263,6 +271,18 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record)).replace("\n", "\n  ")
+
+
+class _ScreenFormatter(_TextFormatter):
+    """The same, each line signed where the command is quiet; by whoever set logging up, for every thread of his."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(form)
+        self._signature = current_signature()
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if self._signature is None else "\n".join(map(self._signature.before, text.split("\n")))
 
 
 class _JsonFormatter(logging.Formatter):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from models import TABLES
@@ -63,17 +62,21 @@ class ItemsReport:
 
 @dataclass(frozen=True, slots=True)
 class OpenThing:
-    """One kind of thing that a person should look at: how many, how many of them new, and the first of them."""
+    """One kind of thing that a person should look at: how many, the first of them, and how many of them nobody was told
+    of yet: `news` are the first of these."""
 
     count: int = 0
     new: int = 0
     details: tuple[Mapping[str, Any], ...] = ()
+    news: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
 class Report:
     """The whole of one run. `notes` are sentences for a person that are no reason to stop, `reason` is why it failed;
-    `settled` are edits that lost, `planned` says that the tables, items and changes are those of a plan."""
+    `settled` are edits that lost, `unseen` counts rows by table that no project shows, `news` are sentences about what
+    is new beside the lists, `planned` says that the tables, items and changes are those of a plan. Once it is
+    `recorded` in the database, its numbers stand still."""
 
     run_id: str
     direction: str
@@ -89,14 +92,19 @@ class Report:
     forecast: str = ""
     tolerated: int = 0
     waiting: int = 0
+    unseen: dict[str, int] = field(default_factory=dict)
+    news: list[str] = field(default_factory=list)
+    unfinished: str = ""
     digest: str = ""
     notes: list[str] = field(default_factory=list)
     monday: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MONDAY, 0))
+    calls: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
     exit_code: Exit = Exit.DONE
     reason: str = ""
     planned: bool = False
+    recorded: bool = False
     changes: list[dict[str, Any]] = field(default_factory=list)
     changes_count: int = 0
     samples: list[str] = field(default_factory=list)
@@ -104,7 +112,7 @@ class Report:
     second_rows: list[str] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
-        self.exit_code, self.reason = code, reason
+        self.exit_code, self.reason, self.recorded = code, reason, False
 
     @property
     def written(self) -> int:
@@ -158,12 +166,15 @@ class Report:
             "would_merge": self.would_merge.count,
             "waiting": self.waiting,
             "tolerated": self.tolerated,
+            "unseen": self.unseen,
+            "new": {name: entry.new for name, entry in lists.items()},
             "details": {name: list(entry.details[:DETAILS]) for name, entry in lists.items()},
             "changes": self.changes[:CHANGES],
             "changes_count": self.changes_count,
             "notes": self.notes,
             "plan": self.digest,
             "monday": self.monday,
+            "calls": self.calls,
             "stages": self.stages,
         }
 
@@ -205,18 +216,51 @@ def as_text(report: Report, verbosity: int = 0, width: int = WIDEST) -> str:
     return "\n\n".join("\n".join(map(one_line, lines)) for block in blocks if (lines := list(block)))
 
 
-def as_quiet_lines(report: Report, at: datetime) -> Iterator[str]:
-    """What a run says that was told to be quiet: edits that lost, and a plan that was refused. Each line says when,
-    which command and which run."""
-    lines: list[str] = []
+def as_quiet_lines(report: Report) -> Iterator[str]:
+    """What a run says that was told to be quiet: what is new and nothing that an earlier run has said; and a plan that
+    was refused. What failed is said by its error."""
     if report.exit_code is Exit.REFUSED and report.planned:
-        lines = [line for line in as_text(report).splitlines() if line]
-    elif _ended_well(report) or report.planned:
-        lines = [f"an edit lost: {place_text(detail)}: {lost_text(detail)}" for detail in report.settled.details]
-        if (more := report.settled.count - len(lines)) > 0:
-            lines.append(f"{counted(more, 'more edit')} lost: they are in monday_sync.sync_conflict")
-    for line in lines:
-        yield f"{at:%Y-%m-%d %H:%M:%S} {PROGRAMS[report.direction]} {report.run_id}: {line}"
+        yield from (line for line in as_text(report).splitlines() if line)
+        return
+    if not report.planned:
+        return
+    would = "would lose" if _may(report) else "lost"
+    place = "monday_sync.sync_dead"
+    yield from _new_ones(
+        report.settled,
+        lambda new: f"an edit {would}: {place_text(new)}: {lost_text(new)}",
+        "edits that lost",
+        "monday_sync.sync_conflict",
+    )
+    yield from _new_ones(
+        report.conflicts,
+        lambda new: f"edited on both sides, and open: {place_text(new)}: {waiting_text(new)}",
+        "open conflicts",
+        "monday_sync.sync_conflict",
+    )
+    yield from _new_ones(report.quarantined, lambda new: f"set aside: {_in_words(new)}", "values set aside", place)
+    yield from _new_ones(
+        report.would_merge, lambda new: f"may be the same: {_in_words(new)}", "pairs that may be the same", place
+    )
+    yield from report.news
+    if report.unfinished:
+        yield f"not finished: {report.unfinished}"
+
+
+def _new_ones(entry: OpenThing, text: Callable[[Mapping[str, Any]], str], what: str, where: str) -> Iterator[str]:
+    yield from map(text, entry.news)
+    if (more := entry.new - len(entry.news)) > 0:
+        yield f"{more:,} more {what}: they are in {where}"
+
+
+def _in_words(detail: Mapping[str, Any]) -> str:
+    """A value that is set aside, or a pair that may be one, in one line.
+
+    >>> _in_words({"board": "master", "item": 67, "column": "numbers0", "reason": "no amount"})
+    'master item 67, numbers0: no amount'
+    """
+    item = f" item {detail['item']}" if detail["item"] else ""
+    return f"{detail['board']}{item}, {detail.get('column', detail.get('role'))}: {detail['reason']}"
 
 
 def _head(report: Report, width: int) -> Iterator[str]:
@@ -501,6 +545,8 @@ def _foot(report: Report, width: int) -> list[str]:
     if monday.get("retries"):
         retries = counted(int(monday["retries"]), "retry", "retries")
         parts.append(f"{retries}, {monday.get('waited_s', 0):.0f} s waited")
+    if report.calls.get("limit"):
+        parts.append(f"{report.calls['today']:,g} of {report.calls['limit']:,} calls of today used")
     if report.digest:
         parts.append(f"plan {report.digest}")
     parts.append(f"exit {int(report.exit_code)} ({_EXITS[report.exit_code]})")

@@ -19,6 +19,7 @@ from reconcile.errors import DriftError
 from reconcile.layout import Layout, Limits, compile_layout
 from run.context import PULL, Run
 from run.place import Owned, settle_owner
+from run.record import record_begun
 from run.report import counted
 
 
@@ -28,7 +29,7 @@ class RunStart:
     to be made after the rows, `owned` says whether the boards are this database's; `every_board` are the layouts of all
     boards, where an older rule made the database's keys; not `journaled`: an older program was here last, and this run
     may not migrate; not `tells_of_losses`: the log of conflicts is still an older program's; `restored`: the database
-    is older than the last run from here."""
+    is older than the last run from here; not `remembers`: what people were told of was not written down."""
 
     sync_state: SyncState
     hash_keys: Mapping[str, bytes]
@@ -39,6 +40,7 @@ class RunStart:
     journaled: bool = True
     tells_of_losses: bool = True
     restored: bool = False
+    remembers: bool = True
 
     def known(self, board: str) -> Mapping[int, Known]:
         return self.sync_state.known.get(board, {})
@@ -70,7 +72,7 @@ def start_run(run: Run, tx: Transaction) -> RunStart:
     if not run.dry:
         installed = migrate.migrate(tx, before)
         unlinked = installed.unlinked
-        run.lease.acquire(tx)
+        run.lease.acquire(tx, [record_begun(run, tx.encoding)])
     shapes = schema.read_shapes(tx)
     if run.dry:
         run.report.notes += _would_create(tx, shapes)
@@ -95,7 +97,12 @@ def start_run(run: Run, tx: Transaction) -> RunStart:
         placed=version >= migrate.PLACES,
         astray=astray_query(tx, run.layouts, present) if pulls else None,
         standing=standing_query(tx, run.board_ids.values(), present) if pulls and journaled else None,
+        run_id=run.run_id,
+        counted=version >= migrate.CALLS,
+        reserve=run.calls.first if not run.dry and not run.options.replays else None,
     )
+    if sync_state.now is not None:
+        run.calls.open(sync_state.now, sync_state.calls, counts=not run.dry and not run.options.replays)
     assert sync_state.itself is not None
     owned = settle_owner(run, tx, sync_state.itself, sync_state.bound, before)
     if not run.dry:
@@ -105,7 +112,9 @@ def start_run(run: Run, tx: Transaction) -> RunStart:
     if forgotten is not None:
         run.report.notes = list(dict.fromkeys([*run.report.notes, _older(forgotten)]))
     restored = forgotten is not None
-    return RunStart(sync_state, keys, present, owned, unlinked, every_board, journaled, tells, restored)
+    return RunStart(
+        sync_state, keys, present, owned, unlinked, every_board, journaled, tells, restored, version >= migrate.NEWS
+    )
 
 
 def _older(forgotten: str) -> str:

@@ -39,6 +39,7 @@ from sandbox.faults import FaultRule
 from sandbox.jobs import JobTrouble
 from sandbox.service import Service
 from sandbox.state import save
+from sandbox.versions import Versions
 from sandbox.world import Board, Group, Item, LogForm, Rule, World
 from sandbox.writes import Target, item_name, read_value
 
@@ -164,6 +165,17 @@ class Control:
             group = board.group(group_id) if group_id else board.first_group
             self.world.move_to_board(self.world.item(item_id), board, group)
 
+    def move_to_subitem(self, item_id: int, parent_id: int, at_home: bool = False) -> None:
+        """Make an item a subitem of another one, on the board of that one's subitems; with `at_home` on that one's own
+        board, as on a board of several levels."""
+        with self.world.lock:
+            self.world.make_subitem(self.world.item(item_id), self.world.item(parent_id), at_home=at_home)
+
+    def duplicate(self, item_id: int, name: str | None = None) -> int:
+        """A copy with all cells, hidden ones among them; returns its id."""
+        with self.world.lock:
+            return self.world.duplicate_item(self.world.item(item_id), name=item_name(name) if name else None).id
+
     # changing the boards themselves
 
     def add_column(
@@ -265,6 +277,26 @@ class Control:
             if forbidden is not None:
                 self.world.rules[int(board_id), column_id] = Rule(forbidden, tells)
 
+    def set_validations(
+        self,
+        board_id: int,
+        required: list[str] | None = None,
+        rules: dict[str, Any] | None = None,
+        hidden: bool | None = None,
+        whole: bool | None = None,
+        failing: bool | None = None,
+    ) -> None:
+        """Required columns and validation rules of a board, in monday's form; what is left out stays, `[]` and `{}`
+        lift all. `hidden`: the token's user may not read them; `failing`: monday fails when it is asked; `whole`: each
+        write is checked against all that the item then holds. People at the board are not bound by them.
+        """
+        with self.world.lock:
+            board = self._board(board_id)
+            changes = {"required": required, "rules": rules, "rules_hidden": hidden, "rules_whole": whole}
+            for attribute, value in {**changes, "rules_failing": failing}.items():
+                if value is not None:
+                    setattr(board, attribute, value)
+
     def set_items_count(self, board_id: int, count: int | None) -> None:
         """Let `items_count` lag: it says `count` until it is set to null."""
         with self.world.lock:
@@ -307,6 +339,16 @@ class Control:
     def set_token(self, token: str | None) -> None:
         """The only token taken from now on; null takes any."""
         self.service.token = token
+
+    def set_versions(self, **versions: Any) -> None:
+        """Any of `sandbox.versions.Versions`; what is left out is as usual."""
+        self.service.versions = msgspec.convert(versions, Versions)
+
+    def set_user(self, kind: str = "member", status: str = "ACTIVE", access: str = "edit") -> None:
+        """Who the token's user is, as `me` tells it, and what it may do with the boards, as they tell it."""
+        with self.world.lock:
+            account = self.world.account
+            account.kind, account.status, account.access = kind, status, access
 
     def set_idempotency(self, enabled: bool = True, stores_errors: bool = True) -> None:
         """What monday leaves open: whether replay happens at all, and whether answers with errors are stored."""

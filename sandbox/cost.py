@@ -19,6 +19,7 @@ _MUTATIONS = {
     "delete_item": 2_000,
     "move_item_to_group": 2_000,
     "move_item_to_board": 5_000,
+    "duplicate_item": 10_000,
     "create_column": 10_000,
     "change_column_metadata": 10_000,
     "ingest_items": 10_000,

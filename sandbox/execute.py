@@ -11,13 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import GraphQLList, GraphQLNonNull, GraphQLOutputType, GraphQLUnionType, get_named_type, is_leaf_type
+from graphql import (
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLOutputType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    is_leaf_type,
+)
 
 from sandbox.errors import ApiError
 from sandbox.jobs import Jobs
 from sandbox.pages import Pager
 from sandbox.render import ItemRenderer, dumps, encode
 from sandbox.selection import Field, Selection, collect, field_of, signature
+from sandbox.versions import Versions
 from sandbox.world import Item, World
 
 Path = tuple[str | int, ...]
@@ -34,7 +43,9 @@ class Context:
     renderers: Renderers
     complexity: dict[str, int]
     daily_limit: int
+    schema: GraphQLSchema
     version: str
+    versions: Versions
     base_url: str
     flags: frozenset[str] = frozenset()
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -94,7 +105,7 @@ class _Run:
     def _field(self, asked: Field, type_name: str, owner: Any, path: Path) -> bytes:
         if asked.name == "__typename":
             return f'"{type_name}"'.encode()
-        gql_type = field_of(type_name, asked.name).type
+        gql_type = field_of(self._context.schema, type_name, asked.name).type
         path = (*path, asked.key)
         try:
             resolver = self._resolvers.get((type_name, asked.name))
@@ -154,6 +165,8 @@ class _Run:
             value = (world.boards[board_id], next(g for g in world.boards[board_id].groups if g.id == group_id))
         elif type_name == "Column":
             value = (None, value)
+        elif type_name == "Item":
+            return self._items(asked, [world.items[value]])[0]
         elif type_name == "User":
             value = self._resolvers[("Item", "creator")](self._context, value, {})
         return self.object(asked.subs, type_name, value, (asked.key,))

@@ -13,6 +13,7 @@ import msgspec
 from sandbox.cells import Cell, display
 from sandbox.clock import MINUTE_S, iso
 from sandbox.errors import ApiError
+from sandbox.validations import failures
 from sandbox.world import API_USER, Board, Item, World
 from sandbox.writes import Target, item_name, read_value
 
@@ -225,6 +226,9 @@ class _Loading:
             name = item_name(row[0]) if row[0] or match is None else None
         except ApiError as error:
             errors[""] = error.message
+        if not errors:
+            before = match.cells if match is not None else None
+            errors = dict(failures(self._world, self._board, before, cells))
         if errors:
             return "invalid", None, errors
         if match is not None and self._job.skip_matches:

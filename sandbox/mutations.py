@@ -9,6 +9,7 @@ from sandbox.cells import Column, Label
 from sandbox.errors import ApiError
 from sandbox.execute import Context, Resolver
 from sandbox.queries import RESOLVERS as QUERY_RESOLVERS
+from sandbox.validations import obey
 from sandbox.world import API_USER, Board, Item
 from sandbox.writes import item_name, read_values
 
@@ -25,6 +26,7 @@ def _change(context: Context, _owner: Any, args: Args) -> Item:
         raise ApiError("InvalidItemIdException", f"Item {item.id} is not on board {board.id}")
     create_labels = bool(args.get("create_labels_if_missing"))
     cells, name = read_values(world, board, args["column_values"], create_labels)
+    obey(world, board, item.cells, cells)
     world.write(item, cells, name, API_USER)
     return item
 
@@ -37,6 +39,7 @@ def _create(context: Context, _owner: Any, args: Args) -> Item:
     name = item_name(args["item_name"])
     create_labels = bool(args.get("create_labels_if_missing"))
     cells, renamed = read_values(world, board, args.get("column_values") or {}, create_labels)
+    obey(world, board, None, cells)
     return world.create_item(board, group, renamed or name, cells, API_USER)
 
 
@@ -66,8 +69,24 @@ def _move_to_board(context: Context, _owner: Any, args: Args) -> Item:
     board = context.world.board(args["board_id"])
     mapping = args.get("columns_mapping")
     pairs = None if mapping is None else {pair["source"]: pair.get("target") for pair in mapping}
+    if args.get("parent_item_id") is not None:
+        parent = context.world.item(args["parent_item_id"])
+        if parent.board_id != board.id:
+            raise ApiError("InvalidArgumentException", "board_id must be the board of the parent item")
+        context.world.make_subitem(item, parent, pairs, API_USER)
+        return item
     context.world.move_to_board(item, board, board.group(args["group_id"]), pairs, API_USER)
     return item
+
+
+def _duplicate(context: Context, _owner: Any, args: Args) -> Item:
+    item = _permitted(context, args.get("item_id"))
+    board = context.world.board(args["board_id"])
+    if item.board_id != board.id:
+        raise ApiError("InvalidItemIdException", f"Item {item.id} is not on board {board.id}")
+    group = board.group(args["group_id"]) if args.get("group_id") else None
+    name = item_name(args["item_name"]) if args.get("item_name") else None
+    return context.world.duplicate_item(item, group, name, API_USER)
 
 
 def _create_column(context: Context, _owner: Any, args: Args) -> tuple[Board, Column]:
@@ -135,6 +154,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "delete_item"): _delete,
     ("Mutation", "move_item_to_group"): _move_to_group,
     ("Mutation", "move_item_to_board"): _move_to_board,
+    ("Mutation", "duplicate_item"): _duplicate,
     ("Mutation", "create_column"): _create_column,
     ("Mutation", "change_column_metadata"): _change_column_metadata,
     ("Mutation", "ingest_items"): _ingest,

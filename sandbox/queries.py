@@ -12,12 +12,15 @@ from sandbox.errors import ApiError
 from sandbox.execute import Context, Resolver
 from sandbox.filters import select
 from sandbox.pages import Page
+from sandbox.schema import edition
 from sandbox.world import API_USER, Board, Group, Item, LogEntry, log_data
 
 Args = dict[str, Any]
 
 ITEMS_BY_ID_AT_MOST = 100
 _LOG_ENTRIES_REACHABLE = 10_000
+_LOGS_BY_CURSOR = "2027-01"
+_LOG_CURSOR = "log-"
 _ROOT = "Query"
 
 
@@ -34,8 +37,8 @@ def user(context: Context, user_id: int) -> dict[str, Any]:
         "name": name,
         "email": f"{name.split(' ')[0].lower()}@summitroofing.example",
         "title": "",
-        "status": "ACTIVE",
-        "kind": "member",
+        "status": account.status if user_id == API_USER else "ACTIVE",
+        "kind": account.kind if user_id == API_USER else "member",
         "time_zone_identifier": account.zone,
         "utc_hours_diff": offset.total_seconds() / 3600 if offset else 0.0,
         "account": _account(context, None, {}),
@@ -54,6 +57,10 @@ def _account(context: Context, _owner: Any, _args: Args) -> dict[str, Any]:
         "plan": plan,
         "active_members_count": members,
     }
+
+
+def _access(context: Context, _owner: Any, _args: Args) -> str:
+    return context.world.account.access
 
 
 def _boards(context: Context, _owner: Any, args: Args) -> list[Board]:
@@ -107,6 +114,11 @@ def _following(context: Context, cursor: str, limit: int) -> Page:
     return context.pager.following(cursor, limit, "endless_pages" in flags, "repeated_cursor" in flags)
 
 
+def _root_page(context: Context, _owner: Any, args: Args) -> Page:
+    asked = args["input"]
+    return _items_page(context, context.world.board(asked["board_id"]), asked, None)
+
+
 def _next_items_page(context: Context, _owner: Any, args: Args) -> Page:
     return _following(context, args["cursor"], args["limit"])
 
@@ -155,10 +167,25 @@ def _count(element: dict[str, Any], items: list[Item], group_id: str) -> dict[st
     return {"alias": element["as"], "value": value}
 
 
-def _activity_logs(context: Context, board: Board, args: Args) -> list[LogEntry]:
-    """Newest first; only the newest 10,000 of the asked window can be reached."""
+def _activity_logs(context: Context, board: Board, args: Args) -> list[LogEntry] | dict[str, Any]:
+    """Newest first. Before 2027-01 by numbered pages, of which only the newest 10,000 of the window can be reached;
+    from then on by a cursor.
+    """
     found = [entry for entry in reversed(context.world.log) if entry.board_id == board.id and _asked(entry, args)]
-    return _paged(found[:_LOG_ENTRIES_REACHABLE], args)
+    if edition(context.version) < _LOGS_BY_CURSOR:
+        return _paged(found[:_LOG_ENTRIES_REACHABLE], args)
+    start, limit = _log_place(args.get("cursor")), args.get("limit") or 25
+    end = start + limit
+    return {"logs": found[start:end], "cursor": f"{_LOG_CURSOR}{end}" if end < len(found) else None}
+
+
+def _log_place(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    place = cursor.removeprefix(_LOG_CURSOR)
+    if place == cursor or not place.isdecimal():
+        raise ApiError("CursorException", "The cursor is invalid")
+    return int(place)
 
 
 def _asked(entry: LogEntry, args: Args) -> bool:
@@ -168,7 +195,11 @@ def _asked(entry: LogEntry, args: Args) -> bool:
         (args.get("column_ids"), entry.column_id),
         (args.get("group_ids"), entry.group_id),
         (args.get("user_ids"), entry.user_id),
+        (args.get("event_types"), entry.event),
+        (args.get("correlation_ids"), None),
     )
+    if not str(entry.data.get("pulse_name", "")).startswith(args.get("search") or ""):
+        return False
     if any(wanted is not None and str(found) not in wanted for wanted, found in chosen):
         return False
     return _instant(args.get("from"), 0.0) <= second <= _instant(args.get("to"), float("inf"))
@@ -235,16 +266,12 @@ def _fixed(value: Any) -> Resolver:
     return lambda _context, _owner, _args: value
 
 
-def _versions(_context: Context, _owner: Any, _args: Args) -> list[dict[str, str]]:
-    return [
-        {"value": value, "kind": kind, "display_name": value}
-        for value, kind in (("2027-01", "release_candidate"), ("2026-10", "current"), ("2026-07", "maintenance"))
-    ]
+def _versions(context: Context, _owner: Any, _args: Args) -> list[dict[str, str]]:
+    return context.versions.shown()
 
 
-def _version(context: Context, owner: Any, args: Args) -> dict[str, str]:
-    known = {version["value"]: version for version in _versions(context, owner, args)}
-    return known.get(context.version, {"value": context.version, "kind": "deprecated", "display_name": context.version})
+def _version(context: Context, _owner: Any, _args: Args) -> dict[str, str]:
+    return context.versions.one(context.version)
 
 
 def _items_count(_context: Context, board: Board, _args: Args) -> int:
@@ -259,6 +286,15 @@ def _complexity(context: Context, _owner: Any, _args: Args) -> dict[str, int]:
     return context.complexity
 
 
+def _validations(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
+    board = context.world.board(args["id"])
+    if board.rules_failing:
+        raise ApiError("INTERNAL_SERVER_ERROR", "Internal Server Error", 500)
+    if board.rules_hidden:
+        raise ApiError("UserUnauthorizedException", "User unauthorized to perform action", 403)
+    return {"required_column_ids": board.required or None, "rules": board.rules or None}
+
+
 def _fetch_job(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
     return context.jobs.import_status(args["job_id"], context.base_url)
 
@@ -266,6 +302,15 @@ def _fetch_job(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
 def _job(context: Context, _owner: Any, args: Args) -> dict[str, Any]:
     return context.jobs.bulk_status(args["job_id"])
 
+
+_LOG: dict[str, Resolver] = {
+    "id": lambda _context, entry, _args: f"{entry.at:x}-{entry.id}",
+    "account_id": lambda context, _entry, _args: str(context.world.account.id),
+    "created_at": lambda _context, entry, _args: str(entry.at),
+    "data": lambda _context, entry, _args: log_data(entry),
+    "entity": lambda _context, entry, _args: "pulse" if entry.item_id else "board",
+    "user_id": lambda _context, entry, _args: str(entry.user_id),
+}
 
 RESOLVERS: dict[tuple[str, str], Resolver] = {
     (_ROOT, "version"): _version,
@@ -276,16 +321,18 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     (_ROOT, "complexity"): _complexity,
     (_ROOT, "boards"): _boards,
     (_ROOT, "items"): _items,
+    (_ROOT, "items_page"): _root_page,
     (_ROOT, "next_items_page"): _next_items_page,
     (_ROOT, "items_page_by_column_values"): _by_column_values,
     (_ROOT, "aggregate"): _aggregate,
     (_ROOT, "fetch_job_status"): _fetch_job,
     (_ROOT, "job_status"): _job,
-    ("Board", "type"): _fixed("board"),
+    ("Board", "type"): lambda _context, board, _args: board.kind,
+    (_ROOT, "validations"): _validations,
     ("Board", "board_kind"): _fixed("public"),
     ("Board", "hierarchy_type"): lambda _context, board, _args: board.hierarchy,
     ("Board", "permissions"): _fixed("everyone"),
-    ("Board", "access_level"): _fixed("edit"),
+    ("Board", "access_level"): _access,
     ("Board", "description"): _fixed(None),
     ("Board", "items_count"): _items_count,
     ("Board", "created_at"): _fixed("2022-03-01T09:00:00Z"),
@@ -305,10 +352,11 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Column", "settings"): lambda _context, owner, _args: settings(owner[1]),
     ("Column", "settings_str"): lambda _context, owner, _args: json.dumps(settings(owner[1])),
     ("Item", "creator"): lambda context, creator_id, _args: user(context, creator_id),
-    ("ActivityLogType", "id"): lambda _context, entry, _args: f"{entry.at:x}-{entry.id}",
-    ("ActivityLogType", "account_id"): lambda context, _entry, _args: str(context.world.account.id),
-    ("ActivityLogType", "created_at"): lambda _context, entry, _args: str(entry.at),
-    ("ActivityLogType", "data"): lambda _context, entry, _args: log_data(entry),
-    ("ActivityLogType", "entity"): lambda _context, entry, _args: "pulse" if entry.item_id else "board",
-    ("ActivityLogType", "user_id"): lambda _context, entry, _args: str(entry.user_id),
+    **{
+        (type_name, name): resolver
+        for type_name in ("ActivityLogType", "ActivityLog")
+        for name, resolver in _LOG.items()
+    },
+    **{("ActivityLog", f"triggering_flow_{name}"): _fixed(None) for name in ("id", "type")},
+    ("ActivityLog", "correlation_id"): _fixed(None),
 }

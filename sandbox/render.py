@@ -125,7 +125,9 @@ class ItemRenderer:
                 slug = world.account.slug
                 return lambda item: f'"https://{slug}.monday.com/boards/{item.board_id}/pulses/{item.id}"'
             case "parent_item":
-                return "null"
+                return lambda item: (
+                    "null" if item.parent_id is None else self._nested(field, "Item", item.parent_id).decode()
+                )
             case "subitems":
                 return "[]"
             case "column_values":
@@ -208,7 +210,10 @@ def empty_json(column_type: str, name: str) -> str:
 
 
 def _is_volatile(field: Field) -> bool:
-    """Whether it shows something that changes without the item: the counts and pages of its board or group."""
+    """Whether it shows something that changes without the item: of its board or group the counts and pages, of the
+    item above it all but the id."""
+    if field.name == "parent_item":
+        return any(sub.name != "id" for sub in collect(field.subs, "Item"))
     moving = ("items_count", "updated_at", "items_page", "activity_logs", "state")
     return field.name in ("board", "group") and any(
         sub.name in moving for kind in ("Board", "Group") for sub in collect(field.subs, kind)

@@ -1,4 +1,4 @@
-"""Every request is parsed and validated against the schema file, once per distinct text."""
+"""Every request is parsed and validated against the schema of the version that answers, once per distinct text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from graphql import (
+    DocumentNode,
+    FieldDefinitionNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLSyntaxError,
+    ObjectTypeDefinitionNode,
+    ObjectTypeExtensionNode,
     OperationDefinitionNode,
     OperationType,
-    build_schema,
+    build_ast_schema,
     parse,
     validate,
 )
@@ -27,13 +31,17 @@ from graphql.execution.values import VariableValues, get_variable_values
 from sandbox.errors import Refused
 
 SCHEMA_FILE = Path(__file__).with_name("schema.graphql")
+CHANGES = {"2027-01": Path(__file__).with_name("schema_2027_01.graphql")}
+"""Version → what it changes in the schema before it."""
+NEWEST = max(CHANGES)
 _DOCUMENTS_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A validated request: one operation and its fragments."""
+    """A validated request: one operation and its fragments, and what they were validated against."""
 
+    schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
 
@@ -46,13 +54,48 @@ class Document:
         return self.operation.name.value if self.operation.name else ""
 
 
+def edition(version: str) -> str:
+    """The newest version up to this one of which there are changes; the empty text for the schema as it was before."""
+    return max((changed for changed in CHANGES if changed <= version), default="")
+
+
+def schema(version: str) -> GraphQLSchema:
+    """What a version understands."""
+    return _schema(edition(version))
+
+
 @cache
-def schema() -> GraphQLSchema:
-    built = build_schema(SCHEMA_FILE.read_text(encoding="utf-8"))
+def _schema(version: str) -> GraphQLSchema:
+    document = parse(SCHEMA_FILE.read_text(encoding="utf-8"))
+    for changed in sorted(changed for changed in CHANGES if changed <= version):
+        document = _changed(document, parse(CHANGES[changed].read_text(encoding="utf-8")))
+    built = build_ast_schema(document)
     scalar = built.type_map["JSON"]
     assert isinstance(scalar, GraphQLScalarType)
     scalar.coerce_input_value = _json_input
     return built
+
+
+def _changed(document: DocumentNode, changes: DocumentNode) -> DocumentNode:
+    """The document with other fields in its types, where `extend type` names them, and with new types."""
+    fields: dict[str, tuple[FieldDefinitionNode, ...]] = {
+        node.name.value: tuple(node.fields or ())
+        for node in changes.definitions
+        if isinstance(node, ObjectTypeExtensionNode)
+    }
+    old = [
+        _with_fields(node, fields[node.name.value])
+        if isinstance(node, ObjectTypeDefinitionNode) and node.name.value in fields
+        else node
+        for node in document.definitions
+    ]
+    new = [node for node in changes.definitions if not isinstance(node, ObjectTypeExtensionNode)]
+    return DocumentNode(definitions=(*old, *new))
+
+
+def _with_fields(node: ObjectTypeDefinitionNode, fields: tuple[FieldDefinitionNode, ...]) -> ObjectTypeDefinitionNode:
+    by_name = {field.name.value: field for field in (*(node.fields or ()), *fields)}
+    return ObjectTypeDefinitionNode(name=node.name, interfaces=node.interfaces, fields=tuple(by_name.values()))
 
 
 def _json_input(value: Any) -> Any:
@@ -72,16 +115,16 @@ class Documents:
     """Parsed and validated requests by text, the oldest dropped first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str | None], Document] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str | None, str], Document] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, text: str, operation_name: str | None) -> Document:
-        """Raises Refused as monday answers a request that does not parse or does not fit the schema."""
-        key = (text, operation_name)
+    def get(self, text: str, operation_name: str | None, version: str) -> Document:
+        """Raises Refused as monday answers a request that does not parse or does not fit the version's schema."""
+        key = (text, operation_name, edition(version))
         with self._lock:
             document = self._kept.get(key)
             if document is None:
-                document = self._kept[key] = _document(text, operation_name)
+                document = self._kept[key] = _document(text, operation_name, schema(version))
                 if len(self._kept) > _DOCUMENTS_KEPT:
                     self._kept.popitem(last=False)
             return document
@@ -92,18 +135,19 @@ def variables_of(document: Document, given: dict[str, Any]) -> VariableValues:
 
     Raises Refused with status 200 and an error without a code: that is how monday speaks of a bad variable.
     """
-    values = get_variable_values(schema(), document.operation.variable_definitions or (), given, hide_suggestions=True)
+    declared = document.operation.variable_definitions or ()
+    values = get_variable_values(document.schema, declared, given, hide_suggestions=True)
     if isinstance(values, list):
         raise Refused(200, {"errors": [_variable_error(error) for error in values]})
     return values
 
 
-def _document(text: str, operation_name: str | None) -> Document:
+def _document(text: str, operation_name: str | None, against: GraphQLSchema) -> Document:
     try:
         parsed = parse(text)
     except GraphQLSyntaxError as error:
         raise Refused(200, {"errors": [_graphql_error(error, f"Parse error on {error.message}", None)]}) from None
-    problems = validate(schema(), parsed)
+    problems = validate(against, parsed)
     if problems:
         errors = [_graphql_error(problem, problem.message, "GRAPHQL_VALIDATION_FAILED") for problem in problems]
         raise Refused(400, {"errors": errors})
@@ -114,7 +158,7 @@ def _document(text: str, operation_name: str | None) -> Document:
         message = "Must provide the name of one operation of the request"
         raise Refused(400, {"errors": [{"message": message, "extensions": {"code": "OPERATION_RESOLUTION_FAILURE"}}]})
     fragments = {node.name.value: node for node in parsed.definitions if isinstance(node, FragmentDefinitionNode)}
-    return Document(operations[0], fragments)
+    return Document(against, operations[0], fragments)
 
 
 def _graphql_error(error: GraphQLError, message: str, code: str | None) -> dict[str, Any]:

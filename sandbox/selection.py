@@ -15,6 +15,7 @@ from graphql import (
     GraphQLIncludeDirective,
     GraphQLInterfaceType,
     GraphQLObjectType,
+    GraphQLSchema,
     GraphQLSkipDirective,
     GraphQLUnionType,
     InlineFragmentNode,
@@ -25,7 +26,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 
 from sandbox.errors import Refused
-from sandbox.schema import Document, schema
+from sandbox.schema import NEWEST, Document, schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def resolve(document: Document, variables: VariableValues) -> tuple[Selection, .
 
     Raises Refused when an argument's value does not fit its type, which only shows with the variables in.
     """
-    root = schema().mutation_type if document.is_mutation else schema().query_type
+    root = document.schema.mutation_type if document.is_mutation else document.schema.query_type
     assert root is not None
     try:
         return _selections(document.operation.selection_set, root.name, document, variables)
@@ -81,8 +82,8 @@ def flat(selections: tuple[Selection, ...]) -> list[Field]:
 
 
 @cache
-def field_of(type_name: str, name: str) -> GraphQLField:
-    owner = schema().type_map[type_name]
+def field_of(against: GraphQLSchema, type_name: str, name: str) -> GraphQLField:
+    owner = against.type_map[type_name]
     assert isinstance(owner, GraphQLObjectType | GraphQLInterfaceType)
     found: GraphQLField = owner.fields[name]
     return found
@@ -90,14 +91,15 @@ def field_of(type_name: str, name: str) -> GraphQLField:
 
 @cache
 def applies(condition: str, type_name: str) -> bool:
-    """Whether a fragment on `condition` counts for an object of `type_name`."""
+    """Whether a fragment on `condition` counts for an object of `type_name`; versions do not differ in that."""
     if condition == type_name:
         return True
-    abstract, concrete = schema().type_map[condition], schema().type_map[type_name]
+    newest = schema(NEWEST)
+    abstract, concrete = newest.type_map[condition], newest.type_map[type_name]
     return (
         isinstance(abstract, GraphQLInterfaceType | GraphQLUnionType)
         and isinstance(concrete, GraphQLObjectType)
-        and schema().is_sub_type(abstract, concrete)
+        and newest.is_sub_type(abstract, concrete)
     )
 
 
@@ -125,7 +127,7 @@ def _field(node: FieldNode, type_name: str, document: Document, variables: Varia
     key = node.alias.value if node.alias else name
     if name == "__typename":
         return Field(key, name, {}, ())
-    definition = field_of(type_name, name)
+    definition = field_of(document.schema, type_name, name)
     args = get_argument_values(definition, node, variables) if definition.args else {}
     if node.selection_set is None:
         return Field(key, name, args, ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 import uuid
@@ -25,11 +24,9 @@ from sandbox.pages import Pager
 from sandbox.render import dumps, encode
 from sandbox.schema import Document, Documents, variables_of
 from sandbox.selection import Selection, flat, resolve
+from sandbox.versions import Versions
 from sandbox.world import World
 
-CURRENT_VERSION = "2026-10"
-MAINTENANCE_VERSION = "2026-07"
-_ANSWERED_VERSIONS = ("2025-04", "2025-07", "2025-10", "2026-01", "2026-04", "2026-07", "2026-10", "2027-01")
 _JSON = "application/json; charset=utf-8"
 _LOG_KEPT = 20_000
 
@@ -85,6 +82,7 @@ class Service:
         self.jobs = Jobs(world)
         self.idempotency = Idempotency(clock)
         self.token = token
+        self.versions = Versions()
         self.base_url = ""
         self._documents = Documents()
         self._pager = Pager(world)
@@ -100,9 +98,11 @@ class Service:
             reply = refused_reply(refused)
         finally:
             self.meter.leave()
-        version = _version(headers) or CURRENT_VERSION
+        versions = self.versions
+        version = versions.answering(headers.get("api-version")) or versions.current
         date = formatdate(self.world.clock.now(), usegmt=True)
-        common = {"api-version": version, "x-request-id": str(uuid.uuid4()), "date": date, **self.meter.headers()}
+        common = {"x-request-id": str(uuid.uuid4()), "date": date, **self.meter.headers()}
+        common |= {"api-version": version} if versions.told else {}
         reply.headers = {**common, **reply.headers}
         with self._lock:
             self.counters.requests += 1
@@ -117,16 +117,17 @@ class Service:
 
     def _answer(self, headers: dict[str, str], body: bytes) -> Reply:
         self._authenticate(headers)
-        if _version(headers) is None:
+        version = self.versions.answering(headers.get("api-version"))
+        if version is None:
             raise refusal(200, "InvalidVersionException", "The API-Version header must be YYYY-MM")
         text, given, name = _request(body)
-        document = self._documents.get(text, name)
+        document = self._documents.get(text, name, version)
         selections = resolve(document, variables_of(document, given))
         logged = Logged(document.name, document.is_mutation, given, [asked.name for asked in flat(selections)])
         written = {str(asked.args.get("item_id") or asked.args.get("item_name")) for asked in flat(selections)}
         rule = self.faults.take([document.name, *logged.root_fields], document.is_mutation, written)
         self._note(logged, rule)
-        reply = self._with_fault(rule, _Asked(document, selections, headers), logged)
+        reply = self._with_fault(rule, _Asked(document, selections, headers, version), logged)
         logged.status = reply.status
         return reply
 
@@ -179,7 +180,9 @@ class Service:
             self._renderers,
             complexity,
             self.meter.limits.daily_calls,
-            _version(asked.headers) or CURRENT_VERSION,
+            asked.document.schema,
+            asked.version,
+            self.versions,
             self.base_url,
             flags,
         )
@@ -244,6 +247,7 @@ class _Asked:
     document: Document
     selections: tuple[Selection, ...]
     headers: dict[str, str]
+    version: str
 
     @property
     def key(self) -> str | None:
@@ -263,18 +267,6 @@ def _request(body: bytes) -> tuple[str, dict[str, Any], str | None]:
     if not isinstance(variables, dict):
         raise refusal(400, None, "Bad request: variables must be an object")
     return request["query"], variables, request.get("operationName")
-
-
-def _version(headers: dict[str, str]) -> str | None:
-    """The version that answers: maintenance for one too old, current for an unknown one; None when it is malformed."""
-    asked = headers.get("api-version")
-    if asked is None:
-        return CURRENT_VERSION
-    if not re.fullmatch(r"\d{4}-\d{2}", asked):
-        return None
-    if asked in _ANSWERED_VERSIONS:
-        return asked
-    return MAINTENANCE_VERSION if asked < _ANSWERED_VERSIONS[0] else CURRENT_VERSION
 
 
 def _envelope(data: bytes, errors: list[dict[str, Any]], request_id: str, account_id: int) -> bytes:

@@ -38,6 +38,7 @@ State = Literal["active", "archived", "deleted"]
 
 API_USER = 41000001
 """The user whose token the client uses."""
+_SUBITEMS_BOARD_OFFSET = 10**10
 HUMAN = 41000002
 """The user whose edits come through the control interface: somebody at the board."""
 
@@ -56,6 +57,8 @@ class Item(msgspec.Struct, gc=False):
     creator_id: int = HUMAN
     revision: int = 0
     previous: Item | None = None
+    parent_id: int | None = None
+    """The item that it is a subitem of: then its board does not list it."""
 
 
 class Group(msgspec.Struct):
@@ -81,6 +84,17 @@ class Board(msgspec.Struct):
     updated_at: int = 0
     shown_count: int | None = None
     version: int = 0
+    kind: Literal["board", "sub_items_board"] = "board"
+    required: list[str] = []
+    """Ids of the columns without which the API makes no item."""
+    rules: dict[str, Any] = {}
+    """Validation rules by id, in monday's own form: see `sandbox.validations`."""
+    rules_hidden: bool = False
+    """Whether the token's user may not read them: he may not edit the columns' settings."""
+    rules_failing: bool = False
+    """Whether monday fails inside when it is asked for them."""
+    rules_whole: bool = False
+    """Whether a write is checked against all that the item then holds, written by it or not."""
 
     @property
     def live_columns(self) -> list[Column]:
@@ -146,6 +160,9 @@ class Account(msgspec.Struct):
     tier: str = "pro"
     zone: str = "America/Denver"
     people: dict[int, str] = msgspec.field(default_factory=lambda: {API_USER: "Sync Service", HUMAN: "Dana Office"})
+    kind: str = "member"
+    status: str = "ACTIVE"
+    access: str = "edit"
 
 
 class World:
@@ -201,7 +218,7 @@ class World:
         item.revision = next(self._revision)
         self.items[item.id] = item
         self.next_item_id = max(self.next_item_id, item.id + 1)
-        if item.state == "active":
+        if _is_listed(item):
             self.boards[item.board_id].order.append(item.id)
 
     def create_item(
@@ -279,10 +296,10 @@ class World:
             return
         board = self.boards[item.board_id]
         self._change(item)
-        if item.state == "active":
+        if _is_listed(item):
             board.order.remove(item.id)
         item.state = state
-        if state == "active":
+        if _is_listed(item):
             board.order.append(item.id)
         event = {"active": "restore_pulse", "archived": "archive_pulse", "deleted": "delete_pulse"}[state]
         self._log(event, item, user)
@@ -296,7 +313,55 @@ class World:
     def move_to_board(
         self, item: Item, board: Board, group: Group, mapping: dict[str, str | None] | None = None, user: int = HUMAN
     ) -> None:
-        """The id stays. Cells follow `mapping` (column id there → here, None drops), else equal column ids."""
+        """The id stays, and a subitem is none any more. Cells follow `mapping` (column id there → here, None drops),
+        else equal column ids."""
+        self._move(item, board, group, mapping, user, None)
+
+    def make_subitem(
+        self,
+        item: Item,
+        parent: Item,
+        mapping: dict[str, str | None] | None = None,
+        user: int = HUMAN,
+        *,
+        at_home: bool = False,
+    ) -> None:
+        """Move an item under another one: to the board that holds its board's subitems, or, where that has several
+        levels or with `at_home`, to the other item's own board.
+        """
+        if parent is item or parent.parent_id is not None:
+            raise ApiError("InvalidArgumentException", f"Item {parent.id} cannot be a parent of it")
+        board = self.boards[parent.board_id]
+        if board.hierarchy == "classic" and not at_home:
+            board = self._subitems_board(board)
+        self._move(item, board, board.first_group, mapping, user, parent.id)
+
+    def duplicate_item(
+        self, item: Item, group: Group | None = None, name: str | None = None, user: int = HUMAN
+    ) -> Item:
+        """A new item with every cell of another one."""
+        board = self.boards[item.board_id]
+        cells = dict(enumerate(item.cells))
+        return self.create_item(board, group or board.group(item.group_id), name or f"{item.name} (copy)", cells, user)
+
+    def _subitems_board(self, board: Board) -> Board:
+        """The board of a board's subitems, made with the first of them."""
+        own_id = _SUBITEMS_BOARD_OFFSET + board.id
+        if own_id not in self.boards:
+            columns = [Column("status", "Status", "status"), Column("date0", "Date", "date")]
+            group = Group("topics", "Subitems")
+            self.boards[own_id] = Board(own_id, f"Subitems of {board.name}", columns, [group], kind="sub_items_board")
+        return self.boards[own_id]
+
+    def _move(
+        self,
+        item: Item,
+        board: Board,
+        group: Group,
+        mapping: dict[str, str | None] | None,
+        user: int,
+        parent_id: int | None,
+    ) -> None:
         source = self.boards[item.board_id]
         self._change(item)
         self._log("move_pulse_from_board", item, user)
@@ -306,10 +371,11 @@ class World:
             place = next((i for i, c in enumerate(board.columns) if c.id == target and c.type == column.type), None)
             if place is not None:
                 row[place] = item.cells[slot]
-        if item.state == "active":
+        if _is_listed(item):
             source.order.remove(item.id)
+        item.board_id, item.group_id, item.cells, item.parent_id = board.id, group.id, row, parent_id
+        if _is_listed(item):
             board.order.append(item.id)
-        item.board_id, item.group_id, item.cells = board.id, group.id, row
         self._log("move_pulse_into_board", item, user)
         self._moved(board)
 
@@ -396,6 +462,10 @@ class World:
         at = int(self.clock.now() * 10_000_000)
         column_id, group_id = data.get("column_id"), data.get("group_id")
         self.log.append(LogEntry(len(self.log) + 1, board_id, event, at, user, item_id, column_id, group_id, data))
+
+
+def _is_listed(item: Item) -> bool:
+    return item.state == "active" and item.parent_id is None
 
 
 def _logged(cell: Cell | None, column: Column) -> Any:

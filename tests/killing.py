@@ -327,7 +327,7 @@ class Killer:
             *(Point("call", nth) for nth in range(1, len(run.calls) + 1)),
             *(Point("request", nth, arrived) for nth in range(1, len(requests) + 1) for arrived in (False, True)),
             *(Point("message", nth) for nth in range(1, len(line.asked) + 1)),
-            *(Point("message", nth, True) for nth, text in enumerate(line.asked, 1) if text == "COMMIT"),
+            *(Point("message", nth, True) for nth, text in enumerate(line.asked, 1) if text.endswith("COMMIT")),
         ]
 
     def kill(self, company: Company, way: Way, point: Point, *, certain: bool = True) -> bool:
@@ -371,8 +371,10 @@ def replace_database(company: Company, keywords: Keywords) -> Company:
 
 # What is left ---------------------------------------------------------------------------------------------------------
 
-_TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id"))
-_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease")
+_TIMES = frozenset(("created_at", "updated_at", "archived_at", "at", "first_seen", "last_full_at", "run_id", "told_at"))
+_TOLD = ("told_by", "open_told_by")
+"""Which run told people of something: only whether one did is the same everywhere."""
+_LEFT_OUT = ("monday_sync.sync_run", "monday_sync.sync_lease", "monday_sync.sync_calls")
 
 
 def everything(company: Company) -> dict[str, list[str]]:
@@ -412,6 +414,7 @@ _OWN = {
 def _plain(table: str, row: dict[str, Any], layouts: Mapping[int, str]) -> dict[str, Any]:
     passing = _TIMES | _OWN.get(table, set())
     kept = {name: value for name, value in row.items() if name not in passing}
+    kept |= {name: row[name] is not None for name in _TOLD if name in row}
     if "layout" in row:  # a number in the order of a moment
         kept["layout"] = layouts[row["layout"]]
     if table == "monday_sync.sync_item":

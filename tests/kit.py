@@ -22,7 +22,7 @@ BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
 EARLY = "2026-05-01T08:00:00Z"
 
-_FILLED: dict[str, Any] = {
+FILLED: dict[str, Any] = {
     "text": lambda value: {"text": value},
     "numbers": lambda value: {"text": value},
     "email": lambda value: {"email": value or None, "label": value or None},
@@ -50,7 +50,7 @@ def raw_json(
     """One item of the wire; `cells` maps "table.column" or "users.column/Role" to the value that a person typed."""
     said = {column_of(board, target): value for target, value in (cells or {}).items()}
     values = [
-        {"id": column_id, "type": column.codec.monday_type} | _FILLED[column.codec.monday_type](said.get(column_id, ""))
+        {"id": column_id, "type": column.codec.monday_type} | FILLED[column.codec.monday_type](said.get(column_id, ""))
         for column_id, column in BOARDS[board].items()
         if column_id != "name"
     ]

@@ -95,9 +95,10 @@ class Intruder:
             current_setting('statement_timeout'), current_setting('transaction_isolation'),
             (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
             (SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND pg_table_is_visible(oid)),
-            (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors WHERE is_holdable)
+            (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors WHERE is_holdable),
+            (SELECT current_setting('search_path') = reset_val FROM pg_settings WHERE name = 'search_path')
     """
-    CLEAN = ("off", "0", "0", "read committed", 0, 0, 0, 0)
+    CLEAN = ("off", "0", "0", "read committed", 0, 0, 0, 0, True)
 
     def __init__(self, keywords: Mapping[str, str]) -> None:
         self._clients = [psycopg2.connect(**keywords) for _ in range(2)]  # type: ignore[call-overload]  # the stubs want a DSN

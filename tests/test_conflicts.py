@@ -76,7 +76,9 @@ def test_a_quiet_run_says_it_once_with_command_run_and_time(synced: Company, pol
     ended = settling(synced, policy, "-q")
     (line,) = ended.out.splitlines()
     program = PUSH if policy == "pg" else "sync_monday_to_pg.py"
-    assert re.match(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d {re.escape(program)} \d{{8}}T\d{{6}}-[0-9a-f]{{6}}: ", line)
+    assert re.match(
+        rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\S+ {re.escape(program)} run \d{{8}}T\d{{6}}-[0-9a-f]{{6}}: ", line
+    )
     assert f'item {item} "Job 1", projects.description' in line
     assert "on the board" in line
     assert "in SQL" in line

@@ -229,7 +229,7 @@ def test_a_dry_transaction_cannot_write_and_gets_no_transaction_id(any_database:
     assert read_one(any_database, "SELECT pg_current_xact_id_if_assigned()") is None
     with pytest.raises(Unavailable, match="read-only"):
         any_database.transact(
-            lambda tx: tx.execute("INSERT INTO storms DEFAULT VALUES"), read_only=True, label="testing"
+            lambda tx: tx.execute("INSERT INTO public.storms DEFAULT VALUES"), read_only=True, label="testing"
         )
     write(any_database, lambda tx: tx.execute("INSERT INTO public.storms DEFAULT VALUES"))
     assert read_one(any_database, "SELECT count(*) FROM public.storms") == 1

@@ -107,7 +107,13 @@ def test_behind_a_pooler(synced: Company, pooler: Pooler) -> None:
         (lambda s: s.set_board(MASTER_BOARD_ID, state="archived"), 3, "master board", "is archived"),
         (lambda s: s.set_token("another"), 2, "token", "refused the token"),
         (lambda s: s.set_limits(daily_calls=50), 0, "budget", "only 50 calls a day"),
-        (lambda s: s.fault("wrong_version", times=0), 0, "API version", "2026-07 answers"),
+        (
+            lambda s: s.set_versions(current="2027-01", oldest="2027-01", answers="2027-01"),
+            0,
+            "API version",
+            "2027-01 answers; this program knows both",
+        ),
+        (lambda s: s.set_board(STAFF_BOARD_ID, hierarchy="multi_level"), 3, "staff board", "is a multi-level board"),
         (lambda s: [s.archive(i) for i in s.item_ids(MASTER_BOARD_ID)], 0, "master board", "is empty"),
     ],
 )

@@ -293,7 +293,7 @@ TABLE: dict[int, Row] = {
     32: Row(
         "an id twice: across pages, on both boards",
         (
-            "tests/test_intake.py::test_of_two_states_of_one_item_the_newer_is_kept",
+            "tests/unit/test_change_filter.py::test_of_two_states_of_one_item_the_newer_is_kept",
             "tests/test_monday_api.py::test_items_that_came_twice_are_handed_out_once",
             "::test_an_item_twice_in_a_listing",
             "::test_an_id_on_both_boards",

@@ -148,7 +148,7 @@ def test_a_refusal_names_field_and_kind_and_shows_the_plan(many: Company, case: 
     quiet = many.run("-q", *test, program=str(program))
     assert quiet.code == 4
     assert reason in " ".join(" ".join(line.split(": ", 1)[1] for line in quiet.out.splitlines()).split())
-    assert all(f" {program} 20" in line for line in quiet.out.splitlines())
+    assert all(f" {program} run 20" in line for line in quiet.out.splitlines())
     assert sum("→" in line for line in quiet.out.splitlines()) > 5
     told = many.run("--json", *test, program=str(program))
     report = told.report

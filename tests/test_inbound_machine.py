@@ -194,6 +194,16 @@ class Histories(History):
             self.sandbox.move_to_board(item.id, BOARD_IDS[item.board])
             item.cells, item.moved = {}, True
 
+    @rule(board=boards, pick=picks, under=picks, at_home=st.booleans())
+    def become_subitem(self, board: str, pick: int, under: int, at_home: bool) -> None:
+        """Under another item: it stands on neither board any more, whatever board monday names as its own."""
+        item, parent = (self.pick(self.ledger.on(board), which) for which in (pick, under))
+        if item and parent and parent is not item:
+            self._changed(item)
+            item.board = "below"
+            self.sandbox.move_to_subitem(item.id, parent.id, at_home)
+            item.cells, item.moved = {}, True
+
     @rule(hours=st.sampled_from([1, 30, 24 * 9]))
     def time_passes(self, hours: int) -> None:
         self.sandbox.advance(hours * 3600)

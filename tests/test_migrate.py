@@ -40,7 +40,11 @@ def do(database: Database, work: Callable[[Transaction], object]) -> object:
 
 
 def run(database: Database, statements: str) -> None:
-    do(database, lambda tx: tx.execute(statements))
+    def work(tx: Transaction) -> None:
+        with tx.role_path():
+            tx.execute(statements)
+
+    do(database, work)
 
 
 def forecast(database: Database) -> list[str]:

@@ -458,15 +458,18 @@ def test_a_read_only_transport_cannot_send_a_mutation(http: responses.RequestsMo
     assert len(http.calls) == 0
 
 
+@pytest.mark.parametrize(("answered", "level"), [("2027-01", "INFO"), ("2027-04", "WARNING")])
 def test_another_version_answering_is_said_once(
-    http: responses.RequestsMock, time: Time, caplog: pytest.LogCaptureFixture
+    http: responses.RequestsMock, time: Time, caplog: pytest.LogCaptureFixture, answered: str, level: str
 ) -> None:
-    http.post(URL, json=GOOD, headers={"api-version": "2027-01"})
+    caplog.set_level("INFO")
+    for version in (answered, "2026-10", answered):
+        http.post(URL, json=GOOD, headers={"api-version": version})
     client = transport(time)
-    client.execute(ASK, {})
-    client.execute(ASK, {})
-    assert [record.message for record in caplog.records if "answered=2027-01" in record.message] == [
-        "api_version asked=2026-10 answered=2027-01: check MONDAY_API_VERSION"
+    for _ in range(3):
+        client.execute(ASK, {})
+    assert [(record.levelname, record.message) for record in caplog.records if "api_version" in record.message] == [
+        (level, f"api_version asked=2026-10 answered={answered}: check MONDAY_API_VERSION")
     ]
 
 

@@ -297,7 +297,6 @@ SURE: dict[str, tuple[type[Exception] | None, type[Exception] | None]] = {
     "ip_restricted": (ConfigError, ConfigError),
     "forbidden": (DriftError, DriftError),
     "wrong_content_type": (None, None),
-    "wrong_version": (None, None),
     "latency": (None, None),
 }
 """Fault → the verdict when it happens once, and when always; None: answered. Nothing ran where one is raised."""
@@ -334,7 +333,7 @@ PARTIAL = {
 
 
 def test_every_fault_is_tried_here() -> None:
-    assert {*SURE, *DOUBT, *PARTIAL, *NOT_FOR_WRITES} == set(FAULTS)
+    assert {*SURE, *DOUBT, *PARTIAL, *NOT_FOR_WRITES, "wrong_version"} == set(FAULTS)
 
 
 def verdict(writer: Writer, batch: Batch) -> Exception | None:
@@ -389,6 +388,16 @@ def test_an_outcome_that_is_not_shown_is_to_be_read(
     sandbox.fault(kind, match="mutation")
     answered = writer.send(writer.batch("master", make(sandbox), salt="s"), gate=gate_open)
     assert codes_of(answered) == [None, None, code]
+    assert executed(sandbox) == 3
+
+
+def test_after_an_answer_by_a_version_that_nobody_tried_no_other_write_goes(sandbox: Sandbox, writer: Writer) -> None:
+    """What was sent is done and known; the same request again would be one write more than the version is trusted."""
+    sandbox.fault("wrong_version", match="mutation")
+    batch = writer.batch("master", changes(sandbox), salt="s")
+    assert verdict(writer, batch) is None
+    for again in (batch, writer.batch("master", changes(sandbox), salt="t")):
+        assert isinstance(verdict(writer, again), DriftError)
     assert executed(sandbox) == 3
 
 

@@ -235,7 +235,7 @@ def test_who_claims_an_email_is_no_news_until_something_is(synced: Company) -> N
         assert (quiet.code, quiet.report["would_merge"], quiet.report["boards"]["staff"]["changed"]) == (5, 1, 0)
     after = synced.contents(only="monday_sync")
     assert {table for table in after if after[table] != before[table]} <= {
-        f"monday_sync.sync_{table}" for table in ("run", "lease", "board")
+        f"monday_sync.sync_{table}" for table in ("run", "lease", "board", "calls")
     }
     synced.sql("UPDATE users SET email = 'first@roofs.example' WHERE monday_item_id = %s", one)
     assert synced.push().code == 5, "the other item was not looked at yet"

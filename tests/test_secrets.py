@@ -392,7 +392,7 @@ BUGS = {
     "in the driver": ("postgres.connection", "psycopg2.connect = broken", "psycopg2.ProgrammingError"),
     "in a statement": ("postgres.transaction", "{module}.Transaction.rows = broken", "psycopg2.InternalError"),
     "in the report": ("run.context", "{module}.as_text = broken", "RuntimeError"),
-    "in the record": ("run.context", "{module}.run_record = broken", "UnicodeError.__mro__[1]"),
+    "in the record": ("run.record", "{module}.run_record = broken", "UnicodeError.__mro__[1]"),
     "in a thread": (
         "threading",
         _BEFORE.format(how="one = threading.Thread(target=broken, args=[token]); one.start(); one.join()"),

@@ -15,6 +15,7 @@ from cli.doctor.boards import examine_monday
 from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
+from cli.doctor.refusals import examine_refusals
 from reconcile.errors import Exit
 from run.options import CONTEXT_SETTINGS
 from run.redact import Redactor
@@ -62,11 +63,15 @@ def _findings(demo: bool, stack: ExitStack) -> Iterator[Finding]:
         ("folders", either, examine_folders),
         ("token", for_monday, examine_monday),
         ("database", for_database, examine_database),
+        ("refusals", for_monday if for_database else None, examine_refusals),
     ]
+    broken = False
     for name, settings, examine in checks:
-        if settings is not None:
-            for finding in guarded(name, partial(examine, settings)):
-                yield _clean(finding, redactor)
+        if settings is None or (broken and name == "refusals"):  # which needs both sides, and would say it again
+            continue
+        for finding in guarded(name, partial(examine, settings)):
+            broken |= finding.state == "problem"
+            yield _clean(finding, redactor)
 
 
 def _demo(stack: ExitStack, told: list[Finding]) -> tuple[Settings, Settings]:

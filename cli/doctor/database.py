@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from cli.doctor.finding import Finding, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
+from cli.doctor.runs import examine_boards, examine_runs
 from db_connector import Database
 from models import TABLES
+from monday.errors import next_reset
 from monday_api import BOARDS
 from postgres import migrate
+from postgres.calls import used_today
 from postgres.connection import OLDEST_SERVER
 from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
@@ -29,7 +32,6 @@ from run.place_file import recall
 from settings import PROGRAM_DIR, DatabaseTarget, Settings
 
 _PATIENCE_S: Final = 0.3
-_LONG_AGO: Final = timedelta(hours=48)
 _SHOWN: Final = 10
 
 
@@ -38,7 +40,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
 
     Raises SyncError when it cannot be reached at all.
     """
-    keywords = _keywords(settings)
+    keywords = keywords_of(settings)
     if keywords is None:
         yield ok("database", f"a database of the tool's own; the first run makes it in {PROGRAM_DIR / '.postgres'}")
         return
@@ -46,6 +48,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         yield from _look(database, lambda tx: _examine_connection(tx, database.server))
         for check, examine in _CHECKS.items():
             yield from guarded(check, partial(_look, database, examine))
+        yield from guarded("calls", partial(_look, database, partial(_examine_calls, settings)))
         place = partial(_examine_place, settings, database)
         yield from guarded("place", partial(_look, database, place))
 
@@ -54,7 +57,7 @@ def _look(database: Database, examine: Callable[[Transaction], Iterator[Finding]
     return database.transact(lambda tx: list(examine(tx)), read_only=True, label="looking at the database")
 
 
-def _keywords(settings: Settings) -> Mapping[str, str] | None:
+def keywords_of(settings: Settings) -> Mapping[str, str] | None:
     """None for an embedded database that is not there yet: looking must not make one."""
     if isinstance(settings.database, DatabaseTarget):
         return settings.database.keywords
@@ -93,6 +96,26 @@ def _examine_encryption(protocol: str | None, keywords: Mapping[str, str]) -> Fi
             "or add channel_binding=require, in DATABASE_URL",
         )
     return ok("TLS", f"{protocol}; the server has proved who it is{known}")
+
+
+def _examine_calls(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """What both commands have used of the daily calls, from any host."""
+    installed = migrate.state(tx)
+    if installed is None or installed.version < migrate.CALLS:
+        yield ok("calls of today", "not counted yet: the next run begins to")
+        return
+    now, limit = datetime.now(UTC), settings.daily_calls
+    used, left = used_today(tx), f"it starts anew at {next_reset(now)}"
+    if limit is None:
+        yield ok("calls of today", f"{used:,g} used by both commands, without a limit of one's own; {left}")
+    elif used >= limit:
+        yield warning(
+            "calls of today",
+            f"{used:,g} of {limit:,} used by both commands: no run asks monday.com any more today; {left}",
+            "wait, or set SYNC_DAILY_CALLS higher",
+        )
+    else:
+        yield ok("calls of today", f"{used:,g} of {limit:,} used by both commands; {left}")
 
 
 def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
@@ -242,35 +265,10 @@ def _examine_state(tx: Transaction) -> Iterator[Finding]:
         yield ok("sync state", "nothing was ever synced into this database")
         return
     now = (tx.one("SELECT clock_timestamp()") or (None,))[0]
-    yield from _examine_last_run(tx, now)
-    yield from _examine_boards(tx, now)
+    yield from examine_runs(tx, now)
+    yield from examine_boards(tx, now)
     yield from _examine_open(tx)
     yield from _examine_lease(tx)
-
-
-def _examine_last_run(tx: Transaction, now: Any) -> Iterator[Finding]:
-    last = tx.one(
-        "SELECT run_id, direction, finished_at, exit_code FROM monday_sync.sync_run ORDER BY started_at DESC LIMIT 1"
-    )
-    if last is None:
-        yield ok("last run", "none is recorded")
-        return
-    run_id, direction, finished_at, exit_code = last
-    told = f"{run_id} ({direction}), {_age(now, finished_at)} ago, exit {exit_code}"
-    if exit_code not in (Exit.DONE, Exit.PERSON_NEEDED):
-        yield warning("last run", told, f"look for {run_id} in the log folder")
-    elif finished_at is not None and now - finished_at > _LONG_AGO:
-        yield warning("last run", told, "check that cron still starts it")
-    else:
-        yield ok("last run", told)
-
-
-def _examine_boards(tx: Transaction, now: Any) -> Iterator[Finding]:
-    for board, watermark, last_full_at in tx.rows(
-        "SELECT board, watermark, last_full_at FROM monday_sync.sync_board ORDER BY board"
-    ):
-        told = f"the newest change known of the {board} board is {_age(now, watermark)} old"
-        yield ok("watermark", f"{told}, its last full read {_age(now, last_full_at)}")
 
 
 def _examine_open(tx: Transaction) -> Iterator[Finding]:
@@ -336,15 +334,6 @@ def _examine_place(settings: Settings, database: Database, tx: Transaction) -> I
             )
         if not rivals and board_id in bound:
             yield ok("place", f"the {board} board belongs to this database")
-
-
-def _age(now: datetime, then: datetime | None) -> str:
-    if then is None:
-        return "an unknown time"
-    minutes = int((now - then).total_seconds() // 60)
-    if minutes < 120:
-        return f"{max(0, minutes)} min"
-    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"
 
 
 _CHECKS: Final[dict[str, Callable[[Transaction], Iterator[Finding]]]] = {

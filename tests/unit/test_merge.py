@@ -1,4 +1,4 @@
-"""The verdict table and what follows from it, inbound: edits land, edits that wait are left alone, losers are kept."""
+"""Merging in a pull (`reconcile.merge`): edits land, edits that wait are left alone, losers are kept."""
 
 from __future__ import annotations
 
@@ -10,33 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models import TABLES, RowId
-from reconcile.base import FORCE
 from reconcile.columns import Policy
-from reconcile.decide import Verdict, decide
 from reconcile.layout import ItemState
 from tests.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
 LATEST = "2026-06-02T08:00:00Z"
 PHONE = next(field for field in LAYOUTS["master"].fields if field.id == "customers.phone/master:customer")
-
-
-@pytest.mark.parametrize(
-    ("m", "p", "bm", "bp", "expected"),
-    [
-        ("2025550172", "(202) 555-0172", None, None, Verdict.SAME),
-        ("1", "2", "1", "2", Verdict.TOLERATED),
-        ("3", "2", "1", "2", Verdict.TO_POSTGRES),
-        (None, "2", "1", "2", Verdict.TO_POSTGRES),
-        ("1", "3", "1", "2", Verdict.TO_MONDAY),
-        ("1", None, "1", "2", Verdict.TO_MONDAY),
-        ("1", "2", "1", FORCE, Verdict.TO_MONDAY),
-        ("3", "4", "1", "2", Verdict.CONFLICT),
-        ("3", "2", "1", FORCE, Verdict.CONFLICT),
-    ],
-)
-def test_the_verdict_table(m: Any, p: Any, bm: Any, bp: Any, expected: Verdict) -> None:
-    assert decide(PHONE, m, p, bm, bp).verdict is expected
 
 
 def ann(item_id: int = 1, at: str = LATER, **cells: Any) -> ItemState:

@@ -20,7 +20,7 @@ from reconcile.fields import settled_address, settled_name, settled_value
 from reconcile.items import Cell
 from reconcile.layout import Field
 from tests.kit import LAYOUTS
-from tests.test_columns import _SHOWN, _TEXT, _VALUES
+from tests.unit.test_columns import _SHOWN, _TEXT, _VALUES
 
 SHOWN = {codec.monday_type: shown for codec, shown in _SHOWN}
 TWO_WAY = [(board, field) for board, layout in LAYOUTS.items() for field in layout.fields if field.two_way]

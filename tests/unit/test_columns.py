@@ -23,7 +23,7 @@ from reconcile.keys import address_key, email_key, name_key, policy_key
 from reconcile.layout import compile_layout
 from tests.kit import BOARD_IDS, raw_json
 
-FACTS = Path(__file__).resolve().parents[2] / "shared" / "monday" / "columns.csv"
+FACTS = Path(__file__).resolve().parents[3] / "shared" / "monday" / "columns.csv"
 EVERY_COLUMN = [
     (board, column_id, column) for board, columns in BOARDS.items() for column_id, column in columns.items()
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from postgres.state import Known
 from reconcile.change_filter import ChangeFilter, hash_key
 from reconcile.items import raw_item
 from tests.kit import EARLY, LAYOUTS, raw_json
+from tests.unit.adapter import Known
 
 KEY = hash_key({})
 AT = 1_777_622_400  # EARLY, in seconds
