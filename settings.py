@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from folders import why_shared
 from monday.versions import ASKED as DEFAULT_API_VERSION
+from options import OPTION_VARIABLES
 from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
-from run.options import OPTION_VARIABLES
 from terminal.signs import one_line
 
 PROGRAM_DIR: Final = Path(__file__).resolve().parent.parent

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from run.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, monday_to_pg_options
+from options import CONTEXT_SETTINGS, EPILOG, Options, common_options, monday_to_pg_options
+from run.json_command import JsonCommand
 from terminal.streams import make_streams_safe
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def sync(options: Options) -> Exit:
     from run.start import start_run
 
     if options.list_cache:
-        from cli.demo import CACHE
+        from run.demo import CACHE
 
         return print_caches(CACHE if options.demo else None, as_json=options.json)
     with opened(options, "monday_to_pg") as run:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from run.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, pg_to_monday_options
+from options import CONTEXT_SETTINGS, EPILOG, Options, common_options, pg_to_monday_options
+from run.json_command import JsonCommand
 from terminal.streams import make_streams_safe
 
 if TYPE_CHECKING:

@@ -1,83 +1,19 @@
-"""`--demo`: a sandbox that speaks monday.com's GraphQL and a database of its own, both under `.demo/`.
-
-`python -m cli.demo` (`make demo`) is a guided tour: it runs the real commands and says what to look at.
-"""
+"""`python -m cli.demo` (`make demo`): a guided tour that runs the real commands and says what to look at."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from db_connector import Database
-from postgres.embedded import LocalPostgres
 from postgres.transaction import Transaction
-from reconcile.errors import Exit, SyncError, Unavailable
-from settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
+from reconcile.errors import Exit, SyncError
+from run.demo import FOLDER, ITEMS, POSTGRES, STAFF, demo_postgres, demo_sandbox
+from settings import PROGRAM_DIR
 from terminal.say import say, say_error
-
-FOLDER: Final = PROGRAM_DIR / ".demo"
-ITEMS: Final = 2_000
-STAFF: Final = 120
-CACHE: Final = FOLDER / "cache"
-NOWHERE: Final = "http://127.0.0.1:9/v2"
-
-_BOARDS: Final = FOLDER / "monday.json"
-_POSTGRES: Final = FOLDER / "postgres"
-
-
-def _local_postgres() -> LocalPostgres:
-    return LocalPostgres(_POSTGRES, bin_dir=load_settings(need_monday=False, need_database=False).pg_bin)
-
-
-@contextmanager
-def demo_settings(*, offline: bool = False) -> Iterator[Settings]:
-    """Settings that lead to the sandbox and the database of the demo; both boards keep their state between runs.
-
-    `offline` starts no sandbox: a replay from the cache never asks it.
-    """
-    FOLDER.mkdir(exist_ok=True)  # made-up data; the database's own account must be able to reach its part
-    database = _local_postgres().start()
-    with nullcontext(NOWHERE) if offline else _sandbox(_BOARDS) as url:
-        environment = {
-            "MONDAY_API_KEY": "demo-token",
-            "MONDAY_API_URL": url,
-            "DATABASE_URL": "embedded",
-            "SYNC_CACHE_DIR": str(CACHE),
-            "SYNC_LOG_DIR": str(FOLDER / "logs"),
-            "SYNC_STATE_DIR": str(FOLDER / "state"),
-        }
-        settings = load_settings(environment, root=FOLDER)
-        yield _with_database(settings, DatabaseTarget(dict(database)))
-
-
-def _with_database(settings: Settings, database: DatabaseTarget) -> Settings:
-    from dataclasses import replace
-
-    return replace(settings, database=database)
-
-
-@contextmanager
-def _sandbox(state: Path) -> Iterator[str]:
-    """The URL of a sandbox in a process of its own, so that it takes its own core."""
-    command = [sys.executable, "-m", "sandbox", "--items", str(ITEMS), "--staff", str(STAFF), "--state", str(state)]
-    with subprocess.Popen(  # noqa: S603  our own module with our own arguments
-        command, cwd=PROGRAM_DIR, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            name, _, url = process.stdout.readline().strip().partition("=")
-            if name != "url":
-                raise Unavailable("The sandbox did not start: run `python -m sandbox` to see why.")
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
-
 
 # The tour -------------------------------------------------------------------------------------------------------------
 
@@ -121,7 +57,7 @@ class _Linked(NamedTuple):
 def main() -> int:
     """Run the tour, or with `--stop` only stop the demo's database. Returns the exit code."""
     if sys.argv[1:] == ["--stop"]:
-        _local_postgres().stop()
+        demo_postgres().stop()
         say("The demo's database is stopped.")
         return 0
     if sys.argv[1:]:
@@ -171,8 +107,8 @@ def _tour() -> None:
 
 
 def _start_afresh() -> None:
-    if _POSTGRES.exists():
-        _local_postgres().stop()
+    if POSTGRES.exists():
+        demo_postgres().stop()
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
 
@@ -196,7 +132,7 @@ def _run(program: str, *options: str) -> None:
 
 def _look() -> list[_Linked]:
     """Print the size of each table and one project with what it points at; the projects that will be edited."""
-    database = Database(_local_postgres().start())
+    database = Database(demo_postgres().start())
 
     def read(tx: Transaction) -> tuple[dict[str, int], list[_Linked]]:
         return dict(tx.rows(_COUNTS)), [_Linked(*row) for row in tx.rows(_LINKED)]
@@ -224,7 +160,7 @@ def _edit(linked: list[_Linked]) -> None:
     from sandbox.control import Remote
 
     priced, claimed, called = linked
-    with _sandbox(_BOARDS) as url:
+    with demo_sandbox() as url:
         person = Remote(url.removesuffix("/v2"))
         person("edit", item_id=priced.item, cells={"numbers0": str(priced.price + 1250)})
         person("edit", item_id=claimed.item, cells={"claim_number__1": f"{claimed.claim}-A"})
@@ -251,7 +187,7 @@ def _edit_rows(linked: list[_Linked]) -> None:
         for statement, item in edits:
             tx.execute(statement, (item,))
 
-    with Database(_local_postgres().start()) as database:
+    with Database(demo_postgres().start()) as database:
         database.transact(write, read_only=False, label="editing three rows")
     _say(
         f"  item {priced.item}  projects.current_stage = 'Completed'; the status follows",
@@ -261,9 +197,9 @@ def _edit_rows(linked: list[_Linked]) -> None:
 
 
 def _where_next() -> None:
-    keywords = _local_postgres().start()
+    keywords = demo_postgres().start()
     _step(11, "Where to look next.")
-    secret = (_POSTGRES / "password").relative_to(PROGRAM_DIR)
+    secret = (POSTGRES / "password").relative_to(PROGRAM_DIR)
     _say(
         "The tables, if psql is installed:",
         f"  PGPASSWORD=$(cat {secret}) psql -h {keywords['host']} -p {keywords['port']} -U {keywords['user']}",

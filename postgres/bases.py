@@ -49,6 +49,22 @@ def base_of_row(row: Sequence[Any], layouts: Mapping[int, Layout], encoding: Enc
     )
 
 
+def read_bases(tx: Transaction, layouts: Mapping[str, Layout], items: Collection[ItemKey]) -> list[ItemBase]:
+    """What is remembered of these items; one that is not known is left out."""
+    by_id = {layout.board_id: layout for layout in layouts.values()}
+    rows = tx.rows(
+        BASES + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
+        places(layouts, items),
+    )
+    return [base_of_row(row, by_id, tx.encoding) for row in rows]
+
+
+def items_of_rows(tx: Transaction, table: str, ids: Collection[RowId]) -> dict[RowId, int | None]:
+    """Those of the rows that are still there, and the item that each is linked to."""
+    statement = sql.SQL("SELECT id::text, monday_item_id FROM {} WHERE id = ANY(%s::uuid[])")
+    return dict(tx.rows(statement.format(tx.table(table)), (list(ids),)))
+
+
 def model_columns(table: str, present: Present, alias: str = "t") -> sql.Composable:
     """The model's columns of a table; one that is not there yet reads as empty."""
     there = present[table]

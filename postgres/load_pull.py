@@ -10,7 +10,7 @@ from msgspec import UNSET
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
-from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
+from postgres.bases import BASES, base_of_row, model_columns, places, read_bases, rows_by_id
 from postgres.ids import read_astray
 from postgres.parting import read_parting
 from postgres.state import Present, row_hash
@@ -228,16 +228,11 @@ class PullLoader:
     def _read_stored(self, items: Collection[ItemKey]) -> None:
         if not items or not self._tx.has_state:
             return
-        rows = self._tx.rows(
-            BASES + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
-            places(self._layouts, items),
-        )
-        for row in rows:
-            self._remember(row)
+        for base in read_bases(self._tx, self._layouts, items):
+            self._remember(base)
 
-    def _remember(self, row: tuple[Any, ...]) -> ItemBase:
-        stored = base_of_row(row, self._by_id, self._tx.encoding)
-        item = (stored.board, stored.id)
+    def _remember(self, stored: ItemBase) -> ItemBase:
+        item = stored.key
         self.world.bases[item] = stored
         if (astray := self._astray.get(item)) is not None:
             self._follow(stored, astray)
@@ -343,7 +338,7 @@ class PullLoader:
             for row in self._tx.rows(_SHARING, (list(self._by_id), sorted(shared))):
                 if (self._by_id[row[0]].board, row[1]) in present:
                     continue
-                stored = self._remember(row)
+                stored = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
                 present.add((stored.board, stored.id))
                 found.append(as_remembered(stored))
         return found

@@ -29,7 +29,7 @@ from reconcile.layout import ItemState
 from reconcile.plan_pull import Gone
 from run.context import PULL, Run
 from run.drift import refuse_drift
-from run.ending import print_unmade
+from run.json_command import print_unmade
 from run.report import BoardReport, ReadMode, counted
 from run.start import RunStart
 from run.version import heed_version

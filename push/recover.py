@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from psycopg2 import sql
-
 import timing
 from models import RowId
 from monday.completeness import Gone
@@ -27,7 +25,7 @@ from monday.jobs import JobStatus
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from postgres import journal
-from postgres.bases import BASES, base_of_row, places
+from postgres.bases import items_of_rows, read_bases
 from postgres.journal import OpenBatch
 from postgres.transaction import Transaction
 from postgres.write_push import note_refused, register_rows, taken_items
@@ -357,16 +355,10 @@ class JournalRecovery:
         return None
 
     def _stored(self, board: str, ids: Iterable[int]) -> dict[int, ItemBase]:
-        def read(tx: Transaction) -> dict[int, ItemBase]:
-            wanted: list[ItemKey] = [(board, item_id) for item_id in ids]
-            rows = tx.rows(
-                BASES + " JOIN unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id) USING (board_id, item_id)",
-                places(self._run.layouts, wanted),
-            )
-            by_id = {layout.board_id: layout for layout in self._run.layouts.values()}
-            return {stored.id: stored for stored in (base_of_row(row, by_id, tx.encoding) for row in rows)}
-
-        return self._run.database.transact(read, read_only=True, label="reading what is remembered")
+        wanted: list[ItemKey] = [(board, item_id) for item_id in ids]
+        work = partial(read_bases, layouts=self._run.layouts, items=wanted)
+        found = self._run.database.transact(work, read_only=True, label="reading what is remembered")
+        return {base.id: base for base in found}
 
     def _taken(self, board: str, ids: set[int]) -> set[int]:
         work = partial(taken_items, layout=self._run.layouts[board], ids=ids)
@@ -374,12 +366,8 @@ class JournalRecovery:
 
     def _rows(self, board: str, rows: Sequence[RowId]) -> dict[RowId, int | None]:
         """Those of the rows that are still there, and the item that each is linked to."""
-
-        def read(tx: Transaction) -> dict[RowId, int | None]:
-            statement = sql.SQL("SELECT id::text, monday_item_id FROM {} WHERE id = ANY(%s::uuid[])")
-            return dict(tx.rows(statement.format(tx.table(self._table(board))), (list(rows),)))
-
-        return self._run.database.transact(read, read_only=True, label="reading the new rows")
+        work = partial(items_of_rows, table=self._table(board), ids=rows)
+        return self._run.database.transact(work, read_only=True, label="reading the new rows")
 
     def _table(self, board: str) -> str:
         layout = self._run.layouts[board]

@@ -14,6 +14,7 @@ import timing
 from db_connector import Database
 from folders import why_unwritable
 from monday_api import BOARDS, MondayClient
+from options import Options
 from postgres.lease import Lease
 from postgres.migrate import NEWS, state
 from postgres.told import FOLDER, SETTING, Judged, Notice
@@ -24,7 +25,6 @@ from reconcile.layout import Layout
 from run.calls import DailyCalls
 from run.logs import configure, current_redactor, event
 from run.memory import tune_allocator
-from run.options import Options
 from run.progress import Progress
 from run.record import run_record
 from run.report import ItemsReport, Report, as_quiet_lines, as_text
@@ -252,7 +252,7 @@ def _ids(settings: Settings) -> dict[str, int]:
 
 def _settings(options: Options, stack: ExitStack) -> Settings:
     if options.demo:
-        from cli.demo import demo_settings
+        from run.demo import demo_settings
 
         return stack.enter_context(demo_settings(offline=options.replays))
     return load_settings(need_monday=not options.replays)

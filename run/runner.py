@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from run.options import Options
+from options import Options
 
 
 @dataclass(frozen=True, slots=True)

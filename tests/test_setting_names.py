@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import settings
+from options import OPTION_VARIABLES
 from reconcile.errors import ConfigError
-from run.options import OPTION_VARIABLES
 from settings import SETTING_NAMES, load_settings
 from tests.company import PUSH, Company
 

@@ -16,8 +16,8 @@ from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
 from cli.doctor.refusals import examine_refusals
+from options import CONTEXT_SETTINGS
 from reconcile.errors import Exit
-from run.options import CONTEXT_SETTINGS
 from run.redact import Redactor
 from settings import Settings, color_refused
 from terminal.say import say, say_json
@@ -75,7 +75,7 @@ def _findings(demo: bool, stack: ExitStack) -> Iterator[Finding]:
 
 
 def _demo(stack: ExitStack, told: list[Finding]) -> tuple[Settings, Settings]:
-    from cli.demo import demo_settings
+    from run.demo import demo_settings
 
     settings = stack.enter_context(demo_settings())
     told.append(ok("settings", "those of --demo"))

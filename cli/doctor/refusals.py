@@ -14,12 +14,12 @@ from cli.doctor.finding import Finding, ok, warning
 from db_connector import Database
 from monday.boards import BoardSchema
 from monday_api import BOARDS, MondayClient
+from options import Options
 from push.plan import PreparedPush, find_edits, prepare_push
 from reconcile.errors import SyncError
 from reconcile.foretold import BoardRules
 from reconcile.push_plan import Rejection
 from run.context import PUSH, Run, new_run_id
-from run.options import Options
 from run.progress import Progress
 from run.report import ItemsReport, Report, counted
 from run.start import start_run
