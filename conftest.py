@@ -6,6 +6,8 @@ import shutil
 import socket
 import tempfile
 import uuid
+import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,13 +57,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --pooled, keep the tests of a company: they reach their database by `way`, as the user of the pooler."""
+    """Of a test with many cases that is `sampled` keep some, unless in a soak. With --pooled, keep the tests of a
+    company: they reach their database by `way`, as the user of the pooler."""
+    if not SOAK:
+        _keep_samples(config, items)
     if config.getoption("--pooled"):
         kept = [i for i in items if "way" in getattr(i, "fixturenames", ()) and not i.get_closest_marker("own_role")]
         if not SOAK:
             kept = [item for item in kept if item.path.stem in _POOLED]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+
+def _keep_samples(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every nth case, in an order that has nothing to do with what the cases are made of."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") is not None:
+            cases[item.nodeid.partition("[")[0]].append(item)
+    left = set[pytest.Item]()
+    for of_one in cases.values():
+        marker = of_one[0].get_closest_marker("sampled")
+        assert marker is not None
+        of_one.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
+        left.update(of_one[-(-len(of_one) // marker.args[0]) :])
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -203,6 +203,7 @@ SETTLED: dict[str, tuple[Callable[[Company, int], None], tuple[str, ...], str, t
 
 @pytest.mark.parametrize("how", SETTLED)
 @pytest.mark.parametrize("opened_by", ["pull", "push"])
+@pytest.mark.sampled(2)
 def test_the_log_tells_how_it_ended(synced: Company, how: str, opened_by: str) -> None:
     do, arguments, runs, ending, code = SETTLED[how]
     item = jobs(synced)[0]

@@ -94,6 +94,7 @@ SLOTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("first", ["push", "pull"])
 @pytest.mark.parametrize("slot", SLOTS)
+@pytest.mark.sampled(2)
 def test_any_slot_stays_empty(synced: Company, slot: str, first: str) -> None:
     item, (column, cells) = jobs(synced)[0], SLOTS[slot]
     edit(synced, item, cells)

@@ -44,6 +44,7 @@ def settled(company: Company, items: list[int], table: str = "insurances") -> No
 
 @pytest.mark.parametrize("table", list(PLACES))
 @pytest.mark.parametrize("how", [(), ("--full",), ("--use-cache",), ("--board", "master"), ("--board", "staff")])
+@pytest.mark.sampled(2)
 def test_a_row_of_three_is_parted_by_the_first_pull(synced: Company, table: str, how: tuple[str, ...]) -> None:
     synced.landed("--full")
     items, row = joined(synced, table)

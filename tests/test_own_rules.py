@@ -122,6 +122,7 @@ BAD = "(303) 555-0142"
 
 @pytest.mark.parametrize("kind", REFUSALS)
 @pytest.mark.parametrize("new", [True, False], ids=["new", "known"])
+@pytest.mark.sampled(2)
 def test_a_refused_value_costs_its_column_alone(synced: Company, kind: str, new: bool) -> None:
     refuse, allow = REFUSALS[kind]
     other = jobs(synced)[1]
@@ -451,6 +452,7 @@ CODES = {
 
 
 @pytest.mark.parametrize("code", CODES)
+@pytest.mark.sampled(2)
 def test_whatever_a_trigger_raises_it_is_one_rows_and_its_words_are_shown_to_nobody(synced: Company, code: str) -> None:
     synced.sql(trigger("customers", f"IF NEW.phone = '{SECRET}' THEN {CODES[code]}; END IF;"))
     item, other = jobs(synced)[:2]

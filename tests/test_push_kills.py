@@ -183,6 +183,7 @@ def expected(copies: Copies) -> Any:
 
 @pytest.mark.parametrize("marker", [True, False], ids=["marker", "no marker"])
 @pytest.mark.parametrize("effect", [True, False], ids=["made", "not made"])
+@pytest.mark.sampled(2)
 def test_new_items_in_doubt(
     copies: Copies, held: Held, requests: list[str], expected: Any, marker: bool, effect: bool
 ) -> None:
@@ -207,6 +208,7 @@ def test_new_items_in_doubt(
 
 @pytest.mark.parametrize("minutes", [3, 26, 40])
 @pytest.mark.parametrize("effect", [True, False], ids=["written", "not written"])
+@pytest.mark.sampled(2)
 def test_changes_in_doubt(
     copies: Copies, held: Held, requests: list[str], expected: Any, minutes: int, effect: bool
 ) -> None:
@@ -366,6 +368,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("match", ["Change", "Create", "Archive"])
+@pytest.mark.sampled(2)
 def test_a_fault_of_one_write(copies: Copies, expected: Any, match: str) -> None:
     """In the end everything is there once, whatever came of the answer."""
     for kind, effect in WEATHER:
@@ -463,6 +466,7 @@ def test_a_row_that_is_edited_again_before_the_recovery(
 @pytest.mark.parametrize("effect", [True, False], ids=["made", "not made"])
 @pytest.mark.parametrize("first", ["push", "pull"])
 @pytest.mark.parametrize("minutes", [0, 40])
+@pytest.mark.sampled(2)
 def test_a_new_row_that_is_deleted_before_the_recovery(
     copies: Copies, held: Held, requests: list[str], effect: bool, first: str, minutes: int
 ) -> None:

@@ -58,6 +58,7 @@ BAD: dict[str, tuple[str, str, Any, Any, str]] = {
 
 
 @pytest.mark.parametrize("bad", BAD)
+@pytest.mark.sampled(2)
 def test_a_value_that_monday_would_refuse_is_not_sent(synced: Company, bad: str) -> None:
     column_id, column, value, good, reason = BAD[bad]
     item, other = jobs(synced)[:2]

@@ -72,6 +72,7 @@ def field(
 
 @pytest.mark.parametrize("host", [None, "elsewhere"], ids=["one host", "two hosts"])
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+@pytest.mark.sampled(2)
 def test_two_runs_that_start_at_once(field: Field, held: Held, pair: tuple[str, str], host: str | None) -> None:
     """The one that comes second ends while the other still waits for its first answer, and asked monday.com nothing."""
     with field.another() as company:
@@ -148,6 +149,7 @@ def late(company: Company, nth: int, held: Held) -> Iterator[None]:
 
 @pytest.mark.parametrize("arrives", ["at once", "late"])
 @pytest.mark.parametrize("second", WAYS)
+@pytest.mark.sampled(2)
 def test_stopped_between_the_journal_and_the_answer(field: Field, held: Held, second: str, arrives: str) -> None:
     """Each write is carried out before the other run takes over, or after that one has settled and sent it itself."""
     with field.another() as company:

@@ -66,6 +66,7 @@ def quiet(company: Company) -> None:
 
 @pytest.mark.parametrize("first", ["push", "pull"])
 @pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.sampled(2)
 def test_rows_from_a_backup_are_linked_to_their_items(
     marked: Company, admin: extensions.connection, first: str, renamed: bool
 ) -> None:

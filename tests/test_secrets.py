@@ -144,6 +144,7 @@ def troubled(company: Company, kind: str, number: int, program: str, match: str)
 
 
 @pytest.mark.parametrize(("program", "match"), [(PULL, "read"), (PUSH, "read"), (PUSH, "mutation")])
+@pytest.mark.sampled(2)
 def test_no_fault_of_monday_tells_a_secret(guarded: Company, program: str, match: str) -> None:
     for number, kind in enumerate(FAULTS):
         troubled(guarded, kind, number, program, match)
@@ -179,6 +180,7 @@ def _answers(text: str) -> list[Callable[[FaultRule], Reply]]:
 
 
 @pytest.mark.parametrize(("program", "match"), [(PULL, "read"), (PUSH, "read"), (PUSH, "mutation")])
+@pytest.mark.sampled(2)
 def test_a_server_that_repeats_the_token_is_not_quoted(
     guarded: Company, monkeypatch: pytest.MonkeyPatch, program: str, match: str
 ) -> None:
@@ -344,6 +346,7 @@ DATABASES = {
 
 
 @pytest.mark.parametrize("trouble", DATABASES)
+@pytest.mark.sampled(2)
 def test_no_fault_of_the_database_tells_a_secret_or_a_customer(guarded: Company, trouble: str) -> None:
     guarded.sql("UPDATE customers SET phone = '2025550100'")
     item, other = jobs(guarded)[:2]
@@ -408,6 +411,7 @@ BUGS = {
 
 @pytest.mark.parametrize("program", BOTH)
 @pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.sampled(3)
 def test_a_bug_shows_its_traceback_and_no_secret(guarded: Company, program: str, bug: str) -> None:
     module, patch, error = BUGS[bug]
     guarded.sql("UPDATE projects SET claim_number = 'C-1'")

@@ -84,6 +84,7 @@ def holding(text: str) -> list[str]:
 
 @pytest.mark.own_role
 @pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.sampled(3)
 def test_what_the_doctor_asks_for_keeps_the_servers_log_clean(
     logging_company: Company, usual: LocalPostgres, trouble: str
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_server_that_logs_what_works_is_told_of(company: Company, setting: str
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.sampled(2)
 def test_no_message_repeats_a_value_that_was_refused(synced: Company, trouble: str) -> None:
     spoil(synced, trouble)
     edited(synced, 1)

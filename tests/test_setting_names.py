@@ -127,6 +127,7 @@ def test_an_option_of_the_other_command_in_the_environment_is_left_to_it(at_home
         (0o666, "read and changed"), (0o660, "read and changed"),
     ],
 )  # fmt: skip
+@pytest.mark.sampled(3)
 def test_an_open_dotenv_is_said_by_each_run_and_the_doctor(
     at_home: Company, tmp_path: Path, mode: int, verbs: str | None
 ) -> None:

@@ -52,6 +52,7 @@ def quiet(done: subprocess.CompletedProcess[bytes]) -> bool:
 @pytest.mark.parametrize(
     ("where", "how"), [*((where, "-v") for where in CLOSED.values()), (WORST, ""), (WORST, "-vv"), (WORST, "--json")]
 )
+@pytest.mark.sampled(2)
 def test_streams_that_take_nothing(synced: Company, where: str, how: str) -> None:
     pulled, pushed = jobs(synced)[:2]
     synced.sandbox.edit(pulled, {TEXT: "from → the × board"})
@@ -65,6 +66,7 @@ def test_streams_that_take_nothing(synced: Company, where: str, how: str) -> Non
 
 
 @pytest.mark.parametrize("where", CLOSED.values(), ids=CLOSED)
+@pytest.mark.sampled(2)
 def test_how_it_ends_is_told_by_the_exit_code_alone(synced: Company, where: str) -> None:
     synced.sandbox.edit(jobs(synced)[0], {"numbers0": "99999999999999"})
     assert shell(synced, f"@ {PULL} {where}").returncode == 5
@@ -81,6 +83,7 @@ def test_what_is_said_before_a_run_begins(synced: Company, arguments: str, code:
 
 @pytest.mark.parametrize("where", FEW)
 @pytest.mark.parametrize("program", ["test_sync.py", "test_sync.py --json", "monday_api.py", "db_connector.py"])
+@pytest.mark.sampled(2)
 def test_what_only_looks_ends_with_its_code_too(synced: Company, program: str, where: str) -> None:
     done = shell(synced, f"@ {program} {where}")
     assert (done.returncode, quiet(done)) == (0, True), done.stderr

@@ -102,6 +102,7 @@ def test_what_was_asked_for_is_taken(encoding: str, body: bytes, chunked: bool) 
         pytest.param("gzip", lambda: gzip.compress(TEXT) + b"more", BROKEN_BODY, id="with something behind it"),
     ],
 )
+@pytest.mark.sampled(2)
 def test_a_bomb_is_cut_while_it_unpacks(encoding: str, body: Callable[[], bytes], code: str, chunked: bool) -> None:
     packed = body()
     with answering(encoding, packed, chunked=chunked) as heard:

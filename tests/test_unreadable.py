@@ -57,6 +57,7 @@ def listed(report: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(("table", "column", "value"), VALUES)
+@pytest.mark.sampled(2)
 def test_it_is_set_aside_alone_in_both_directions(stormy: Company, table: str, column: str, value: str) -> None:
     first = jobs(stormy)[0]
     row = stormy.value(

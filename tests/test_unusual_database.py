@@ -55,6 +55,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.sampled(2)
 def test_a_setting_of_the_database_changes_nothing(fresh: Company, name: str) -> None:
     database = fresh.database["dbname"]
     fresh.direct = {**fresh.database, "client_encoding": "UTF8"}

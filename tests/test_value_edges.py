@@ -267,6 +267,7 @@ def test_an_address_is_compared_without_regard_to_the_kind_of_its_blanks(blank: 
 
 
 @pytest.mark.parametrize(("raw", "edited", "expected"), PARTS_EDITED)
+@pytest.mark.sampled(2)
 def test_an_edited_part_reaches_the_board_or_is_listed(
     synced: Company, raw: str, edited: dict[str, str | None], expected: str | None
 ) -> None:
