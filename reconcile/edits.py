@@ -16,9 +16,9 @@ class Edits:
     active items that show one of them; `rows` all rows of those items and of `fresh` ones, which have no item yet.
 
     `hashes` is the content of changed and fresh rows as it was read: what is remembered once monday was told. `owners`
-    says which row a natural key belongs to, `staff` who is on the staff board with an e-mail of a fresh person, be it
-    his key or not. `refused`: what monday would not take at a place, by a hash of the value;
-    `letters` the places of all of those that a person was told of.
+    says which row a natural key belongs to, as long as the row says it; (table, key, row) of the others are `outdated`.
+    `staff`: who is on the staff board with an e-mail of a fresh person, be it his key or not. `refused`: what monday
+    would not take at a place, by a hash of the value; `letters` the places of all of those that a person was told of.
     `busy` are items and rows that an unfinished journal still speaks of, `elsewhere` changed rows that a board outside
     this run shows. `items` counts each board's known items. `moved` are items that are linked to another row than the
     one they are remembered with, by the item ids in the rows: see `reconcile.ids`; `left_behind` are rows that lost
@@ -31,6 +31,7 @@ class Edits:
     stored: dict[ItemKey, Stored] = field(default_factory=dict)
     fresh: list[tuple[str, RowId]] = field(default_factory=list)
     owners: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    outdated: set[tuple[str, str, RowId]] = field(default_factory=set)
     staff: dict[str, RowId] = field(default_factory=dict)
     refused: dict[tuple[str, int, str], str] = field(default_factory=dict)
     letters: set[tuple[str, int, str]] = field(default_factory=set)
