@@ -23,9 +23,9 @@ from typing import Final, Literal, Self
 
 import msgspec
 
-from cli.folders import make_private
+from folders import make_private
 from reconcile.errors import ConfigError
-from reconcile.wire import RawItem, raw_item
+from reconcile.items import RawItem, raw_item
 
 if sys.platform != "win32":
     import fcntl

@@ -21,14 +21,14 @@ from tenacity.wait import wait_random_exponential
 from models import TABLES
 from postgres.connection import Sleep, connect
 from postgres.embedded import LocalPostgres
-from postgres.faults import Fault, as_sync_error, connection_lost, fault_of, not_text, server_name
+from postgres.errors import DatabaseFault, as_sync_error, connection_lost, fault_of, not_text, server_name
 from postgres.migrate import state
 from postgres.schema import PRIVILEGES, TableShape, check, read_shapes
-from postgres.transaction import Stats, Transaction
+from postgres.transaction import DatabaseStats, Transaction
 from postgres.url import connection_keywords, host_of, parse_database_url
 from reconcile.errors import SyncError
 
-__all__ = ["Database", "Stats", "Transaction", "describe", "open_database", "parse_database_url"]
+__all__ = ["Database", "DatabaseStats", "Transaction", "describe", "open_database", "parse_database_url"]
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Database:
         self._keywords = connection_keywords(keywords)
         self._sleep = sleep
         self._connection: extensions.connection | None = None
-        self.stats = Stats()
+        self.stats = DatabaseStats()
 
     def __repr__(self) -> str:
         return f"Database({self.server!r})"
@@ -88,7 +88,7 @@ class Database:
 
         def again(error: BaseException) -> bool:
             fault = fault_of(error)
-            return fault is Fault.AGAIN or (fault is Fault.ONCE_MORE and next(timeouts) == 0)
+            return fault is DatabaseFault.AGAIN or (fault is DatabaseFault.ONCE_MORE and next(timeouts) == 0)
 
         attempts = Retrying(
             stop=stop_after_attempt(TRIES) | stop_after_delay(BUDGET_S),
@@ -232,8 +232,8 @@ def _privileges(tx: Transaction, shapes: Mapping[str, TableShape]) -> str:
 
 def main() -> int:
     """Test the configured connection; the exit code."""
-    from cli.say import say, say_error
-    from cli.settings import PROGRAM_DIR, load_settings  # the settings import this module's URL parser
+    from settings import PROGRAM_DIR, load_settings  # the settings import this module's URL parser
+    from terminal.say import say, say_error
 
     try:
         target = load_settings(need_monday=False).database
@@ -247,7 +247,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from cli.streams import make_streams_safe
+    from terminal.streams import make_streams_safe
 
     make_streams_safe()
     sys.exit(main())

@@ -21,10 +21,10 @@ from reconcile.errors import SyncError
 
 if TYPE_CHECKING:  # the mapping alone must stay cheap to import: `--help` and replays from the cache never go online
     from monday.boards import BoardSchema
+    from monday.completeness import ById, Known, Read
+    from monday.current import CurrentBoards, CurrentReader
     from monday.jobs import Jobs
-    from monday.looking import Looker, Shown
-    from monday.outcome import ById, Known, Read
-    from monday.pace import Stats
+    from monday.rate_limit import ApiStats
     from monday.transport import Budget, Listener, Transport
     from monday.writing import Writer
 
@@ -190,7 +190,7 @@ class MondayClient:
         self.transport.close()
 
     @property
-    def stats(self) -> Stats:
+    def stats(self) -> ApiStats:
         """Requests, mutations, complexity, retries and waiting so far."""
         return self.transport.stats
 
@@ -233,17 +233,17 @@ class MondayClient:
         """The named items of one board, 500 a request, and what became of those that are not there."""
         return self._reader.items_by_id(board, ids)
 
-    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> Shown:
+    def look(self, ids: Mapping[str, Collection[int]], *, rules: bool = False) -> CurrentBoards:
         """What the named items show (board name → ids), with all that a write must know: columns, labels, the user; with
         `rules` also what the boards ask of their items, in the same request."""
         return self.looker.look(ids, rules=rules)
 
     @cached_property
-    def looker(self) -> Looker:
+    def looker(self) -> CurrentReader:
         """Everything that a write has to read."""
-        from monday.looking import Looker
+        from monday.current import CurrentReader
 
-        return Looker(self.transport, self.boards, self._mappings, marker=MARKER, on_event=self._on_event)
+        return CurrentReader(self.transport, self.boards, self._mappings, marker=MARKER, on_event=self._on_event)
 
     @cached_property
     def writer(self) -> Writer:
@@ -266,8 +266,8 @@ class MondayClient:
 
 def main() -> int:
     """Try the connection alone: account, version, both boards and the budget. Returns the exit code."""
-    from cli.say import say, say_error
-    from cli.settings import load_settings
+    from settings import load_settings
+    from terminal.say import say, say_error
 
     try:
         settings = load_settings(need_database=False)
@@ -305,7 +305,7 @@ def connection_report(client: MondayClient) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    from cli.streams import make_streams_safe
+    from terminal.streams import make_streams_safe
 
     make_streams_safe()
     sys.exit(main())

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, monday_to_pg_options
-from cli.streams import make_streams_safe
+from run.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, monday_to_pg_options
+from terminal.streams import make_streams_safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.run import Run
-    from opening.begin import Start
     from postgres.journal import OpenBatch
     from reconcile.errors import Exit
+    from run.context import Run
+    from run.start import RunStart
 
 
 @click.command(
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed on monday.com to PostgreSQL."""
-    from cli.main import run_command
+    from run.command import run_command
 
     run_command(lambda _stop: sync(options), "sync_monday_to_pg.py", quiet=options.verbosity < 0)
 
@@ -43,32 +43,32 @@ def sync(options: Options) -> Exit:
     """One run, whole. Raises SyncError for every way to end that is not a result."""
     from functools import partial
 
-    from cli.run import opened
-    from inbound.land import land
-    from inbound.read import hold_back, print_caches, read_boards
-    from opening.begin import begin
-    from opening.place import remember
+    from pull.apply import apply
+    from pull.read import exclude_unconfirmed_creates, print_caches, read_boards
+    from run.context import opened
+    from run.place import remember
+    from run.start import start_run
 
     if options.list_cache:
         from cli.demo import CACHE
 
         return print_caches(CACHE if options.demo else None, as_json=options.json)
     with opened(options, "monday_to_pg") as run:
-        start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
+        start = run.database.transact(partial(start_run, run), read_only=run.dry, label="reading the sync state")
         remember(run, start.owned)
         unfinished = _settled(run, start)
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
-        hold_back(run, start, snapshot, unfinished)
-        run.database.transact(partial(land, run, start, snapshot), read_only=run.dry, label="writing what changed")
+        exclude_unconfirmed_creates(run, start, snapshot, unfinished)
+        run.database.transact(partial(apply, run, start, snapshot), read_only=run.dry, label="writing what changed")
         remember(run, start.owned, recorded=True)
         return run.report.exit_code
 
 
-def _settled(run: Run, start: Start) -> Sequence[OpenBatch]:
+def _settled(run: Run, start: RunStart) -> Sequence[OpenBatch]:
     """Writes to monday.com that a push left unfinished are settled first; those that are still in doubt."""
-    if not start.opening.unfinished:
+    if not start.sync_state.unfinished:
         return ()
-    from outbound.recover import recover  # late: next to no run needs it, and it knows how to write
+    from push.recover import recover  # late: next to no run needs it, and it knows how to write
 
     run.keep_lease()
     return recover(run, start).waiting

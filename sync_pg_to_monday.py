@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, pg_to_monday_options
-from cli.streams import make_streams_safe
+from run.options import CONTEXT_SETTINGS, EPILOG, JsonCommand, Options, common_options, pg_to_monday_options
+from terminal.streams import make_streams_safe
 
 if TYPE_CHECKING:
-    from cli.main import StopSignal
     from reconcile.errors import Exit
+    from run.command import StopSignal
 
 
 @click.command(
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @common_options
 def command(options: Options) -> None:
     """Bring what people changed in PostgreSQL to monday.com."""
-    from cli.main import run_command
+    from run.command import run_command
 
     run_command(lambda stop: sync(options, stop), "sync_pg_to_monday.py", quiet=options.verbosity < 0)
 
@@ -39,20 +39,20 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     """One run, whole. Raises SyncError for every way to end that is not a result."""
     from functools import partial
 
-    from cli.run import PUSH, opened
-    from opening.begin import begin
-    from opening.place import remember
-    from outbound.conclude import conclude
-    from outbound.find import find_edits, plan_push
-    from outbound.guard import guard
-    from outbound.lanes import Sent
-    from outbound.marker import set_up_marker
-    from outbound.recover import recover
-    from outbound.send import send
+    from push.finish import finish
+    from push.guard import guard
+    from push.marker import set_up_marker
+    from push.operations import Sent
+    from push.plan import find_edits, prepare_push
+    from push.recover import recover
+    from push.send import send
     from reconcile.errors import Unavailable
+    from run.context import PUSH, opened
+    from run.place import remember
+    from run.start import start_run
 
     with opened(options, PUSH) as run:
-        start = run.database.transact(partial(begin, run), read_only=run.dry, label="reading the sync state")
+        start = run.database.transact(partial(start_run, run), read_only=run.dry, label="reading the sync state")
         remember(run, start.owned)
         run.keep_lease()
         if options.setup_marker:
@@ -61,10 +61,10 @@ def sync(options: Options, stop: StopSignal) -> Exit:
         edits = run.database.transact(
             partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"
         )
-        found = plan_push(run, start, edits)
+        found = prepare_push(run, start, edits)
         guard(run, start, found)
         sent = Sent() if run.dry else send(run, start, found, stop)
-        code = conclude(run, start, found, sent, recovered)
+        code = finish(run, start, found, sent, recovered)
     if sent.stopped:
         raise Unavailable(sent.stopped)
     return code

@@ -6,7 +6,7 @@ Collected by pytest: the command from end to end, over HTTP against a sandbox an
 from __future__ import annotations
 
 from cli.doctor.command import command
-from cli.streams import make_streams_safe
+from terminal.streams import make_streams_safe
 
 if __name__ == "__main__":
     make_streams_safe()

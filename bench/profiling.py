@@ -20,8 +20,8 @@ def profile(items: int, *, top: int, sort: str) -> None:
     """Print the top functions of a first load, a full read in which nothing changed, and the largest push."""
     import sync_monday_to_pg
     import sync_pg_to_monday
-    from cli.main import StopSignal
-    from cli.options import Options
+    from run.command import StopSignal
+    from run.options import Options
 
     def push(options: Options) -> object:
         return sync_pg_to_monday.sync(options, StopSignal())

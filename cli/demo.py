@@ -13,12 +13,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cli.say import say, say_error
-from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
 from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.transaction import Transaction
 from reconcile.errors import Exit, SyncError, Unavailable
+from settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
+from terminal.say import say, say_error
 
 FOLDER: Final = PROGRAM_DIR / ".demo"
 ITEMS: Final = 2_000
@@ -290,7 +290,7 @@ def _say(*lines: str) -> None:
 
 
 if __name__ == "__main__":
-    from cli.streams import make_streams_safe
+    from terminal.streams import make_streams_safe
 
     make_streams_safe()
     sys.exit(main())

@@ -18,7 +18,7 @@ from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.errors import ConfigError, SyncError
 from reconcile.keys import KEY_RULES
-from reconcile.rows import OWNED, Layout, Slot, compile_layout
+from reconcile.layout import OWNED, Layout, Slot, compile_layout
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "monday_to_database_mapping.md"
 
@@ -147,7 +147,7 @@ def main(check: bool, document: Path) -> None:
 
 
 if __name__ == "__main__":
-    from cli.streams import make_streams_safe
+    from terminal.streams import make_streams_safe
 
     make_streams_safe()
     main()

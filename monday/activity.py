@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from monday.wire import LogEntry
-from reconcile.wire import without_lone_surrogates
+from monday.responses import LogEntry
+from reconcile.items import without_lone_surrogates
 
 _CELL_EVENTS = ("update_column_value", "batch_change_pulses_column_value")
 _NAME_EVENT = "update_name"

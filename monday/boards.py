@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from monday.wire import Aliases, Board, Group, LiveColumn, Me
+from monday.responses import Aliases, Board, Group, LiveColumn, Me
 from reconcile.columns import ColumnMap
 from reconcile.errors import DriftError
 

@@ -14,7 +14,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from monday.errors import BAD_ADDRESS, BROKEN_BODY, CONNECTION, NOT_TRUSTED, TOO_LARGE, Fault
+from monday.errors import BAD_ADDRESS, BROKEN_BODY, CONNECTION, NOT_TRUSTED, TOO_LARGE, ApiFault
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 70  # a little over the 60 s after which monday cuts a call (monday docs)
@@ -32,7 +32,7 @@ _CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 class Unanswered(Exception):
     """No whole answer came. `unsent`: it is certain that no byte of the request went out."""
 
-    def __init__(self, fault: Fault, *, unsent: bool = False) -> None:
+    def __init__(self, fault: ApiFault, *, unsent: bool = False) -> None:
         super().__init__(fault.code, fault.status)
         self.fault = fault
         self.unsent = unsent
@@ -66,7 +66,7 @@ class Connection:
                 return response, _read(response, LARGEST_BODY)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             code, unsent = _code(error), _is_unsent(error)
-        raise Unanswered(Fault(0, code), unsent=unsent)
+        raise Unanswered(ApiFault(0, code), unsent=unsent)
 
 
 class _Token(AuthBase):
@@ -103,12 +103,12 @@ def _read(response: requests.Response, largest: int) -> bytes:
     """
     announced = response.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > largest:
-        raise Unanswered(Fault(response.status_code, TOO_LARGE))
+        raise Unanswered(ApiFault(response.status_code, TOO_LARGE))
     packing = response.headers.get("content-encoding", "identity").strip().lower()
     if packing in ("gzip", "x-gzip"):
         return _unzipped(response, largest)
     if packing not in ("identity", ""):
-        raise Unanswered(Fault(response.status_code, BROKEN_BODY))
+        raise Unanswered(ApiFault(response.status_code, BROKEN_BODY))
     if announced.isdigit():
         return response.raw.read(decode_content=False)  # without a second copy
     pieces, size = [], 0
@@ -116,7 +116,7 @@ def _read(response: requests.Response, largest: int) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > largest:
-            raise Unanswered(Fault(response.status_code, TOO_LARGE))
+            raise Unanswered(ApiFault(response.status_code, TOO_LARGE))
     return b"".join(pieces)
 
 
@@ -132,12 +132,12 @@ def _unzipped(response: requests.Response, largest: int) -> bytes:
                     members, unpacker = members + 1, zlib.decompressobj(wbits=31)
                 body += unpacker.decompress(piece, min(_BLOCK, largest + 1 - len(body)))
                 if max(len(body), packed) > largest or members > _MOST_MEMBERS:
-                    raise Unanswered(Fault(response.status_code, TOO_LARGE))
+                    raise Unanswered(ApiFault(response.status_code, TOO_LARGE))
                 piece = unpacker.unconsumed_tail or unpacker.unused_data
     except zlib.error:
-        raise Unanswered(Fault(response.status_code, BROKEN_BODY)) from None
+        raise Unanswered(ApiFault(response.status_code, BROKEN_BODY)) from None
     if packed and not unpacker.eof:
-        raise Unanswered(Fault(response.status_code, BROKEN_BODY))
+        raise Unanswered(ApiFault(response.status_code, BROKEN_BODY))
     return bytes(body)
 
 

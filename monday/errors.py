@@ -80,7 +80,7 @@ UNREAD = "x-unread"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ErrorRule:
     """One row of the table. `codes` are compared without case; `also` narrows codes and statuses by the message;
     `message` alone decides when neither code nor status did.
 
@@ -101,8 +101,8 @@ class Rule:
     ran: Ran = Ran.MAYBE
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[ErrorRule, ...] = (
+    ErrorRule(
         Action.HALVE_PAGE,
         "finds the request too complex",
         codes=("complexityexception", "complexity_budget_exhausted", "complexitybudgetexhausted"),
@@ -112,7 +112,7 @@ RULES: tuple[Rule, ...] = (
         page_attempts=1,
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.HALVE_PAGE,
         "finds the request too long",
         codes=("payload_too_large",),
@@ -120,21 +120,21 @@ RULES: tuple[Rule, ...] = (
         page_attempts=1,
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.WAIT_RETRY,
         "has no complexity budget left for this minute",
         codes=("complexity_budget_exhausted", "complexityexception", "complexitybudgetexhausted"),
         message="complexity budget exhausted",
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.STOP_DAY,
         "has no daily calls left",
         codes=("daily_limit_exceeded",),
         message="daily limit",
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.LOWER_RETRY,
         "allows fewer requests at once",
         codes=("max_concurrency_exceeded", "maxconcurrencyexceeded", "concurrency_limit_exceeded"),
@@ -142,21 +142,21 @@ RULES: tuple[Rule, ...] = (
         wait_s=15,
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.WAIT_RETRY,
         "allows fewer requests from this address",
         codes=("ip_rate_limit_exceeded",),
         wait_s=10,
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.WAIT_RETRY,
         "spares a field of the query",
         codes=("field_minute_rate_limit_exceeded", "field_limit_exceeded"),
         page_attempts=1,
         wait_s=15,
     ),
-    Rule(
+    ErrorRule(
         Action.WAIT_RETRY,
         "allows fewer requests a minute",
         codes=(
@@ -171,20 +171,20 @@ RULES: tuple[Rule, ...] = (
         wait_s=58,
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "protects one of its services",
         codes=("toomanyrequests",),
         page_attempts=3,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "is still carrying out the same request",
         codes=("idempotency_conflict",),
         statuses=(409,),
         wait_s=5,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "has the board locked for another writer",
         codes=("resource_locked",),
@@ -194,41 +194,41 @@ RULES: tuple[Rule, ...] = (
         spread_s=8,  # two writers that collided once do not wait the same time
         ran=Ran.OTHERS,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "is blocked by an incident of its own",
         codes=("api_temporarily_blocked",),
         attempts=4,
         wait_s=60,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "did not finish the request in time",
         codes=("timeout_exceeded",),
         statuses=(408, 504, 524),
         page_attempts=1,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "gave no answer: it, or a server on the way to it, is down or overloaded",
         statuses=(502, 503, 520, 521, 522, 523),
         page_attempts=1,
     ),
-    Rule(
+    ErrorRule(
         Action.RESTART_CURSOR,
         "no longer knows the cursor",
         codes=("cursorexception", "cursorexpirederror", "cursor_expired"),
         message=r"cursor\s?(exception|expired|is (expired|invalid))|cursor.{0,40}(has expired|not valid)",
     ),
-    Rule(Action.RESTART_CURSOR, "no longer knows the cursor", codes=("invalidargumentexception",), also="cursor"),
-    Rule(
+    ErrorRule(Action.RESTART_CURSOR, "no longer knows the cursor", codes=("invalidargumentexception",), also="cursor"),
+    ErrorRule(
         Action.FATAL_ACCESS,
         "gives this token's user no right on what was asked for",
         codes=("userunauthorizedexception", "user_access_denied", "missingrequiredpermissions", "forbidden"),
         statuses=(403,),
         ran=Ran.OTHERS,
     ),
-    Rule(
+    ErrorRule(
         Action.FATAL_AUTH,
         "refused the token",
         codes=("not_authenticated", "unauthenticated", "unauthorized"),
@@ -236,7 +236,7 @@ RULES: tuple[Rule, ...] = (
         message="not authenticated|unauthorized|your ip is restricted",
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.FATAL_DRIFT,
         "does not know a board, column, group or user that was named",
         codes=(
@@ -247,13 +247,13 @@ RULES: tuple[Rule, ...] = (
         ),
         ran=Ran.OTHERS,
     ),
-    Rule(
+    ErrorRule(
         Action.ITEM_GONE,
         "no longer has the item",
         codes=("resourcenotfoundexception", "invaliditemidexception", "invaliditemid"),
         ran=Ran.OTHERS,
     ),
-    Rule(
+    ErrorRule(
         Action.VALUE_REFUSED,
         "refused a value",
         codes=(
@@ -266,14 +266,14 @@ RULES: tuple[Rule, ...] = (
         statuses=(422,),
         ran=Ran.OTHERS,
     ),
-    Rule(
+    ErrorRule(
         Action.BOARD_FULL,
         "takes no further item on the board",
         codes=("itemslimitationexception",),
         ran=Ran.OTHERS,
     ),
-    Rule(Action.FATAL_BUG, "does not understand the request", codes=("invalidargumentexception",), ran=Ran.OTHERS),
-    Rule(
+    ErrorRule(Action.FATAL_BUG, "does not understand the request", codes=("invalidargumentexception",), ran=Ran.OTHERS),
+    ErrorRule(
         Action.FATAL_BUG,
         "does not understand the request",
         codes=(
@@ -289,7 +289,7 @@ RULES: tuple[Rule, ...] = (
         message="parse error on|bad request|doesn't exist on type|cannot query field|provided invalid value",
         ran=Ran.NOTHING,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "failed inside",
         codes=("internal_server_error",),
@@ -298,30 +298,30 @@ RULES: tuple[Rule, ...] = (
         attempts=5,
         page_attempts=3,
     ),
-    Rule(
+    ErrorRule(
         Action.RETRY,
         "answered with something that is not its API's JSON",
         codes=(BROKEN_BODY,),
         page_attempts=3,
     ),
-    Rule(Action.RETRY, "could not be reached or hung up", codes=(CONNECTION,), page_attempts=3),
-    Rule(Action.READ_BACK, "does not show whether it was written", codes=(UNREAD,)),
-    Rule(Action.HALVE_PAGE, "answered with more than 64 MB", codes=(TOO_LARGE,), page_attempts=1),
-    Rule(
+    ErrorRule(Action.RETRY, "could not be reached or hung up", codes=(CONNECTION,), page_attempts=3),
+    ErrorRule(Action.READ_BACK, "does not show whether it was written", codes=(UNREAD,)),
+    ErrorRule(Action.HALVE_PAGE, "answered with more than 64 MB", codes=(TOO_LARGE,), page_attempts=1),
+    ErrorRule(
         Action.FATAL_ADDRESS,
         "does not answer at that address",
         codes=(BAD_ADDRESS,),
         statuses=(301, 302, 303, 307, 308, 404, 405, 410),
         ran=Ran.NOTHING,
     ),
-    Rule(Action.FATAL_ADDRESS, "shows a certificate that this computer does not trust", codes=(NOT_TRUSTED,)),
+    ErrorRule(Action.FATAL_ADDRESS, "shows a certificate that this computer does not trust", codes=(NOT_TRUSTED,)),
 )
 
-UNKNOWN_RULE = Rule(Action.UNKNOWN, "refused the request for a reason this program does not know")
+UNKNOWN_RULE = ErrorRule(Action.UNKNOWN, "refused the request for a reason this program does not know")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ApiFault:
     """One error of one answer. `message` is monday's own text and may quote a value: it is matched, not shown."""
 
     status: int
@@ -335,14 +335,14 @@ class Fault:
     """monday's code, where `code` is UNREAD."""
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> ErrorRule:
         return rule_for(self)
 
 
 class Refusal(Exception):
     """An error that the caller of the transport asked to settle itself; never reaches the user."""
 
-    def __init__(self, action: Action, fault: Fault) -> None:
+    def __init__(self, action: Action, fault: ApiFault) -> None:
         super().__init__(action.name, fault.code, fault.status)
         self.action = action
         self.fault = fault
@@ -354,13 +354,13 @@ class Doubtful(Exception):
     `error` is what to end the run with unless reading settles it; `fault` is what left it open.
     """
 
-    def __init__(self, error: SyncError, fault: Fault | None) -> None:
+    def __init__(self, error: SyncError, fault: ApiFault | None) -> None:
         super().__init__(str(error))
         self.error = error
         self.fault = fault
 
 
-def rule_for(fault: Fault) -> Rule:
+def rule_for(fault: ApiFault) -> ErrorRule:
     """The row that decides: by code, then HTTP status, then message; UNKNOWN_RULE when none fits."""
     code = fault.code.casefold()
     for rule in RULES:
@@ -375,14 +375,14 @@ def rule_for(fault: Fault) -> Rule:
     return UNKNOWN_RULE
 
 
-def _narrowed(rule: Rule, fault: Fault) -> bool:
+def _narrowed(rule: ErrorRule, fault: ApiFault) -> bool:
     return not rule.also or re.search(rule.also, fault.message, re.IGNORECASE) is not None
 
 
 _BEFORE_IT_BEGAN = frozenset({400, 403, 423})
 
 
-def may_have_run(fault: Fault) -> bool:
+def may_have_run(fault: ApiFault) -> bool:
     """Whether a mutation that was refused as a whole may have been carried out all the same, be it in part."""
     if fault.status >= 500 or fault.status == 408:
         return True
@@ -390,13 +390,13 @@ def may_have_run(fault: Fault) -> bool:
     return ran is Ran.MAYBE or (ran is Ran.OTHERS and fault.status not in _BEFORE_IT_BEGAN)
 
 
-def gravest(faults: list[Fault]) -> Fault:
+def gravest(faults: list[ApiFault]) -> ApiFault:
     """The fault that decides about an answer with several; the list is not empty."""
     return max(faults, key=lambda fault: fault.rule.action.value)
 
 
 def sentence(
-    fault: Fault, now: datetime, tries: int = 1, boards: Mapping[str, int] = MappingProxyType({})
+    fault: ApiFault, now: datetime, tries: int = 1, boards: Mapping[str, int] = MappingProxyType({})
 ) -> SyncError:
     """The error that the user sees, of the class that says what to do about it. Never holds monday's own text.
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from monday.errors import Fault
+from monday.errors import ApiFault
 
 
 def faults_in(
     status: int, errors: Any, legacy: tuple[Any, Any, Any], headers_wait_s: float | None, request_id: str
-) -> list[Fault]:
+) -> list[ApiFault]:
     """Every error of a decoded answer: GraphQL objects, plain strings, and the legacy top-level shape
     (`error_code`, `error_message`, `status_code`). Empty when the answer holds none.
     """
@@ -24,7 +24,7 @@ def faults_in(
     if legacy_code or legacy_message:
         message = str(legacy_message or "")
         return [
-            Fault(
+            ApiFault(
                 int(legacy_status) if isinstance(legacy_status, int) else status,
                 str(legacy_code or ""),
                 message,
@@ -39,15 +39,15 @@ def faults_in(
     return [_fault(status, error, headers_wait_s, request_id) for error in errors]
 
 
-def _fault(status: int, error: Any, headers_wait_s: float | None, request_id: str) -> Fault:
+def _fault(status: int, error: Any, headers_wait_s: float | None, request_id: str) -> ApiFault:
     if not isinstance(error, dict):
         text = str(error)
-        return Fault(status, "", text, (), request_id, _first(headers_wait_s, _reset_in(text)))
+        return ApiFault(status, "", text, (), request_id, _first(headers_wait_s, _reset_in(text)))
     extensions = error.get("extensions")
     extensions = extensions if isinstance(extensions, dict) else {}
     message = str(error.get("message") or "")
     path = error.get("path")
-    return Fault(
+    return ApiFault(
         status,
         _code(extensions),
         message,

@@ -20,11 +20,11 @@ from typing import Literal, get_args
 
 import msgspec
 
-from monday.by_id import part
 from monday.errors import Action, Doubtful, Refusal, gravest, sentence
-from monday.signed import SignedFiles
+from monday.items_by_id import part
+from monday.responses import Aliases, Complexity, Document
+from monday.signed_urls import SignedFiles
 from monday.transport import Transport
-from monday.wire import Aliases, Complexity, Document
 from reconcile.columns import Codec, Value, plain_link
 from reconcile.errors import Unavailable
 from reconcile.phones import HOME_COUNTRY

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from reconcile.wire import without_lone_surrogates
+from reconcile.items import without_lone_surrogates
 
 Labels = Mapping[str, int]
 """Label text without outer blanks → label id; of active labels only."""

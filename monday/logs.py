@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from monday import queries
-from monday.errors import Action, Fault, Refusal
+from monday.errors import Action, ApiFault, Refusal
+from monday.responses import LogEntry, LogPage
 from monday.transport import Transport
 from monday.versions import LOGS_BY_CURSOR
-from monday.wire import LogEntry, LogPage
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class LogPages:
             self._by_cursor = by_cursor
             live = next(iter(answer.data.boards or ()), None)
             if live is None:
-                raise Refusal(Action.FATAL_ACCESS, Fault(200, request_id=answer.request_id))
+                raise Refusal(Action.FATAL_ACCESS, ApiFault(200, request_id=answer.request_id))
             found = live.activity_logs
             if isinstance(found, LogPage):
                 yield found.logs or []

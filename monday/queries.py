@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from monday.wire import Aliases, BoardsAnswer, Document, NextPageAnswer
+from monday.responses import Aliases, BoardsAnswer, Document, NextPageAnswer
 from reconcile.columns import MARKER, TEXT, ColumnMap
 
 LARGEST_PAGE = 500

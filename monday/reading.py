@@ -16,16 +16,16 @@ import msgspec
 
 from monday import queries
 from monday.boards import BoardSchema, SchemaMoved, group_counts, schemas_of
-from monday.by_id import ByIds, part, sorted_out
-from monday.chains import Chain, Page, PageSize, group_chains, items_of, pages_of
+from monday.completeness import ById, Gone, Known, Read, ReadResult, Tally, back_to, changed_outcome, full_outcome
 from monday.errors import Action, Refusal
-from monday.outcome import ById, Gone, Known, Outcome, Read, Tally, back_to, changed_outcome, full_outcome
+from monday.items_by_id import ByIds, part, sorted_out
+from monday.pagination import Chain, Page, PageSize, group_chains, items_of, pages_of
 from monday.queries import IDS_PER_ROOT, board_queries, changed_since, oldest_first
+from monday.responses import Aliases, Board, Me
 from monday.transport import MOST_AT_ONCE, Listener, Transport, deaf
-from monday.wire import Aliases, Board, Me
 from reconcile.columns import ColumnMap
 from reconcile.errors import Unavailable
-from reconcile.wire import RawItem
+from reconcile.items import RawItem
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Reader:
         """The named items, 500 a request; ids that are no active item of this board come as gone."""
         return self._by_ids.read(board, ids)
 
-    def _full(self, schemas: dict[str, BoardSchema], known: Known, outcome: dict[str, Outcome]) -> Iterator[Page]:
+    def _full(self, schemas: dict[str, BoardSchema], known: Known, outcome: dict[str, ReadResult]) -> Iterator[Page]:
         tallies = {name: Tally() for name in self._boards}
         sizes = {name: PageSize(self._on_event) for name in self._boards}
         width = min(self._width, self._transport.pace.at_once)
@@ -198,7 +198,7 @@ class Reader:
                 )
         return {name: min(before[name].items_count, schema.items_count) for name, schema in after.items()}
 
-    def _limited(self, schemas: dict[str, BoardSchema], limit: int, outcome: dict[str, Outcome]) -> Iterator[Page]:
+    def _limited(self, schemas: dict[str, BoardSchema], limit: int, outcome: dict[str, ReadResult]) -> Iterator[Page]:
         tallies = {name: Tally() for name in self._boards}
         chains = [
             Chain(self._queries[name], oldest_first(), PageSize(self._on_event), schema.items_count, most=limit)
@@ -208,7 +208,7 @@ class Reader:
         for name, schema in schemas.items():
             seen = len(tallies[name].seen)
             why = f"at most {limit} items of the {name} board were asked for"
-            outcome[name] = Outcome(name, "limited", False, schema.items_count, seen, {}, why)
+            outcome[name] = ReadResult(name, "limited", False, schema.items_count, seen, {}, why)
 
     def _first_changed(self, watermarks: Mapping[str, datetime], extra: Mapping[str, Sequence[int]]) -> Aliases:
         with_extra = [bool(extra[name]) for name in self._boards]
@@ -236,7 +236,7 @@ class Reader:
         extra: Mapping[str, Sequence[int]],
         aliases: Aliases,
         firsts: Mapping[int, Board],
-        outcome: dict[str, Outcome],
+        outcome: dict[str, ReadResult],
     ) -> Iterator[Page]:
         tallies = {name: Tally() for name in self._boards}
         gone: dict[str, dict[int, Gone]] = {name: {} for name in self._boards}

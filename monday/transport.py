@@ -28,17 +28,17 @@ from monday.errors import (
     RETRIED,
     SHARED,
     Action,
+    ApiFault,
     Doubtful,
-    Fault,
     Refusal,
     gravest,
     may_have_run,
     sentence,
 )
 from monday.faults import faults_in, retry_after
-from monday.pace import REFUSED_CALL, Pace, RateLimit, Stats
+from monday.rate_limit import REFUSED_CALL, ApiStats, Pace, RateLimit
+from monday.responses import Complexity, Document, Envelope, complexity_of, decode_answer
 from monday.versions import Answered
-from monday.wire import Complexity, Document, Envelope, complexity_of, decode_answer
 from reconcile.errors import ConfigError, SyncError
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Answer(Generic[T]):
     """Data of one request; `faults` are the refused aliases of a mutation, always empty for a read."""
 
     data: T
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ApiFault, ...] = ()
     replayed: bool = False
     """Whether monday repeated a stored answer instead of running the mutation again."""
     request_id: str = ""
@@ -99,7 +99,7 @@ class _Refused(Exception):
     `is_final`: it is a stored answer, which comes again however often it is asked for.
     """
 
-    def __init__(self, fault: Fault, sent_at: float, *, may_have_run: bool, is_final: bool = False) -> None:
+    def __init__(self, fault: ApiFault, sent_at: float, *, may_have_run: bool, is_final: bool = False) -> None:
         super().__init__(fault.code, fault.status)
         self.fault = fault
         self.sent_at = sent_at
@@ -123,7 +123,7 @@ class _Tries:
     """How often a request was sent, and the last fault that left open whether it ran."""
 
     count: int = 0
-    doubt: Fault | None = None
+    doubt: ApiFault | None = None
 
 
 class Transport:
@@ -149,7 +149,7 @@ class Transport:
     ) -> None:
         if not _PRINTABLE.fullmatch(token):
             raise ConfigError("MONDAY_API_KEY holds a blank, a line break or a sign that no token has: copy it again")
-        self.stats = Stats()
+        self.stats = ApiStats()
         self.version = version
         self.answered_version: str | None = None
         self._told_by_header = False
@@ -306,7 +306,7 @@ class Transport:
         request_id = response.headers.get("x-request-id", "")
         replayed = response.headers.get("idempotency-replayed", "").lower() == "true"
         if not faults and data is None:
-            faults = [Fault(response.status_code, BROKEN_BODY, request_id=request_id)]
+            faults = [ApiFault(response.status_code, BROKEN_BODY, request_id=request_id)]
         if faults and not (asked.is_mutation and _per_alias(response.status_code, faults, data)):
             fault = gravest(faults)
             _log_refusal(document, fault, asked.is_mutation)
@@ -321,7 +321,7 @@ class Transport:
         document: Document[T],
         size: int,
         is_mutation: bool,
-        faults: list[Fault],
+        faults: list[ApiFault],
         price: Complexity | None,
         limits: RateLimit,
         took_s: float,
@@ -376,7 +376,7 @@ class Transport:
 
 def _examine(
     document: Document[T], response: requests.Response, content: bytes
-) -> tuple[list[Fault], Envelope[T] | None]:
+) -> tuple[list[ApiFault], Envelope[T] | None]:
     """Every fault of one answer, and its envelope unless the body is not monday's JSON."""
     status, headers = response.status_code, response.headers
     request_id = headers.get("x-request-id", "")
@@ -391,11 +391,11 @@ def _examine(
             document.name, status, headers.get("content-type"), len(content), request_id,
         )  # fmt: skip
         code = BROKEN_BODY if status < 300 else ""
-        return [Fault(status, code, request_id=request_id, told_wait_s=told_s)], None
+        return [ApiFault(status, code, request_id=request_id, told_wait_s=told_s)], None
     legacy = (envelope.error_code, envelope.error_message, envelope.status_code)
     faults = faults_in(status, envelope.errors, legacy, told_s, request_id)
     if not faults and status >= 300:
-        faults = [Fault(status, request_id=request_id, told_wait_s=told_s)]
+        faults = [ApiFault(status, request_id=request_id, told_wait_s=told_s)]
     return faults, envelope
 
 
@@ -407,7 +407,7 @@ def _price_of(data: Any) -> Complexity | None:
         return None
 
 
-def _per_alias(status: int, faults: list[Fault], data: Any) -> bool:
+def _per_alias(status: int, faults: list[ApiFault], data: Any) -> bool:
     """Whether a mutation ran and only some of its aliases were refused: then each is settled by itself."""
     own = isinstance(data, dict) and all(fault.path and str(fault.path[0]) in data for fault in faults)
     return status == 200 and own
@@ -423,7 +423,7 @@ def _wait_s(state: tenacity.RetryCallState) -> float:
     return min(told_s + (tenacity.wait_random(0, spread_s) if spread_s else _jitter)(state), LONGEST_WAIT_S)
 
 
-def _told_s(fault: Fault) -> float | None:
+def _told_s(fault: ApiFault) -> float | None:
     return fault.told_wait_s if fault.told_wait_s is not None else fault.rule.wait_s
 
 
@@ -434,12 +434,12 @@ def _refusal_of(state: tenacity.RetryCallState) -> _Refused:
     return refused
 
 
-def _is_page_too_heavy(asked: _Asked[Any], fault: Fault) -> bool:
+def _is_page_too_heavy(asked: _Asked[Any], fault: ApiFault) -> bool:
     """Whether the caller is to ask for a smaller page. A mutation that failed is repeated as it was instead."""
     return not asked.is_mutation and fault.rule.page_attempts is not None and Action.HALVE_PAGE in asked.settle
 
 
-def _verdict(asked: _Asked[Any], fault: Fault, tries: int, boards: Mapping[str, int]) -> Exception:
+def _verdict(asked: _Asked[Any], fault: ApiFault, tries: int, boards: Mapping[str, int]) -> Exception:
     """What the caller of `execute` gets once the tries are over."""
     if _is_page_too_heavy(asked, fault):
         return Refusal(Action.HALVE_PAGE, fault)
@@ -454,7 +454,7 @@ def _with_price(limits: RateLimit, points_left: int | None, reset_s: float | Non
     )
 
 
-def _log_refusal(document: Document[T], fault: Fault, is_mutation: bool) -> None:
+def _log_refusal(document: Document[T], fault: ApiFault, is_mutation: bool) -> None:
     """monday's own text goes to the log of a read, which quotes no cell; of a mutation it might."""
     if fault.rule.action not in RETRIED:
         logger.warning(

@@ -18,14 +18,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from monday.errors import UNREAD, Action, Doubtful, Fault, Ran, Refusal, gravest, sentence
+from monday.errors import UNREAD, Action, ApiFault, Doubtful, Ran, Refusal, gravest, sentence
 from monday.queries import asked_columns, row_fragment
+from monday.responses import Aliases, Document
 from monday.transport import Answer, Listener, Transport, deaf
-from monday.wire import Aliases, Document
 from reconcile.columns import ColumnMap
-from reconcile.wire import RawItem, raw_item
+from reconcile.items import RawItem, raw_item
 
-__all__ = ["Answered", "Archive", "Batch", "BatchSize", "Change", "Create", "Doubtful", "Kind", "Op", "Result"]
+__all__ = [
+    "Answered",
+    "ArchiveItem",
+    "Batch",
+    "BatchSize",
+    "ChangeItem",
+    "CreateItem",
+    "Doubtful",
+    "Kind",
+    "Op",
+    "Result",
+]
 __all__ += ["TooLarge", "Writer"]
 
 logger = logging.getLogger(__name__)
@@ -38,7 +49,7 @@ MOST_POINTS = 5_000_000  # a request (monday docs)
 _SHORT = "{ id updated_at }"  # small, so that monday can keep it for a replay: it keeps none over 1 MB (monday docs)
 
 
-class Change(msgspec.Struct, frozen=True):
+class ChangeItem(msgspec.Struct, frozen=True):
     """All changed cells of one item: column id, or `name`, → value in the form that `column_values` takes; None clears.
 
     `create_labels` lets monday add a label that the column does not have yet.
@@ -49,7 +60,7 @@ class Change(msgspec.Struct, frozen=True):
     create_labels: bool = False
 
 
-class Create(msgspec.Struct, frozen=True):
+class CreateItem(msgspec.Struct, frozen=True):
     """A new item in the board's first group."""
 
     name: str
@@ -57,13 +68,13 @@ class Create(msgspec.Struct, frozen=True):
     create_labels: bool = False
 
 
-class Archive(msgspec.Struct, frozen=True):
+class ArchiveItem(msgspec.Struct, frozen=True):
     """An item to be archived; to do it again is harmless."""
 
     item_id: int
 
 
-Op = Change | Create | Archive
+Op = ChangeItem | CreateItem | ArchiveItem
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -87,7 +98,7 @@ class Result:
     """
 
     item: RawItem | None = None
-    fault: Fault | None = None
+    fault: ApiFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ class Answered:
 class TooLarge(Exception):
     """Nothing ran: send fewer ops at once. `error` is what to end with when there is but one."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: ApiFault) -> None:
         self.error = sentence(fault, datetime.now(UTC))
         super().__init__(str(self.error))
 
@@ -184,18 +195,18 @@ def _kind(ops: Sequence[Op]) -> Kind:
     kinds = {type(op) for op in ops}
     if len(kinds) != 1:
         raise ValueError("a batch takes one op or more, all of one kind")
-    kind: dict[type[Op], Kind] = {Change: "change", Create: "create", Archive: "archive"}
+    kind: dict[type[Op], Kind] = {ChangeItem: "change", CreateItem: "create", ArchiveItem: "archive"}
     return kind[kinds.pop()]
 
 
 def _arguments(op: Op) -> dict[str, Any]:
     """The variables of one op; its alias's number is added to their names."""
     match op:
-        case Archive(item_id):
+        case ArchiveItem(item_id):
             return {"item": str(item_id)}
-        case Change(item_id, values, create_labels):
+        case ChangeItem(item_id, values, create_labels):
             target = {"item": str(item_id)}
-        case Create(name, values, create_labels):
+        case CreateItem(name, values, create_labels):
             target = {"name": name}
     # A JSON argument is JSON text in a string (monday docs).
     return {**target, "values": msgspec.json.encode(values).decode(), "labels": create_labels}
@@ -235,15 +246,15 @@ def _document(kind: Kind, size: int, row: str) -> str:
 
 
 def _results(size: int, answer: Answer[Aliases]) -> list[Result]:
-    faults: dict[str, list[Fault]] = {}
+    faults: dict[str, list[ApiFault]] = {}
     for fault in answer.faults:
         faults.setdefault(str(fault.path[0]), []).append(fault)
     aliases = [f"a{n}" for n in range(size)]
-    unread = Fault(200, UNREAD, request_id=answer.request_id)
+    unread = ApiFault(200, UNREAD, request_id=answer.request_id)
     return [_result(bytes(answer.data.get(alias, b"null")), faults.get(alias, []), unread) for alias in aliases]
 
 
-def _result(raw: bytes, faults: list[Fault], unread: Fault) -> Result:
+def _result(raw: bytes, faults: list[ApiFault], unread: ApiFault) -> Result:
     """One alias's share of the answer. Written is only what came back whole, refused only what is refused for sure."""
     if raw == b"null":
         refused = faults and all(len(fault.path) == 1 and fault.rule.ran is not Ran.MAYBE for fault in faults)
@@ -256,7 +267,7 @@ def _result(raw: bytes, faults: list[Fault], unread: Fault) -> Result:
         return Result(fault=_unread(faults, unread))
 
 
-def _unread(faults: list[Fault], unread: Fault) -> Fault:
+def _unread(faults: list[ApiFault], unread: ApiFault) -> ApiFault:
     if not faults:
         return unread
     worst = gravest(faults)

@@ -13,26 +13,26 @@ from typing import Any, Literal, NamedTuple
 from msgspec import UNSET
 
 from models import RowId
+from postgres.bases import places
 from postgres.copy import CopyText
-from postgres.items import places
 from postgres.transaction import Transaction
-from reconcile.merge import Conflict, Place
-from reconcile.rows import Layout
-from reconcile.world import ItemKey
+from reconcile.database_state import ItemKey
+from reconcile.layout import Layout
+from reconcile.merge import Conflict, ConflictPlace
 
 Winner = Literal["monday", "postgres", "both", "nobody"]
 """How a conflict ended: one side's value stands, somebody made both equal, or there is nothing to decide any more."""
 
 
-class Open(NamedTuple):
+class OpenConflict(NamedTuple):
     """A conflict that is open: its number, what it is about, and the row."""
 
     id: int
-    place: Place
+    place: ConflictPlace
     row: RowId | None
 
 
-def open_conflicts(tx: Transaction, layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> list[Open]:
+def open_conflicts(tx: Transaction, layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> list[OpenConflict]:
     """What is open about these items."""
     board_ids, item_ids = places(layouts, items)
     if not item_ids:
@@ -44,7 +44,7 @@ def open_conflicts(tx: Transaction, layouts: Mapping[str, Layout], items: Iterab
         " ON c.board_id = w.board_id AND c.item_id = w.item_id WHERE c.state = 'open' ORDER BY c.id",
         (board_ids, item_ids),
     )
-    return [Open(number, ((boards[board], item), field), row) for number, board, item, field, row in found]
+    return [OpenConflict(number, ((boards[board], item), field), row) for number, board, item, field, row in found]
 
 
 def add_conflicts(
@@ -52,7 +52,7 @@ def add_conflicts(
     layouts: Mapping[str, Layout],
     run_id: str,
     conflicts: Sequence[Conflict],
-    standing: Sequence[Open] | None = None,
+    standing: Sequence[OpenConflict] | None = None,
 ) -> None:
     """Write down edits that lost, and edits that wait. What is open already keeps its row: it is brought up to date, or
     settled with what became of it. `standing` is what is open about their items, where the caller knows."""

@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.wait import wait_random_exponential
 
 from postgres import readable
-from postgres.faults import refused_connection, server_name, unreachable
+from postgres.errors import refused_connection, server_name, unreachable
 from postgres.url import SYSTEM, Keywords
 from reconcile.errors import ConfigError
 

@@ -12,9 +12,9 @@ from models import RowId
 from postgres.state import Present
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
+from reconcile.database_state import ItemKey
 from reconcile.ids import Astray, Claim, LeftBehind
-from reconcile.rows import STAFF_ROLE, Layout
-from reconcile.world import ItemKey
+from reconcile.layout import STAFF_ROLE, Layout
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _LEFT = "left"

@@ -14,7 +14,7 @@ import msgspec
 
 from models import RowId
 from postgres.transaction import Transaction
-from reconcile.ops import ChangeOp, CreateOp
+from reconcile.journal_ops import ChangeOp, CreateOp
 
 Content = ChangeOp | CreateOp | None
 """What will be remembered of an op's item; nothing for one that is archived."""

@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from models import REFERENCES, TABLES
-from postgres.faults import Fault, fault_of, reason_of
+from postgres.errors import DatabaseFault, fault_of, reason_of
 from postgres.schema import TableShape, fields_of, misfits, missing, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import ConfigError, DriftError
@@ -179,7 +179,7 @@ def _refusals_named(what: str) -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         code = error.pgcode or ""
-        if fault_of(error) is not Fault.FINAL or code == "42501" or code.startswith("53"):
+        if fault_of(error) is not DatabaseFault.FINAL or code == "42501" or code.startswith("53"):
             raise
         raise DriftError(
             f"The database refused to apply {what} ({error.diag.message_primary or reason_of(error)}): nothing was "

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models import TABLES, RowId
-from postgres.items import STORED, rows_by_id, stored_item
+from postgres.bases import STORED, rows_by_id, stored_item
 from postgres.state import Present
 from postgres.transaction import Transaction
 from reconcile.base import Stored
+from reconcile.database_state import RowValues
+from reconcile.layout import Layout
 from reconcile.parting import Parting, part
-from reconcile.rows import Layout
-from reconcile.world import RowValues
 
 _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 """Tables of which the text tells the key, and not the older key itself."""
 
 
 @dataclass(slots=True)
-class Remembered:
+class RememberedLink:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
     stored: list[Stored] = field(default_factory=list)
@@ -27,9 +27,9 @@ class Remembered:
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
 
-def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> tuple[Remembered, Parting]:
+def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> tuple[RememberedLink, Parting]:
     """What is remembered, and what of it has to be parted. A foreign key that a person moved decides for itself."""
-    found = Remembered()
+    found = RememberedLink()
     boards = {layout.board_id: layout for layout in layouts.values()}
     for table, key, row in tx.rows("SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id IS NOT NULL"):
         found.keys[table][key] = row
@@ -45,7 +45,7 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
 
 
 def _leave_moved(
-    tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: Remembered, parting: Parting
+    tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: RememberedLink, parting: Parting
 ) -> None:
     strange = {item for item, _number in parting.strangers}
     by_item = {key: stored for stored in found.stored if (key := (stored.board, stored.id)) in strange}

@@ -59,7 +59,7 @@ ORDER BY 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TableRule:
     """One rule of a table. `columns` are those it looks at, as far as the catalogue knows; `told` is the expression of
     a check, the function of a trigger, or the table that a foreign key points at; `schema` is where a deferred
     constraint is named."""
@@ -84,7 +84,7 @@ class Rule:
 class Rules:
     """All rules of the nine tables."""
 
-    found: tuple[Rule, ...] = ()
+    found: tuple[TableRule, ...] = ()
 
     @cached_property
     def rewriting(self) -> bool:
@@ -142,7 +142,7 @@ class Rules:
             names.append(f"column={diag.column_name}")
         return " ".join(names)
 
-    def _named(self, table: str, constraint: str) -> Iterator[Rule]:
+    def _named(self, table: str, constraint: str) -> Iterator[TableRule]:
         return (rule for rule in self.found if rule.table == table and rule.name == constraint)
 
     def _functions(self, table: str, context: str) -> str:
@@ -156,7 +156,7 @@ def read_rules(tx: Transaction) -> Rules:
     rows = tx.rows(_RULES, (tx.schema, list(TABLES)))
     return Rules(
         tuple(
-            Rule(table, kind, name, frozenset(columns or ()), told, deferred, schema)
+            TableRule(table, kind, name, frozenset(columns or ()), told, deferred, schema)
             for table, kind, name, columns, told, deferred, schema in rows
         )
     )

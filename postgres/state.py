@@ -33,7 +33,7 @@ Present = Mapping[str, Collection[str]]
 class Known:
     """What is remembered of one item before it is read: enough to skip it when nothing changed."""
 
-    m_hash: str | None
+    content_hash: str | None
     updated_at: int
     state: str
 
@@ -50,7 +50,7 @@ class BoardState(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Opening:
+class SyncState:
     """The state at the start of a run; empty for a database that was never synced. `hashed` are the columns that each
     table's row hashes were made of, `unfinished` requests of earlier runs whose outcome is not known, `bound` whose
     boards are whose, `astray` (board, item id) of items whose row does not hold their id, `standing` the items of
@@ -134,7 +134,7 @@ LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenIssues:
     """What stays open after any number of runs, until a person or the other direction settles it. `rows` is how many
     rows of each table the sync knows; `open` are conflicts, `lost` edits that lost and that nobody was told of yet,
     `claims` ids of rows that have to be listed, `claims_over` to be no more. `new` counts what nobody was told of, by
@@ -148,7 +148,7 @@ class Standing:
     would_merge: int = 0
     conflicts: int = 0
     tolerated: int = 0
-    outbound: int = 0
+    awaiting_push: int = 0
     dead: tuple[DeadLetter, ...] = ()
     open: tuple[ConflictLine, ...] = ()
     lost: tuple[ConflictLine, ...] = ()
@@ -197,7 +197,7 @@ FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
 
 
-def read_opening(
+def read_sync_state(
     tx: Transaction,
     boards: Mapping[int, str],
     *,
@@ -208,7 +208,7 @@ def read_opening(
     run_id: str = "",
     counted: bool = False,
     reserve: float | None = None,
-) -> Opening:
+) -> SyncState:
     """Hash, time and state of every known item of these boards (board id → name), and what is known of the boards. An
     item of the staff board that claims another one's e-mail is looked at until it does not.
 
@@ -216,10 +216,10 @@ def read_opening(
     `run_id` is the run that asks, in a database where calls are `counted`; `reserve` are those of it that are counted
     beforehand, in the same statement. `astray` is the query of `postgres.ids`, `standing` that of `standing_query`.
     """
-    opening = Opening(known={name: {} for name in boards.values()})
+    sync_state = SyncState(known={name: {} for name in boards.values()})
     if not tx.has_state:
-        opening.itself = read_itself(tx)
-        return opening
+        sync_state.itself = read_itself(tx)
+        return sync_state
     query = sql.SQL(_OPENING).format(
         itself=sql.SQL(ITSELF),
         bound=sql.SQL(BOUND if placed else "'{}'::json"),
@@ -236,14 +236,14 @@ def read_opening(
     ):
         if board_id is None:
             facts = msgspec.json.decode(text, type=_Facts)
-            opening.now, opening.boards, opening.hashed = facts.now, facts.boards, facts.hashed
-            opening.unfinished, opening.itself, opening.bound = facts.unfinished, facts.itself, facts.bound
-            opening.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
-            opening.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
-            opening.last_run, opening.calls = facts.last_run, facts.calls
+            sync_state.now, sync_state.boards, sync_state.hashed = facts.now, facts.boards, facts.hashed
+            sync_state.unfinished, sync_state.itself, sync_state.bound = facts.unfinished, facts.itself, facts.bound
+            sync_state.astray = [(boards[board_id], item_id) for board_id, item_id in facts.astray]
+            sync_state.standing = {(boards[board_id], item_id): shown for board_id, item_id, shown in facts.standing}
+            sync_state.last_run, sync_state.calls = facts.last_run, facts.calls
         else:
-            opening.known[boards[board_id]][item_id] = Known(text, updated_at, state)
-    return opening
+            sync_state.known[boards[board_id]][item_id] = Known(text, updated_at, state)
+    return sync_state
 
 
 def _told_of(query: sql.Composable | None, *columns: str) -> sql.Composable:
@@ -299,7 +299,7 @@ def read_standing(
     claims: tuple[sql.Composable, sql.Composable] | None = None,
     remembers: bool = True,
     linked: Collection[RowId] = (),
-) -> Standing:
+) -> OpenIssues:
     """Counts of what is open; with `outbound` also of rows that have something to tell monday: all are hashed anew.
 
     Without what a plan would close that a dry run does not carry out: the plan says itself what stays open of its
@@ -311,7 +311,7 @@ def read_standing(
     if not tx.has_state:
         found = unreadable_in(tx, present)
         values = tuple(letter for column in found for letter in _letters(column))
-        return Standing(quarantined=sum(column.count for column in found), dead=values)
+        return OpenIssues(quarantined=sum(column.count for column in found), dead=values)
     counts: list[sql.Composable] = [
         sql.SQL(
             "SELECT 'outbound', count(*), {told} FROM {table} t JOIN monday_sync.sync_row s"
@@ -395,14 +395,14 @@ def read_standing(
         elif letter is not None:
             dead.append(msgspec.json.decode(tx.encoding.said(letter), type=DeadLetter))
     unseen_told = sum(found.count - found.new for found in unseen_rows_of)
-    return Standing(
+    return OpenIssues(
         rows={table: total.get(f"rows {table}", 0) for table in TABLES},
         quarantined=sum(total.get(kind, 0) for kind in ("cell", "row", "op", "unreadable", "claim"))
         - total["claim over"],
         would_merge=total.get("would-merge", 0),
         conflicts=total.get("conflicts", 0),
         tolerated=total.get("tolerated", 0),
-        outbound=total.get("outbound", 0),
+        awaiting_push=total.get("outbound", 0),
         dead=(
             *dead,
             *(msgspec.structs.replace(letter, told=(VALUE, letter.place) in told_of) for letter in unreadable),

@@ -15,7 +15,7 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES, RowId
 from postgres.transaction import Params, Transaction
-from reconcile.rows import STAFF_ROLE
+from reconcile.layout import STAFF_ROLE
 
 UNSEEN: Final = "unseen"
 """Rows that no project shows, so that nothing of them travels; place: `table.row`."""

@@ -46,7 +46,7 @@ _SAFE_PATH = "SET LOCAL search_path = pg_catalog, pg_temp"
 
 
 @dataclass(slots=True)
-class Stats:
+class DatabaseStats:
     """What a `Database` has done so far: waits for the server (BEGIN and COMMIT included), connections, retries."""
 
     connects: int = 0
@@ -93,7 +93,7 @@ class Transaction:
         "xid",
     )
 
-    def __init__(self, connection: extensions.connection, stats: Stats, *, read_only: bool) -> None:
+    def __init__(self, connection: extensions.connection, stats: DatabaseStats, *, read_only: bool) -> None:
         self.connection = connection
         self.read_only = read_only
         self._stats = stats

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.rows import Layout
-from reconcile.shapes import FieldValue
+from reconcile.fields import FieldValue
+from reconcile.layout import Layout
 
 
 class Force(Enum):
@@ -36,19 +36,21 @@ AGAIN_LATER: Final = "~"
 """The same, when the next whole read comes by: there are too many for each run."""
 
 
-def content_of(m_hash: str) -> str:
+def content_of(content_hash: str) -> str:
     """The hash of an item's content, without a mark."""
-    return m_hash.lstrip(AGAIN + AGAIN_LATER)
+    return content_hash.lstrip(AGAIN + AGAIN_LATER)
 
 
-def is_as_refused(m_hash: str | None, now: str | None) -> bool:
+def is_as_refused(content_hash: str | None, now: str | None) -> bool:
     """Whether something of an item was refused, and its content is still what it was then."""
-    return m_hash is not None and m_hash.startswith((AGAIN, AGAIN_LATER)) and content_of(m_hash) == now
+    return (
+        content_hash is not None and content_hash.startswith((AGAIN, AGAIN_LATER)) and content_of(content_hash) == now
+    )
 
 
-def is_open(m_hash: str | None) -> bool:
+def is_open(content_hash: str | None) -> bool:
     """Whether an item is looked at in each run, changed or not."""
-    return m_hash is None or m_hash.startswith(AGAIN)
+    return content_hash is None or content_hash.startswith(AGAIN)
 
 
 class Stored(msgspec.Struct):
@@ -62,13 +64,13 @@ class Stored(msgspec.Struct):
     id: int
     updated_at: datetime
     links: list[RowId | None]
-    m: list[FieldValue]
-    p: list[BaseValue]
+    monday: list[FieldValue]
+    postgres: list[BaseValue]
     state: str = "active"
     missing_count: int = 0
-    m_hash: str | None = None
+    content_hash: str | None = None
     tolerated: int = 0
-    held: dict[int, RowId | None] = {}
+    tolerated_links: dict[int, RowId | None] = {}
 
 
 class _Json(msgspec.Struct, omit_defaults=True):

@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from msgspec import UnsetType
 
-from reconcile import amounts, phones, refusals
+from reconcile import amounts, phones, rejections
 from reconcile.errors import CellError
-from reconcile.wire import Cell, FileRef
+from reconcile.items import Cell, FileRef
 
 Value = str | Decimal | date | None
 Direction = Literal["two-way", "read-only", "create-only"]
@@ -40,11 +40,11 @@ class Codec:
     fragment: str
     decode: Callable[[Cell], Value]
     encode: Callable[[Value, Cell | None], Any]
-    canon: Callable[[Value], Any]
+    compare_key: Callable[[Value], Any]
     examples: tuple[tuple[dict[str, Any], Value], ...]
     load: Callable[[Any], Value] = field(default=lambda raw: raw)
     refusal: Callable[[Value, Cell | None], str | None] = lambda _value, _was: None
-    """Why monday would refuse a value that is not empty, in words without it: see `reconcile.refusals`."""
+    """Why monday would refuse a value that is not empty, in words without it: see `reconcile.rejections`."""
     kept: str = ""
     """The fragment of what a write must not lose and `encode` puts back: a label, a country, a link's text."""
     plain: str | None = None
@@ -135,7 +135,7 @@ def encode_money(value: Value, _was: Cell | None = None) -> Any:
     return f"{value if rounded is None else rounded:f}"
 
 
-def canon_money(value: Value) -> Any:
+def compare_money(value: Value) -> Any:
     """Cents; what is no amount is its text, since a NaN does not even equal itself."""
     if not isinstance(value, Decimal):
         return value
@@ -159,7 +159,7 @@ def encode_email(value: Value, was: Cell | None = None) -> Any:
     return {"email": value, "text": label or value}
 
 
-def canon_email(value: Value) -> Any:
+def compare_email(value: Value) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
 
@@ -170,10 +170,10 @@ def decode_phone(cell: Cell) -> Value:
 def encode_phone(value: Value, was: Cell | None = None) -> Any:
     if value is None:
         return None
-    return {"phone": value, "countryShortName": refusals.phone_country(str(value), was)}
+    return {"phone": value, "countryShortName": rejections.phone_country(str(value), was)}
 
 
-def canon_phone(value: Value) -> Any:
+def compare_phone(value: Value) -> Any:
     """The number, so that "+1 (202) 555-0172" equals "2025550172": see `reconcile.phones`."""
     return phones.canonical(value) if isinstance(value, str) else value
 
@@ -290,7 +290,7 @@ TEXT = Codec(
     encode_text,
     _same,
     (({"text": "Roof inspection"}, "Roof inspection"), ({"text": ""}, None), ({"text": "  07001 "}, "07001")),
-    refusal=refusals.text,
+    refusal=rejections.text,
     plain="text",
 )
 MONEY = Codec(
@@ -298,10 +298,10 @@ MONEY = Codec(
     "... on NumbersValue { text }",
     decode_money,
     encode_money,
-    canon_money,
+    compare_money,
     (({"text": "18250.5"}, Decimal("18250.50")), ({"text": ""}, None), ({"text": "-0.005"}, Decimal("-0.01"))),
     load_money,
-    refusal=refusals.money,
+    refusal=rejections.money,
     plain="text",
     parse=parse_money,
 )
@@ -310,9 +310,9 @@ EMAIL = Codec(
     "... on EmailValue { email }",
     decode_email,
     encode_email,
-    canon_email,
+    compare_email,
     (({"email": "Ann@x.co", "label": "Ann"}, "Ann@x.co"), ({"email": None, "label": None}, None)),
-    refusal=refusals.email,
+    refusal=rejections.email,
     kept="... on EmailValue { label }",
     plain="email",
 )
@@ -321,9 +321,9 @@ PHONE = Codec(
     "... on PhoneValue { phone }",
     decode_phone,
     encode_phone,
-    canon_phone,
+    compare_phone,
     (({"phone": "+12025550172", "country_short_name": "US"}, "+12025550172"), ({"phone": ""}, None)),
-    refusal=refusals.phone,
+    refusal=rejections.phone,
     kept="... on PhoneValue { country_short_name }",
     plain="phone",
 )
@@ -334,7 +334,7 @@ LINK = Codec(
     encode_link,
     canon_link,
     (({"url": "https://x.co/1", "url_text": "Job"}, "https://x.co/1"), ({"url": None, "url_text": None}, None)),
-    refusal=refusals.link,
+    refusal=rejections.link,
     kept="... on LinkValue { url_text }",
     plain="url",
 )
@@ -379,7 +379,7 @@ FILES = Codec(
         ({"files": []}, None),
     ),
 )
-NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, refusal=refusals.item_name, plain="text")
+NAME = Codec("name", "", decode_text, encode_text, _same, TEXT.examples, refusal=rejections.item_name, plain="text")
 """The item's own name: not a column value, but read and written like one."""
 
 MARKER = "pg_sync_id"

@@ -1,4 +1,4 @@
-"""What people changed in PostgreSQL, as far as one push needs it: the input of `reconcile.outbound`."""
+"""What people changed in PostgreSQL, as far as one push needs it: the input of `reconcile.prepare_push`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from models import TABLES, RowId
 from reconcile.base import Stored
+from reconcile.database_state import ItemKey, RowValues
 from reconcile.ids import LeftBehind
-from reconcile.world import ItemKey, RowValues
 
 
 @dataclass(slots=True)
@@ -28,14 +28,14 @@ class Edits:
     rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
     changed: dict[RowId, str] = field(default_factory=dict)
     hashes: dict[RowId, str] = field(default_factory=dict)
-    stored: dict[ItemKey, Stored] = field(default_factory=dict)
-    fresh: list[tuple[str, RowId]] = field(default_factory=list)
+    bases: dict[ItemKey, Stored] = field(default_factory=dict)
+    new_rows: list[tuple[str, RowId]] = field(default_factory=list)
     owners: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
     outdated: set[tuple[str, str, RowId]] = field(default_factory=set)
     staff: dict[str, RowId] = field(default_factory=dict)
-    refused: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    rejected: dict[tuple[str, int, str], str] = field(default_factory=dict)
     letters: set[tuple[str, int, str]] = field(default_factory=set)
-    busy: set[ItemKey | RowId] = field(default_factory=set)
+    in_flight: set[ItemKey | RowId] = field(default_factory=set)
     elsewhere: set[RowId] = field(default_factory=set)
     items: dict[str, int] = field(default_factory=dict)
     moved: set[ItemKey] = field(default_factory=set)

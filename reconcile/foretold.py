@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from reconcile.columns import DATE, MONEY, STATUS, Column, ColumnMap, Value
 from reconcile.errors import CellError
-from reconcile.push import CellEdit
-from reconcile.wire import Cell
+from reconcile.items import Cell
+from reconcile.push_plan import CellEdit
 
 _EMPTINESS = frozenset({"IS_EMPTY", "IS_NOT_EMPTY"})
 _COMPARED = frozenset(

@@ -14,8 +14,8 @@ from typing import Any
 
 from reconcile.errors import UnsafePlan
 from reconcile.losses import Loss, how_lost
-from reconcile.plan import DEFAULT_STATUS, Plan, Update
-from reconcile.push import ItemPush, Push
+from reconcile.plan_pull import DEFAULT_STATUS, Plan, Update
+from reconcile.push_plan import ItemPush, Push
 
 CHANGE_FLOOR, CHANGE_SHARE = 50, 0.30
 DELETE_FLOOR, DELETE_SHARE = 5, 0.02

@@ -17,10 +17,10 @@ from msgspec import UNSET
 from models import TABLES, Project, RowId
 from reconcile.base import Stored
 from reconcile.columns import MARKER
+from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.fields import FieldValue
 from reconcile.keys import KEY_RULES, email_key, item_key, normal, slot_key
-from reconcile.rows import OWNED, STAFF_ROLE, Layout, Slot, View
-from reconcile.shapes import FieldValue
-from reconcile.world import ItemKey, World
+from reconcile.layout import OWNED, STAFF_ROLE, ItemState, Layout, Slot
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
 _NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
@@ -40,7 +40,7 @@ class Said:
     home said at its base and says no longer. `adopted`: linked by a foreign key that was there before the first sync.
     """
 
-    view: View
+    view: ItemState
     slot: int
     keys: tuple[str, ...]
     old: RowId | None
@@ -93,11 +93,11 @@ def row_id(table: str, key: str, n: int = 0) -> RowId:
     return RowId(f"{said[:8]}-{said[8:12]}-5{said[13:16]}-{_VARIANT[said[16]]}{said[17:20]}-{said[20:32]}")
 
 
-def resolve(views: Iterable[View], layouts: Mapping[str, Layout], world: World) -> Resolution:
+def resolve(views: Iterable[ItemState], layouts: Mapping[str, Layout], world: DatabaseState) -> Resolution:
     """Link every slot of every view, parents first. A field that was never read counts as empty."""
     by_place = sorted(views, key=lambda view: (view.board, view.id))
     resolution = Resolution({(view.board, view.id): [None] * len(layouts[view.board].slots) for view in by_place})
-    linked = world.stored.keys() | world.adopted.keys()
+    linked = world.bases.keys() | world.adopted.keys()
     met = [view for view in by_place if (view.board, view.id) in linked]
     fresh = [view for view in by_place if (view.board, view.id) not in linked]
     shared = _shared_emails(by_place, layouts) - world.placeholders
@@ -112,14 +112,14 @@ def resolve(views: Iterable[View], layouts: Mapping[str, Layout], world: World) 
 
 
 def _copies(
-    views: Sequence[View], layouts: Mapping[str, Layout], world: World, resolution: Resolution
+    views: Sequence[ItemState], layouts: Mapping[str, Layout], world: DatabaseState, resolution: Resolution
 ) -> Iterator[WouldMerge]:
     """New items that carry the id of a row which is not theirs, as the copy of an item does, and those that were told
     of before. One that had that row until a person gave it another one is none."""
     for view in views:
         item, record = (view.board, view.id), layouts[view.board].record
         row, table = resolution.links[item][record], layouts[view.board].slots[record].table
-        new = item not in world.stored or item in world.copies
+        new = item not in world.bases or item in world.copies
         if new and view.marker and row is not None and view.marker != row and view.marker in world.rows[table]:
             yield WouldMerge(item, MARKER, table, row, view.marker)
 
@@ -140,7 +140,7 @@ def said_keys(
     return ()
 
 
-def _shared_emails(views: Sequence[View], layouts: Mapping[str, Layout]) -> set[str]:
+def _shared_emails(views: Sequence[ItemState], layouts: Mapping[str, Layout]) -> set[str]:
     """The fan-in guard: one customer e-mail on many items under many names is nobody's."""
     customer = {board: slot for board, layout in layouts.items() for slot in layout.slots if slot.table == "customers"}
     said = [
@@ -165,7 +165,7 @@ class _Table:
         self,
         table: str,
         layouts: Mapping[str, Layout],
-        world: World,
+        world: DatabaseState,
         resolution: Resolution,
         nobody_before: frozenset[str],
         nobody: frozenset[str],
@@ -183,13 +183,13 @@ class _Table:
         self.places = {board: _places(table, layout) for board, layout in layouts.items()}
         held = {
             stored.links[number]
-            for (board, _id), stored in world.stored.items()
+            for (board, _id), stored in world.bases.items()
             for number, _slot, _parent in self.places.get(board, ())
         }
         self.deleted = held - self.rows.keys() - {None}
         """Rows that a person deleted: their ids are not given away again."""
 
-    def resolve(self, met: Sequence[View], fresh: Sequence[View]) -> None:
+    def resolve(self, met: Sequence[ItemState], fresh: Sequence[ItemState]) -> None:
         """`met` are views of items that were linked before, `fresh` the others."""
         for key in [key for key in self.owner if key in self.nobody]:
             self._release(key)
@@ -203,9 +203,9 @@ class _Table:
         self.resolution.claimed[self.table] = {k: row for k, row in self.owner.items() if before.get(k) != row}
         self.resolution.released[self.table] = {key for key in before if key not in self.owner}
 
-    def _said(self, met: Sequence[View]) -> Iterator[Said]:
+    def _said(self, met: Sequence[ItemState]) -> Iterator[Said]:
         for view in met:
-            stored = self.world.stored.get((view.board, view.id))
+            stored = self.world.bases.get((view.board, view.id))
             for number, slot, parent in self.places[view.board]:
                 keys = self._keys(view, slot, parent)
                 if stored is not None:
@@ -216,7 +216,7 @@ class _Table:
                 known = old in self.rows and (home or bool(keys))
                 yield Said(view, number, keys, old if known else None, kept=known, home=home, adopted=known)
 
-    def _homes(self, fresh: Sequence[View]) -> Iterator[Said]:
+    def _homes(self, fresh: Sequence[ItemState]) -> Iterator[Said]:
         homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.role == STAFF_ROLE}
         for view in (view for view in fresh if view.board in homes):
             for number, slot, parent in self.places[view.board]:
@@ -225,13 +225,13 @@ class _Table:
 
     # What a slot says
 
-    def _keys(self, view: View, slot: Slot, parent: int | None) -> tuple[str, ...]:
+    def _keys(self, view: ItemState, slot: Slot, parent: int | None) -> tuple[str, ...]:
         item = (view.board, view.id)
         row = None if parent is None else self.resolution.links[item][parent]
         return said_keys(slot, view.values, item, row, self.nobody)
 
     def _standing(
-        self, view: View, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
+        self, view: ItemState, number: int, slot: Slot, keys: tuple[str, ...], stored: Stored, parent: int | None
     ) -> Said:
         item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
         said = Said(view, number, keys, old, home=home)
@@ -243,11 +243,11 @@ class _Table:
                 said.keys = ()  # a person emptied the slot: what it says is what it said then
             return said
         was_parent = None if parent is None else stored.links[parent]
-        before = said_keys(slot, stored.m, item, was_parent, self.nobody_before)
+        before = said_keys(slot, stored.monday, item, was_parent, self.nobody_before)
         layout = self.layouts[view.board]
         if old not in self.rows:  # a person deleted the row: it stays deleted until the item says something new
             said.old = None
-            if not _edited(layout, slot, view.values, stored.m):
+            if not _edited(layout, slot, view.values, stored.monday):
                 said.row = old
             return said
         said.kept = keys == before  # of an empty slot too: it shows a row that is empty itself
@@ -257,7 +257,7 @@ class _Table:
             before[:1] == ()
             or before[0].startswith("slot:")
             or (now_parent is not None and now_parent == was_parent)
-            or any(_unchanged(layout, slot, view.values, stored.m, column) for column in _CONTINUITY[self.table])
+            or any(_unchanged(layout, slot, view.values, stored.monday, column) for column in _CONTINUITY[self.table])
         )
         return said
 
@@ -345,7 +345,7 @@ class _Table:
                 entry.row = self.owner[entry.keys[0]]  # another item brought it back
             self.resolution.links[entry.view.board, entry.view.id][entry.slot] = entry.row
 
-    def _link_fresh(self, fresh: Sequence[View]) -> None:
+    def _link_fresh(self, fresh: Sequence[ItemState]) -> None:
         """Items that were never linked. References that say the very same thing are looked up once."""
         for board in self.layouts:
             views = [(view, self.resolution.links[board, view.id]) for view in fresh if view.board == board]
@@ -377,7 +377,7 @@ class _Table:
         if self.world.unknown and (row := self._parentless(keys[0])) is not None:
             return row
         for key in keys:  # its owner gave it up
-            if (spare := self.world.spares[self.table].get(key)) is not None:
+            if (spare := self.world.contested_keys[self.table].get(key)) is not None:
                 self._claim(key, spare)
                 return spare
         n = 0
@@ -505,30 +505,31 @@ def _unchanged(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Seque
     number = slot.at.get(column)
     if number is None or now[number] in (None, UNSET) or was[number] in (None, UNSET):
         return False
-    said = layout.fields[number].said
+    said = layout.fields[number].edit_key
     return bool(said(now[number]) == said(was[number]))
 
 
 def _edited(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence[FieldValue]) -> bool:
     """Did any field of the slot change on monday since its base?"""
     return any(
-        now[number] is not UNSET and layout.fields[number].said(now[number]) != layout.fields[number].said(was[number])
+        now[number] is not UNSET
+        and layout.fields[number].edit_key(now[number]) != layout.fields[number].edit_key(was[number])
         for number in slot.fields
     )
 
 
-def _spoke(layout: Layout, slot: Slot, view: View, stored: Stored) -> bool:
+def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: Stored) -> bool:
     """Did any field of the slot say something that it had not said, and that could be read, at its base?"""
     return any(
         now is not UNSET
-        and (now is not None if was is UNSET else layout.fields[n].said(now) != layout.fields[n].said(was))
+        and (now is not None if was is UNSET else layout.fields[n].edit_key(now) != layout.fields[n].edit_key(was))
         for n in slot.fields
-        for now, was in ((view.values[n], stored.m[n]),)
+        for now, was in ((view.values[n], stored.monday[n]),)
     )
 
 
 def adopted_links(
-    view: View, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
+    view: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
 ) -> Links:
     """The links of an item whose row was there before the sync: what its foreign keys already say."""
     columns = Project.__struct_fields__

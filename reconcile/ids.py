@@ -14,11 +14,11 @@ import msgspec
 
 from models import RowId
 from reconcile.base import Stored
-from reconcile.rows import Layout
-from reconcile.world import ItemKey
+from reconcile.database_state import ItemKey
+from reconcile.layout import Layout
 
 
-class Place(Enum):
+class IdPlace(Enum):
     """Where the row of an item is: MOVED, another row holds its id; ANEW, that is one which was told of as another job
     before, so that both meet for the first time; EMPTIED, its row's id was cleared; LEFT, its row is another item's
     now, and no other row is its own; UNSURE, its row holds an id that no known item has.
@@ -49,13 +49,13 @@ class Astray:
     holder: RowId | None
     alike: bool
 
-    def place(self, known: Container[ItemKey] = ()) -> Place:
+    def place(self, known: Container[ItemKey] = ()) -> IdPlace:
         """`known` are items that are about to become known."""
         if self.holder is not None:
-            return Place.ANEW if self.alike else Place.MOVED
+            return IdPlace.ANEW if self.alike else IdPlace.MOVED
         if self.holds is None:
-            return Place.EMPTIED
-        return Place.LEFT if self.others or (self.item[0], self.holds) in known else Place.UNSURE
+            return IdPlace.EMPTIED
+        return IdPlace.LEFT if self.others or (self.item[0], self.holds) in known else IdPlace.UNSURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class LeftBehind:
         )
 
 
-def follow(stored: Stored, astray: Astray, place: Place, layout: Layout) -> LeftBehind | None:
+def follow(stored: Stored, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
     """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
-    if place is Place.MOVED:
+    if place is IdPlace.MOVED:
         stored.links[layout.record] = astray.holder
         table = layout.slots[layout.record].table
         if astray.waits and astray.link is not None and astray.holder is not None:
             return LeftBehind(astray.item, table, astray.link, astray.holder)
-    elif place is Place.LEFT:
+    elif place is IdPlace.LEFT:
         stored.links[layout.record] = None
     return None
 

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from models import RowId
-from reconcile.hub import POSITION
+from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.identity import Resolution, WouldMerge
 from reconcile.keys import bare, loose
-from reconcile.rows import Layout, View
-from reconcile.world import ItemKey, RowValues, World
+from reconcile.layout import ItemState, Layout
+from reconcile.working_rows import POSITION
 
 _AT, _NAME_OF_CUSTOMER = POSITION["projects"], POSITION["customers"]["name"]
 _NAMES = ("item_name", "name")
@@ -25,7 +25,7 @@ Mark = tuple[str, str]
 
 
 def lookalikes(
-    views: Sequence[View], layouts: Mapping[str, Layout], world: World, resolution: Resolution
+    views: Sequence[ItemState], layouts: Mapping[str, Layout], world: DatabaseState, resolution: Resolution
 ) -> list[WouldMerge]:
     """Items that would get a new row, each with the row that looks like it: by claim number, else by name and customer,
     else by name where one of the two has no customer. An item and a row are in one pair at most."""
@@ -53,7 +53,7 @@ def _waits(row: RowValues) -> bool:
     return row[_AT["monday_item_id"]] is None and row[_AT["archived_at"]] is None
 
 
-def _said(view: View, layout: Layout, resolution: Resolution) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
+def _said(view: ItemState, layout: Layout, resolution: Resolution) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
     """(strength, item, its new row, mark) for an item that would get one, the strongest with the smallest number."""
     item, record = (view.board, view.id), layout.slots[layout.record]
     new = resolution.links[item][layout.record]
@@ -68,7 +68,7 @@ def _said(view: View, layout: Layout, resolution: Resolution) -> Iterator[tuple[
         yield from ((strength, item, new, (called, owner)) for strength, owner in owners if owner)
 
 
-def _marks_of_row(row: RowValues, world: World) -> Iterator[Mark]:
+def _marks_of_row(row: RowValues, world: DatabaseState) -> Iterator[Mark]:
     if claim := _claim(row[_AT["claim_number"]]):
         yield claim
     customer = row[_AT["customer_id"]]

@@ -18,11 +18,11 @@ from msgspec import UNSET
 from models import UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, Stored
 from reconcile.columns import Policy
-from reconcile.hub import POSITION, ItemRows
+from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.fields import FieldValue
 from reconcile.identity import Links
-from reconcile.rows import STAFF_ROLE, Field, Layout, Slot, View
-from reconcile.shapes import FieldValue
-from reconcile.world import ItemKey, World
+from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
+from reconcile.working_rows import POSITION, ItemRows
 
 _STAFF_ITEM = POSITION["users"]["monday_item_id"]
 
@@ -42,10 +42,10 @@ class Verdict(Enum):
 
 def verdict(field: Field, m: FieldValue, p: FieldValue, bm: FieldValue, bp: BaseValue) -> Verdict:
     """Decide one field. (bm, bp) is the base: what monday showed and what the row held when they last met."""
-    if field.canon(m) == field.canon(p):
+    if field.compare_key(m) == field.compare_key(p):
         return Verdict.SAME
-    on_monday = field.said(m) != field.said(bm)
-    in_postgres = bp is FORCE or field.canon(p) != field.canon(bp)
+    on_monday = field.edit_key(m) != field.edit_key(bm)
+    in_postgres = bp is FORCE or field.compare_key(p) != field.compare_key(bp)
     return {
         (False, False): Verdict.TOLERATED,
         (True, False): Verdict.INBOUND,
@@ -54,7 +54,7 @@ def verdict(field: Field, m: FieldValue, p: FieldValue, bm: FieldValue, bp: Base
     }[on_monday, in_postgres]
 
 
-Place = tuple[ItemKey, str]
+ConflictPlace = tuple[ItemKey, str]
 """(item, field id): what a conflict is about, for as long as it stays open."""
 
 
@@ -80,13 +80,13 @@ class Conflict:
     agreed: Any = UNSET
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ConflictPlace:
         return self.item, self.field
 
 
 def agreed(field: Field, m: FieldValue, p: BaseValue) -> FieldValue:
     """What both sides said when they last met; UNSET where they never agreed."""
-    if m is UNSET or p is UNSET or p is FORCE or field.canon(m) != field.canon(p):
+    if m is UNSET or p is UNSET or p is FORCE or field.compare_key(m) != field.compare_key(p):
         return UNSET
     return m
 
@@ -98,12 +98,12 @@ class Merged:
     adopt: Adopt | None = None
     conflicts: list[Conflict] = field(default_factory=list)
     forced: set[tuple[ItemKey, int]] = field(default_factory=set)
-    held: set[tuple[ItemKey, int]] = field(default_factory=set)
+    deferred: set[tuple[ItemKey, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
-class _Voice:
-    view: View
+class _SlotEdit:
+    view: ItemState
     slot: Slot
     row: list[Any]
     field: Field
@@ -113,15 +113,15 @@ class _Voice:
     base: BaseValue
 
 
-def newest_first(views: Sequence[View], layouts: Mapping[str, Layout]) -> list[View]:
+def newest_first(views: Sequence[ItemState], layouts: Mapping[str, Layout]) -> list[ItemState]:
     """Greatest (updated_at, board, item) first: who wins where several speak."""
     return sorted(views, key=lambda view: (view.updated_at, layouts[view.board].board_id, view.id), reverse=True)
 
 
 def merge_fields(
-    views: Sequence[View],
+    views: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: World,
+    world: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
     policy: Policy | None,
@@ -150,17 +150,17 @@ def selects_only(slot: Slot, row: Sequence[Any]) -> bool:
 
 
 def _voices(
-    views: Sequence[View],
+    views: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: World,
+    world: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
-) -> dict[tuple[RowId, int], list[_Voice]]:
+) -> dict[tuple[RowId, int], list[_SlotEdit]]:
     """Fields that changed on monday since the base of a slot that is still linked to the same row."""
-    voices: dict[tuple[RowId, int], list[_Voice]] = defaultdict(list)
+    voices: dict[tuple[RowId, int], list[_SlotEdit]] = defaultdict(list)
     for view in views:
         item = (view.board, view.id)
-        stored = world.stored.get(item)
+        stored = world.bases.get(item)
         if stored is None:
             continue
         layout = layouts[view.board]
@@ -168,43 +168,50 @@ def _voices(
             if row is None or row_id is None or row_id != old or selects_only(slot, row):
                 continue
             for number in slot.fields:
-                field, said, was = layout.fields[number], view.values[number], stored.m[number]
-                if was is not UNSET and field.said(said) != field.said(was):
-                    voice = _Voice(view, slot, row, field, number, said, was, stored.p[number])
+                field, said, was = layout.fields[number], view.values[number], stored.monday[number]
+                if was is not UNSET and field.edit_key(said) != field.edit_key(was):
+                    voice = _SlotEdit(view, slot, row, field, number, said, was, stored.postgres[number])
                     voices[row_id, field.at].append(voice)
     return voices
 
 
 def _add_tolerated(
-    voices: dict[tuple[RowId, int], list[_Voice]],
-    views: Sequence[View],
+    voices: dict[tuple[RowId, int], list[_SlotEdit]],
+    views: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: World,
+    world: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
 ) -> None:
     """Differences that nobody made since they were first seen speak for monday too; an empty cell never does."""
     for view in views:
         item, layout = (view.board, view.id), layouts[view.board]
-        stored = world.stored.get(item)
+        stored = world.bases.get(item)
         for place, (slot, row) in enumerate(zip(layout.slots, rows[item], strict=True)):
             if row is None or row[0] not in world.rows[slot.table] or selects_only(slot, row):
                 continue
             met = stored if stored is not None and stored.links[place] == links[item][place] else None
             for number, at in zip(slot.fields, slot.row_at, strict=True):
                 field, says, holds = layout.fields[number], view.values[number], row[at]
-                if says in (None, UNSET) or holds in (None, UNREADABLE) or field.canon(says) == field.canon(holds):
+                if (
+                    says in (None, UNSET)
+                    or holds in (None, UNREADABLE)
+                    or field.compare_key(says) == field.compare_key(holds)
+                ):
                     continue
-                if met is None or verdict(field, says, holds, met.m[number], met.p[number]) is Verdict.TOLERATED:
-                    voices[row[0], at].append(_Voice(view, slot, row, field, number, says, UNSET, holds))
+                if (
+                    met is None
+                    or verdict(field, says, holds, met.monday[number], met.postgres[number]) is Verdict.TOLERATED
+                ):
+                    voices[row[0], at].append(_SlotEdit(view, slot, row, field, number, says, UNSET, holds))
 
 
-def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Merged) -> None:
+def _settle(row_id: RowId, told: list[_SlotEdit], policy: Policy | None, merged: Merged) -> None:
     """One field of one row, and every slot that says something new about it."""
     row = told[0].row
     held = row[told[0].field.at]
     if held is UNREADABLE:  # every edit of it waits until a person has corrected the row
-        merged.held |= {(_item(voice), voice.number) for voice in told}
+        merged.deferred |= {(_item(voice), voice.number) for voice in told}
         return
     waits = [voice for voice in told if (policy or voice.field.policy) != "monday" and _in_conflict(voice, held)]
     voters = [voice for voice in told if voice not in waits]
@@ -212,7 +219,7 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
         waits = [voice for voice in waits if voice not in joins]  # what is to be written is what they knew: no conflict
         voters = [voice for voice in told if voice not in waits]
     for voice in waits:
-        merged.held.add((_item(voice), voice.number))
+        merged.deferred.add((_item(voice), voice.number))
         if (policy or voice.field.policy) == "manual":
             conflict = _conflict(voice, row_id, "nobody", None, "monday", voice.says, held)
             merged.conflicts.append(replace(conflict, open=True))
@@ -229,14 +236,14 @@ def _settle(row_id: RowId, told: list[_Voice], policy: Policy | None, merged: Me
             merged.forced.add((_item(voice), voice.number))
 
 
-def _in_conflict(voice: _Voice, held: Any) -> bool:
+def _in_conflict(voice: _SlotEdit, held: Any) -> bool:
     return verdict(voice.field, voice.says, held, UNSET, voice.base) is Verdict.CONFLICT
 
 
 def _fill(
-    view: View,
+    view: ItemState,
     layout: Layout,
-    world: World,
+    world: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
     spoken: set[tuple[RowId, int]],
@@ -248,24 +255,24 @@ def _fill(
     and not against a cell that only selects.
     """
     item = (view.board, view.id)
-    stored = world.stored.get(item)
+    stored = world.bases.get(item)
     for place, row in enumerate(rows[item]):
         if row is None:
             continue
         slot = layout.slots[place]
-        if slot.held(row) == view.values[slot.first : slot.last]:
+        if slot.values_of(row) == view.values[slot.first : slot.last]:
             continue
         row_id = links[item][place]
         met = stored if stored is not None and stored.links[place] == row_id and not selects_only(slot, row) else None
         for number, at, says in zip(slot.fields, slot.row_at, view.values[slot.first : slot.last], strict=True):
             if says is None or says is UNSET or (row[at] is not None and not _lacks_parts(row[at], says)):
                 continue
-            if (met is None or met.m[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
-                if (row[0], at) in world.emptied:
+            if (met is None or met.monday[number] is UNSET) and (not spoken or (row[0], at) not in spoken):
+                if (row[0], at) in world.cleared_fields:
                     field = layout.fields[number]
                     if selects_only(slot, row) or (policy or field.policy) != "monday":
                         continue
-                    voice = _Voice(view, slot, row, field, number, says, UNSET, None)
+                    voice = _SlotEdit(view, slot, row, field, number, says, UNSET, None)
                     merged.conflicts.append(_conflict(voice, row[0], "monday", says, "postgres", None, None))
                 row[at] = says
 
@@ -283,15 +290,15 @@ class NextBase:
     its row, so that the item is looked at again.
     """
 
-    m: Sequence[FieldValue]
-    p: dict[int, BaseValue] = field(default_factory=dict)
+    monday: Sequence[FieldValue]
+    postgres: dict[int, BaseValue] = field(default_factory=dict)
     tolerated: int = 0
-    outbound: list[RowId] = field(default_factory=list)
+    awaiting_push: list[RowId] = field(default_factory=list)
     waits: bool = False
 
 
 def next_base(
-    view: View, layout: Layout, stored: Stored | None, links: Links, rows: ItemRows, merged: Merged
+    view: ItemState, layout: Layout, stored: Stored | None, links: Links, rows: ItemRows, merged: Merged
 ) -> NextBase:
     """What monday shows and what the rows will hold, field by field."""
     base = NextBase(view.values)
@@ -299,7 +306,7 @@ def next_base(
         if row is None:
             continue
         slot = layout.slots[place]
-        if slot.held(row) == view.values[slot.first : slot.last]:
+        if slot.values_of(row) == view.values[slot.first : slot.last]:
             continue
         met = stored if stored is not None and stored.links[place] == links[place] else None
         for number, at in zip(slot.fields, slot.row_at, strict=True):
@@ -309,60 +316,62 @@ def next_base(
 
 
 def _next_field(
-    base: NextBase, number: int, field: Field, view: View, row: list[Any], met: Stored | None, merged: Merged
+    base: NextBase, number: int, field: Field, view: ItemState, row: list[Any], met: Stored | None, merged: Merged
 ) -> None:
     """A field in which the item and its row differ."""
     says, holds, item = view.values[number], row[field.at], (view.board, view.id)
     if says is UNSET:
         return
     if holds is UNREADABLE:
-        if met is not None and met.m[number] is not UNSET:
+        if met is not None and met.monday[number] is not UNSET:
             _as_before(base, number, met)
         else:
-            base.m = [*base.m[:number], UNSET, *base.m[number + 1 :]]
+            base.monday = [*base.monday[:number], UNSET, *base.monday[number + 1 :]]
             base.waits = True
         return
-    agree = field.canon(says) == field.canon(holds)
-    was = met.m[number] if met is not None else UNSET
+    agree = field.compare_key(says) == field.compare_key(holds)
+    was = met.monday[number] if met is not None else UNSET
     if (item, number) in merged.forced:
         held: BaseValue = FORCE
-    elif met is not None and (item, number) in merged.held:
+    elif met is not None and (item, number) in merged.deferred:
         _as_before(base, number, met)
         return
-    elif met is not None and was is not UNSET and not agree and field.said(says) == field.said(was):
+    elif met is not None and was is not UNSET and not agree and field.edit_key(says) == field.edit_key(was):
         held = _as_before(base, number, met)
     else:
-        held = base.p[number] = holds
+        held = base.postgres[number] = holds
     if held is FORCE:
-        base.p[number] = FORCE
-    if held is FORCE or field.canon(held) != field.canon(holds):
+        base.postgres[number] = FORCE
+    if held is FORCE or field.compare_key(held) != field.compare_key(holds):
         if field.two_way:
-            base.outbound.append(row[0])
+            base.awaiting_push.append(row[0])
     elif not agree and merged.adopt == "pg" and field.two_way:
-        base.p[number] = FORCE
-        base.outbound.append(row[0])
+        base.postgres[number] = FORCE
+        base.awaiting_push.append(row[0])
     elif not agree:
         base.tolerated += 1
 
 
 def _as_before(base: NextBase, number: int, met: Stored) -> BaseValue:
     """Nothing was settled: the base of this field stays what it was."""
-    if base.m[number] != met.m[number]:
-        base.m = [*base.m[:number], met.m[number], *base.m[number + 1 :]]
-    if met.p[number] != met.m[number]:
-        base.p[number] = met.p[number]
-    return met.p[number]
+    if base.monday[number] != met.monday[number]:
+        base.monday = [*base.monday[:number], met.monday[number], *base.monday[number + 1 :]]
+    if met.postgres[number] != met.monday[number]:
+        base.postgres[number] = met.postgres[number]
+    return met.postgres[number]
 
 
-def _equal(voice: _Voice, value: FieldValue) -> bool:
-    return bool(voice.field.canon(voice.says) == voice.field.canon(value))
+def _equal(voice: _SlotEdit, value: FieldValue) -> bool:
+    return bool(voice.field.compare_key(voice.says) == voice.field.compare_key(value))
 
 
-def _item(voice: _Voice) -> ItemKey:
+def _item(voice: _SlotEdit) -> ItemKey:
     return voice.view.board, voice.view.id
 
 
-def _conflict(voice: _Voice, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, holds: Any) -> Conflict:
+def _conflict(
+    voice: _SlotEdit, row: RowId, kept_from: str, kept: Any, lost_from: str, lost: Any, holds: Any
+) -> Conflict:
     """`holds` is PostgreSQL's side, made whole if a person edited a part of it."""
     field, base = voice.field, voice.base
     return Conflict(
@@ -376,6 +385,6 @@ def _conflict(voice: _Voice, row: RowId, kept_from: str, kept: Any, lost_from: s
         lost_from,
         lost,
         monday=voice.says,
-        postgres=field.settled(holds, None if base is FORCE or base is UNSET else base),
+        postgres=field.completed(holds, None if base is FORCE or base is UNSET else base),
         agreed=agreed(field, voice.was, base),
     )

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from models import RowId
-from reconcile.hub import POSITION, Hub
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links, WouldMerge
 from reconcile.keys import loose
-from reconcile.world import ItemKey, World
+from reconcile.working_rows import POSITION, WorkingRows
 
 NAMES = {"insurances": "company_name", "sales_teams": "name", "pa_law": "name", "users": "name"}
 """Tables whose rows are found by a name, where they say nothing better, and where they hold it."""
@@ -23,9 +23,9 @@ _KIND = "name:"
 def namesakes(
     claimed: Mapping[str, Mapping[str, RowId]],
     released: Mapping[str, set[str]],
-    world: World,
+    world: DatabaseState,
     links: Mapping[ItemKey, Links],
-    hub: Hub,
+    hub: WorkingRows,
 ) -> list[WouldMerge]:
     """Pairs of rows, each new name with one that was there before, or else with the first of them."""
     pairs = [pair for table in NAMES for pair in _alike(table, claimed, released, world, hub)]
@@ -50,7 +50,11 @@ def namesakes(
 
 
 def _alike(
-    table: str, claimed: Mapping[str, Mapping[str, RowId]], released: Mapping[str, set[str]], world: World, hub: Hub
+    table: str,
+    claimed: Mapping[str, Mapping[str, RowId]],
+    released: Mapping[str, set[str]],
+    world: DatabaseState,
+    hub: WorkingRows,
 ) -> Iterator[tuple[str, RowId, RowId]]:
     new = {key: row for key, row in claimed.get(table, {}).items() if key.startswith(_KIND)}
     if not new:
@@ -68,7 +72,7 @@ def _alike(
         yield from ((table, row, found[0][1]) for key, row in found[1:] if key in new and row != found[0][1])
 
 
-def _text(table: str, row: RowId, world: World, hub: Hub) -> str:
+def _text(table: str, row: RowId, world: DatabaseState, hub: WorkingRows) -> str:
     held = hub.row(table, row)
     if held is None:
         return next((text for known, text in world.names[table].values() if known == row), "")

@@ -18,14 +18,14 @@ from msgspec import UNSET
 
 from models import RowId
 from reconcile.base import FORCE, Stored
-from reconcile.hub import POSITION, Hub
+from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.keys import KEY_RULES, PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key, row_keys
-from reconcile.rows import STAFF_ROLE, Layout, Slot
-from reconcile.world import ItemKey, RowValues, World
+from reconcile.layout import STAFF_ROLE, Layout, Slot
+from reconcile.working_rows import POSITION, WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
 Rows = Mapping[str, Mapping[RowId, RowValues]]
-Place = tuple[ItemKey, int]
+SlotPlace = tuple[ItemKey, int]
 """A slot: its item, and its number there."""
 
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -37,7 +37,7 @@ class Parting:
     rows, with their table."""
 
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in KEY_RULES})
-    strangers: set[Place] = field(default_factory=set)
+    strangers: set[SlotPlace] = field(default_factory=set)
     rows: dict[RowId, str] = field(default_factory=dict)
 
 
@@ -45,7 +45,7 @@ class Parting:
 class _Group:
     """Slots of one row that say one thing."""
 
-    places: list[Place] = field(default_factory=list)
+    places: list[SlotPlace] = field(default_factory=list)
     met: int = 0
 
 
@@ -65,18 +65,18 @@ def part(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Keys, row
     return parting
 
 
-def take_back(world: World, layouts: Mapping[str, Layout], hub: Hub) -> None:
+def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingRows) -> None:
     """What a stranger wrote into a row, and nobody says whose row it is, gives way to what those say: it was not meant
     for them, and is not sent to them."""
     if not world.strangers:
         return
     staying: dict[RowId, list[tuple[Stored, Slot]]] = defaultdict(list)
-    for item, stored in sorted(world.stored.items()):
+    for item, stored in sorted(world.bases.items()):
         for number, slot in enumerate(layouts[stored.board].slots):
             if (item, number) not in world.strangers and stored.links[number] is not None:
                 staying[stored.links[number]].append((stored, slot))  # type: ignore[index]  # it is a row
     for item, number in sorted(world.strangers):
-        stored, slot = world.stored[item], layouts[item[0]].slots[number]
+        stored, slot = world.bases[item], layouts[item[0]].slots[number]
         row = hub.row(slot.table, stored.links[number])
         if row is not None:
             _take_back(row, (stored, slot), staying[row[0]], layouts)
@@ -90,14 +90,14 @@ def _take_back(
 ) -> None:
     stored, slot = stranger
     for number, at in zip(slot.fields, slot.row_at, strict=True):
-        canon, wrote = layouts[stored.board].fields[number].canon, stored.m[number]
+        canon, wrote = layouts[stored.board].fields[number].compare_key, stored.monday[number]
         if wrote is UNSET or row[at] is None or canon(wrote) != canon(row[at]):
             continue
         theirs = [
-            other.m[place]
+            other.monday[place]
             for other, shown in staying
             for place, held in zip(shown.fields, shown.row_at, strict=True)
-            if held == at and other.m[place] is not UNSET
+            if held == at and other.monday[place] is not UNSET
         ]
         if theirs and all(canon(says) != canon(wrote) for says in theirs):
             row[at] = theirs[0]
@@ -113,13 +113,13 @@ def _said(
     found: dict[tuple[RowId, str], dict[str, _Group]] = defaultdict(lambda: defaultdict(_Group))
     old_rule, rule = _OLD_RULES.get(table), KEY_RULES[table]
     for stored, number, slot, parent in _slots(table, items, layouts) if old_rule else ():
-        row, said = stored.links[number], slot.key_said(stored.m)
+        row, said = stored.links[number], slot.key_said(stored.monday)
         assert old_rule is not None
         old = old_rule(parent, *said)
         if row is None or old is None or owners.get(old) != row:
             continue
         now = rule.keys(parent, *said) if rule.parent else rule.keys(*said)
-        held = slot.key_said([None if p is FORCE else p for p in stored.p])
+        held = slot.key_said([None if p is FORCE else p for p in stored.postgres])
         for key in now[:1]:
             group = found[row, old][key]
             group.places.append(((stored.board, stored.id), number))
@@ -168,7 +168,7 @@ def _part_signs(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Ke
         kept = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
         rule = KEY_RULES[table]
         for stored, number, slot, parent in _slots(table, items, layouts) if kept else ():
-            row, said = stored.links[number], slot.key_said(stored.m)
+            row, said = stored.links[number], slot.key_said(stored.monday)
             if row in kept and row is not None and _OLD_RULES[table](parent, *said) is None:
                 for key in (rule.keys(parent, *said) if rule.parent else rule.keys(*said))[:1]:
                     parting.keys[table].setdefault(key, row)
@@ -176,7 +176,7 @@ def _part_signs(items: Sequence[Stored], layouts: Mapping[str, Layout], keys: Ke
 
 def _part_homes(items: Sequence[Stored], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
     """A row is home to one item of the staff board: the one whose id it holds, else the first."""
-    homes: dict[RowId, list[Place]] = defaultdict(list)
+    homes: dict[RowId, list[SlotPlace]] = defaultdict(list)
     for stored in items:
         layout = layouts[stored.board]
         row = stored.links[layout.record]

@@ -101,14 +101,14 @@ FOLDER: Final = "which the last runs from this folder worked with"
 BOARD: Final = "which the board itself names"
 
 
-class Verdict(NamedTuple):
+class PlaceVerdict(NamedTuple):
     """Whether a board is this database's. `bound` is what it remembers once the board is its own."""
 
     bound: Bound
     rivals: tuple[Rival, ...] = ()
 
 
-def judge(place: Place, remembered: Bound | None, local: Local | None) -> Verdict:
+def judge(place: Place, remembered: Bound | None, local: Local | None) -> PlaceVerdict:
     """Decide whose a board is. `remembered` is what the database says, wherever it is by now, `local` what the folder
     says that the program runs in; who says nothing does not object."""
     rivals: dict[str, Rival] = {}
@@ -125,4 +125,4 @@ def judge(place: Place, remembered: Bound | None, local: Local | None) -> Verdic
         bound = remembered.moved_to(place, others)
     else:
         bound = bind(place, others)
-    return Verdict(bound, tuple(rivals.values()))
+    return PlaceVerdict(bound, tuple(rivals.values()))

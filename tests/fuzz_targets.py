@@ -22,24 +22,24 @@ from typing import Any, Final
 import msgspec
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from cli.settings import load_settings
 from data_cache import FORMAT, CacheWriter, Header, Trailer, list_caches, open_cache
 from monday.errors import gravest, may_have_run, sentence
 from monday.faults import faults_in, retry_after
 from monday.jobs import read_report
-from monday.pace import RateLimit
 from monday.queries import RECHECK
-from monday.wire import complexity_of, decode_answer, raw_items
+from monday.rate_limit import RateLimit
+from monday.responses import complexity_of, decode_answer, raw_items
 from monday_api import MondayClient
 from postgres.state import Known
 from postgres.url import ENCRYPTED, connection_keywords, is_local, parse_database_url
 from reconcile.address import UNPARSED, parse
 from reconcile.base import dump_base, load_base
+from reconcile.change_filter import ChangeFilter
 from reconcile.errors import ConfigError, Unavailable
-from reconcile.intake import Intake
-from reconcile.rows import Layout, View
-from reconcile.wire import RawItem, raw_item
+from reconcile.items import RawItem, raw_item
+from reconcile.layout import ItemState, Layout
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
+from settings import load_settings
 from tests import test_hostile as laws
 from tests.kit import LAYOUTS
 
@@ -89,14 +89,14 @@ def take_items(data: bytes) -> None:
             items.append(raw_item(line))
     known = {item.id: Known("another", 0, "active") for item in items[:1]}
     for layout in LAYOUTS.values():
-        intake = Intake(layout, b"key", known)
+        intake = ChangeFilter(layout, b"key", known)
         with suppress(msgspec.DecodeError):
             intake.take(items)
         for view in intake.views.values():
             _check_view(layout, view)
 
 
-def _check_view(layout: Layout, view: View) -> None:
+def _check_view(layout: Layout, view: ItemState) -> None:
     assert 0 <= view.id < 2**63
     assert view.updated_at.tzinfo is not None
     assert all(map(laws.storable, view.values))
@@ -105,7 +105,7 @@ def _check_view(layout: Layout, view: View) -> None:
         assert len(reason) < 300
     for field, value in zip(layout.fields, view.values, strict=True):
         if value is not msgspec.UNSET:
-            hash(field.canon(value))
+            hash(field.compare_key(value))
             assert field.codec.monday_type != "file" or value is None or json.loads(str(value))
     kept, _rows, _held = load_base(dump_base(view.values, {}), list(layout.field_ids), layout)
     assert tuple(kept) == view.values
@@ -198,7 +198,7 @@ def take_answer(data: bytes) -> None:
     complexity_of(answer.data)
     for board in (answer.data.boards or []) if answer.data else []:
         if board is not None and board.items_page is not None:
-            with suppress(ValueError):  # as `monday.chains.items_of` does
+            with suppress(ValueError):  # as `monday.pagination.items_of` does
                 raw_items(board.items_page.items)
 
 

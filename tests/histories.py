@@ -264,7 +264,7 @@ def run_histories(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("monday.transport._backoff", tenacity.wait_none())
         patch.setattr("monday.transport._jitter", tenacity.wait_none())
-        patch.setattr("monday.chains.PAGE_SIZES", (1, 2))
+        patch.setattr("monday.pagination.PAGE_SIZES", (1, 2))
         run_state_machine_as_test(
             machine,
             settings=settings(

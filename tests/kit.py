@@ -11,12 +11,12 @@ from models import TABLES, RowId
 from monday_api import BOARDS
 from reconcile.base import Stored, dump_base, load_base
 from reconcile.columns import Policy
+from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import resolve
+from reconcile.items import decode_item
 from reconcile.keys import email_key
-from reconcile.plan import Gone, Plan, is_archived, last_good, make_plan
-from reconcile.rows import STAFF_ROLE, Layout, View, compile_layout
-from reconcile.wire import decode_item
-from reconcile.world import Elsewhere, ItemKey, World
+from reconcile.layout import STAFF_ROLE, ItemState, Layout, compile_layout
+from reconcile.plan_pull import Gone, Plan, is_archived, last_good, plan_pull
 
 BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
@@ -60,7 +60,7 @@ def raw_json(
 
 def view(
     board: str, item_id: int, cells: Mapping[str, Any] | None = None, *, name: str = "Job", at: str = EARLY
-) -> View:
+) -> ItemState:
     return LAYOUTS[board].decode(decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
 
 
@@ -73,7 +73,7 @@ class Memory:
     stored: dict[ItemKey, Stored] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
 
-    def world(self, present: Iterable[ItemKey]) -> World:
+    def world(self, present: Iterable[ItemKey]) -> DatabaseState:
         """Everything that is known; items that are not present are counted as elsewhere."""
         here = set(present)
         elsewhere: dict[RowId, dict[str, Elsewhere]] = {}
@@ -90,16 +90,16 @@ class Memory:
             for slot in LAYOUTS[stored.board].slots
             if slot.role == STAFF_ROLE
             for column in ("email", "rm_email")
-            if isinstance(value := stored.m[slot.at[column]], str) and (key := email_key(value))
+            if isinstance(value := stored.monday[slot.at[column]], str) and (key := email_key(value))
         }
-        return World(
+        return DatabaseState(
             rows={table: dict(rows) for table, rows in self.rows.items()},
             keys={
                 table: {key: row for key, row in keys.items() if row in self.rows[table]}
                 for table, keys in self.keys.items()
             },
             placeholders=self.placeholders,
-            stored=dict(self.stored),
+            bases=dict(self.stored),
             elsewhere=elsewhere,
             staff_emails=frozenset(emails),
             counts={table: len(rows) for table, rows in self.rows.items()},
@@ -107,7 +107,7 @@ class Memory:
 
     def plan(
         self,
-        views: Sequence[View],
+        views: Sequence[ItemState],
         *,
         gone: Mapping[ItemKey, Gone] | None = None,
         policy: Policy | None = None,
@@ -119,7 +119,15 @@ class Memory:
         read = {(entry.board, entry.id) for entry in views} | set(gone or {})
         if silent_present:
             everyone += [
-                View(stored.board, stored.id, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False)
+                ItemState(
+                    stored.board,
+                    stored.id,
+                    stored.updated_at,
+                    tuple(stored.monday),
+                    (),
+                    stored.content_hash,
+                    seen=False,
+                )
                 for key, stored in self.stored.items()
                 if key not in read and stored.state == "active"
             ]
@@ -135,7 +143,7 @@ class Memory:
         world.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.stored[key]))
         last_good(everyone, world)
         resolution = resolve(everyone, LAYOUTS, world)
-        return make_plan(everyone, LAYOUTS, world, resolution, gone=gone or {}, stage_status={}, policy=policy)
+        return plan_pull(everyone, LAYOUTS, world, resolution, gone=gone or {}, stage_status={}, policy=policy)
 
     def apply(self, plan: Plan) -> None:
         """Carry a plan out, the base through its JSON as the database does."""
@@ -156,14 +164,23 @@ class Memory:
         self.placeholders |= plan.placeholders
         for item in plan.items:
             layout = LAYOUTS[item.board]
-            m, p, held = load_base(dump_base(item.m, item.p, item.held), list(layout.field_ids), layout)
+            m, p, held = load_base(
+                dump_base(item.monday, item.postgres, item.tolerated_links), list(layout.field_ids), layout
+            )
             self.stored[item.board, item.id] = Stored(
-                item.board, item.id, item.updated_at, list(item.links), m, p, m_hash=item.m_hash, held=held
+                item.board,
+                item.id,
+                item.updated_at,
+                list(item.links),
+                m,
+                p,
+                content_hash=item.content_hash,
+                tolerated_links=held,
             )
         for departed in plan.departed:
             self.stored[departed.board, departed.item_id].state = departed.state
 
-    def sync(self, views: Sequence[View], **options: Any) -> Plan:
+    def sync(self, views: Sequence[ItemState], **options: Any) -> Plan:
         plan = self.plan(views, **options)
         self.apply(plan)
         return plan

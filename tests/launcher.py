@@ -26,8 +26,8 @@ from typing import Any
 from tests.company import COMMANDS
 
 # What the commands import late, so that --help is quick.
-_LATE = ("cli.main", "cli.run", "inbound.land", "inbound.read", "opening.begin", "outbound.conclude", "outbound.find",
-         "outbound.lanes", "outbound.marker", "outbound.recover", "outbound.send", "outbound.bulk")  # fmt: skip
+_LATE = ("run.command", "run.context", "pull.apply", "pull.read", "run.start", "push.finish", "push.plan",
+         "push.operations", "push.marker", "push.recover", "push.send", "push.bulk")  # fmt: skip
 _CLONE_NEWUTS, _CLONE_NEWUSER = 0x04000000, 0x10000000
 NOT_ALLOWED = 77
 """The exit code of a run that may not have another host's name."""

@@ -222,8 +222,8 @@ def look(connection: extensions.connection) -> Database:
             for board, item, role, row in ask("SELECT board_id, item_id, role, row_id::text FROM monday_sync.sync_link")
         }
         items = {
-            (board, item): {"state": state, "open": m_hash is None, "differs": _differing(base, fields)}
-            for board, item, state, m_hash, base, fields in ask(
+            (board, item): {"state": state, "open": content_hash is None, "differs": _differing(base, fields)}
+            for board, item, state, content_hash, base, fields in ask(
                 "SELECT board_id, item_id, state, m_hash, base, fields FROM monday_sync.sync_item"
                 " JOIN monday_sync.sync_layout USING (layout)"
             )

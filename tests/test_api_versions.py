@@ -14,10 +14,10 @@ from graphql.utilities import find_breaking_changes
 
 from cli.doctor.boards import examine_life
 from monday import logs, versions
+from monday.current import _NO_LOG
 from monday.logs import LogPages
-from monday.looking import _NO_LOG
+from monday.responses import Aliases, ApiVersion, Document
 from monday.transport import Transport
-from monday.wire import Aliases, ApiVersion, Document
 from sandbox import MASTER_BOARD_ID, Sandbox, seed_world
 from sandbox.schema import edition, schema
 from tests.company import TOKEN, Company

@@ -11,7 +11,7 @@ import pytest
 import tenacity
 
 from data_cache import FORMAT, CacheWriter, Header
-from reconcile.wire import RawItem
+from reconcile.items import RawItem
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from tests.company import TOKEN, Company, job_cells, small_world
 from tests.kit import raw_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconcile.intake import old_view
+from reconcile.change_filter import old_view
 from tests.company import Company
 from tests.pushing import TEXT, jobs, project, shows
 

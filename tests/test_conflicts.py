@@ -207,8 +207,8 @@ def test_the_log_tells_how_it_ended(synced: Company, how: str, opened_by: str) -
     do, arguments, runs, ending, code = SETTLED[how]
     item = jobs(synced)[0]
     both_edit(synced, item)
-    opening = synced.push if opened_by == "push" else synced.sync
-    assert opening("--on-conflict", "manual").code == 5
+    sync_state = synced.push if opened_by == "push" else synced.sync
+    assert sync_state("--on-conflict", "manual").code == 5
     do(synced, item)
     for run in runs.split(", "):
         ended = synced.push(*arguments) if run == "push" else synced.sync(*arguments)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from cli.calls import AT_ONCE, DailyCalls
 from postgres.transaction import Transactor
 from reconcile.errors import Unavailable
+from run.calls import AT_ONCE, DailyCalls
 from sandbox import MASTER_BOARD_ID
 from tests.company import PUSH, Company, Ended, job_cells
 from tests.killing import Line, replace_database

@@ -30,7 +30,7 @@ from data_cache import (
     open_cache,
 )
 from reconcile.errors import ConfigError
-from reconcile.wire import RawItem, raw_item
+from reconcile.items import RawItem, raw_item
 
 BOARD_ID = 77
 

@@ -23,7 +23,7 @@ from psycopg2 import extensions
 
 from db_connector import Database, Transaction, describe, parse_database_url
 from postgres.connection import CONNECT_TRIES
-from postgres.faults import reason_of
+from postgres.errors import reason_of
 from postgres.url import connection_keywords
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
 from tests.servers import BreakingLine, IntrudedDatabase, Keywords, Pooler, free_port, no_sleep

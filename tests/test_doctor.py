@@ -14,10 +14,10 @@ import tenacity
 
 from cli.doctor.finding import Finding, problem, verdict, warning
 from cli.doctor.machine import compare_clocks, examine_folders
-from cli.settings import load_settings
 from monday_api import BOARDS
 from reconcile.errors import Exit
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox
+from settings import load_settings
 from tests.company import TOKEN, Company
 from tests.servers import Keywords, Pooler, free_port
 

@@ -153,8 +153,8 @@ def test_sql_is_plain_ascii() -> None:
     statement = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|COPY) ")
     for path in [
         *(ROOT / "postgres").glob("*.py"),
-        *(ROOT / "inbound").glob("*.py"),
-        *(ROOT / "outbound").glob("*.py"),
+        *(ROOT / "pull").glob("*.py"),
+        *(ROOT / "push").glob("*.py"),
     ]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.match(node.value.strip()):

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from cli.report import BoardReport, ItemsReport, Open, Report, as_text
 from reconcile.errors import Exit
+from run.report import BoardReport, ItemsReport, OpenThing, Report, as_text
 from tests.company import PUSH, ROOT, Company, Ended
 from tests.pushing import jobs, project
 
@@ -56,14 +56,14 @@ def test_json_asked_for_in_the_environment(synced: Company) -> None:
 
 
 def test_a_bug_is_no_success(synced: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    import inbound.land
+    import pull.apply
 
     def broken(*_args: object, **_kwargs: object) -> None:
         raise ZeroDivisionError("a cell's value")
 
     said: list[str] = []
-    monkeypatch.setattr(inbound.land, "make_plan", broken)
-    monkeypatch.setattr("cli.say.click.echo", said.append)
+    monkeypatch.setattr(pull.apply, "make_plan", broken)
+    monkeypatch.setattr("terminal.say.click.echo", said.append)
     synced.sandbox.edit(jobs(synced)[0], {TEXT: "edited"})
     with pytest.raises(ZeroDivisionError):
         synced.run("--json")
@@ -127,13 +127,13 @@ def full_report(code: Exit = Exit.PERSON_NEEDED, *, push: bool = False) -> Repor
     report.samples = ['projects.estimated_value  item 6727300555 "The Smith family roof…"  22,473.55 → 23,723.55'] * 3
     report.differences = ["projects.estimated_value  item 6727300555  what monday shows | what the row holds"]
     detail = {"board": "master", "item": 6727300555, "column": 'numbers0 ("Total price")', "reason": "no amount " * 12}
-    report.quarantined = Open(9, 2, (detail,))
+    report.quarantined = OpenThing(9, 2, (detail,))
     place = {"board": "master", "item": 6727300555, "name": "Smith", "table": "projects", "field": "projects.name/m:p"}
     both = place | {"monday": "a " * 40, "postgres": "b " * 40, "agreed": None, "ever_agreed": True}
-    report.conflicts = Open(1, 1, (both,))
+    report.conflicts = OpenThing(1, 1, (both,))
     kept = {"kept": "monday", "kept_value": "a " * 40, "lost": "postgres", "lost_value": None}
-    report.settled = Open(1, 1, (place | kept,))
-    report.fanned = Open(1, 1, ({"row": "users.0e0e0e0e-0000-4000-8000-000000000001", "items": 30},))
+    report.settled = OpenThing(1, 1, (place | kept,))
+    report.fanned = OpenThing(1, 1, ({"row": "users.0e0e0e0e-0000-4000-8000-000000000001", "items": 30},))
     report.monday |= {"requests": 1, "complexity": 1_118_543, "mutations": 3}
     report.exit_code, report.digest, report.planned = code, "5b4a2048ecb7", True
     report.reason = "Refused, nothing was written: because of something that takes a line and a half to say here."

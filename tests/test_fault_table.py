@@ -30,7 +30,7 @@ from psycopg2 import extensions
 from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.folder import OwnFolder
-from reconcile.plan import make_plan
+from reconcile.plan_pull import plan_pull
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from sandbox.faults import Reply
 from tests.company import PUSH, ROOT, Company, small_world, url_of
@@ -293,7 +293,7 @@ TABLE: dict[int, Row] = {
     32: Row(
         "an id twice: across pages, on both boards",
         (
-            "tests/unit/test_intake.py::test_of_two_states_of_one_item_the_newer_is_kept",
+            "tests/unit/test_change_filter.py::test_of_two_states_of_one_item_the_newer_is_kept",
             "tests/test_monday_api.py::test_items_that_came_twice_are_handed_out_once",
             "::test_an_item_twice_in_a_listing",
             "::test_an_id_on_both_boards",
@@ -409,7 +409,7 @@ def briefly(seconds: float) -> None:
 
 def wait_with(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], None]) -> None:
     """How the commands wait for the database between two tries."""
-    monkeypatch.setattr("cli.run.Database", partial(Database, sleep=sleep))
+    monkeypatch.setattr("run.context.Database", partial(Database, sleep=sleep))
 
 
 @pytest.fixture(autouse=True)
@@ -631,13 +631,13 @@ def test_somebody_writes_a_row_that_was_just_read(worlds: Worlds, monkeypatch: p
         planned: list[int] = []
 
         def meanwhile(*arguments: Any, **options: Any) -> Any:
-            plan = make_plan(*arguments, **options)
+            plan = plan_pull(*arguments, **options)
             if not planned:
                 company.sql("UPDATE projects SET claim_number = 'C-1' WHERE item_name = 'Job 1'")
             planned.append(1)
             return plan
 
-        monkeypatch.setattr("inbound.land.make_plan", meanwhile)
+        monkeypatch.setattr("pull.apply.make_plan", meanwhile)
         assert WAYS["pull"].run(company).outcome == 0
         assert len(planned) == 2
         first = jobs(company)[0]

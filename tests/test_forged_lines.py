@@ -14,9 +14,9 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from cli.signs import one_line
 from reconcile.errors import Exit
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
+from terminal.signs import one_line
 from tests.company import PUSH, ROOT, Company
 from tests.pushing import TEXT, jobs, project
 

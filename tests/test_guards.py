@@ -11,7 +11,7 @@ import pytest
 from models import RowId
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds, guard_plan, lost_columns
-from reconcile.plan import Plan, Update
+from reconcile.plan_pull import Plan, Update
 from tests.company import PUSH, Company, small_world
 from tests.pushing import jobs, project, shows
 from tests.servers import Keywords

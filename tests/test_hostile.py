@@ -19,28 +19,28 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from cli.report import Open, Report, as_text
-from cli.settings import load_settings
-from cli.signs import printable
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
 from models import TABLES
 from monday.activity import logged_writes
 from monday.faults import faults_in, retry_after
 from monday.labels import by_text, spelled
-from monday.pace import RateLimit
-from monday.wire import LogEntry
+from monday.rate_limit import RateLimit
+from monday.responses import LogEntry
 from monday_api import BOARDS
-from outbound.record import view_of
 from postgres.url import connection_keywords, parse_database_url
+from push.record import view_of
+from reconcile.activity_values import logged_value
 from reconcile.address import UNPARSED, composed, parse
-from reconcile.cells import write_form
+from reconcile.change_filter import ChangeFilter
 from reconcile.columns import CODECS, NAME, Codec, Column
+from reconcile.encode import write_form
 from reconcile.errors import CellError, ConfigError, DriftError
-from reconcile.intake import Intake
-from reconcile.logged import logged_value
-from reconcile.rows import View
-from reconcile.wire import Cell, RawItem, decode_item, raw_item
+from reconcile.items import Cell, RawItem, decode_item, raw_item
+from reconcile.layout import ItemState
+from run.report import OpenThing, Report, as_text
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
+from settings import load_settings
+from terminal.signs import printable
 from tests.company import PUSH, Company
 from tests.kit import LAYOUTS, raw_json
 
@@ -135,15 +135,15 @@ def test_an_item_of_the_right_outline_is_always_read(data: st.DataObject, board:
     raw = as_json({"id": "7", "updated_at": "2026-05-01T08:00:00Z", "name": name, "column_values": values})
     assert raw_item(raw).id == 7
     view = LAYOUTS[board].decode(decode_item(raw))
-    assert isinstance(view, View)
+    assert isinstance(view, ItemState)
     assert all(map(storable, view.values))
     for _column, reason in view.bad:
         assert storable(reason)
         assert len(reason) < 300
     for field, value in zip(LAYOUTS[board].fields, view.values, strict=True):
         if value is not msgspec.UNSET:
-            hash(field.canon(value))
-            assert field.canon(value) == field.canon(value)
+            hash(field.compare_key(value))
+            assert field.compare_key(value) == field.compare_key(value)
 
 
 @seed(SEED)
@@ -209,7 +209,7 @@ def test_a_push_that_is_shown_no_item_says_so() -> None:
 
 def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:
     told = (b"2026-05-01T08:00:00Z", b"2026-05-01T08:00:01", b"2026-05-01T08:00:02Z")
-    intake = Intake(LAYOUTS["master"], b"key", {})
+    intake = ChangeFilter(LAYOUTS["master"], b"key", {})
     intake.take([raw_item((BEGINS + EMPTY).replace(told[0], moment)) for moment in told])
     assert intake.newest == datetime(2026, 5, 1, 8, 0, 2, tzinfo=UTC)
 
@@ -411,7 +411,7 @@ def test_no_activity_log_breaks_its_reader(event: str, at: str, data: Any) -> No
         for codec in (*CODECS, NAME):
             value = logged_value(codec, write.previous)
             if value is not msgspec.UNSET:
-                codec.canon(value)
+                codec.compare_key(value)
 
 
 label = st.fixed_dictionaries({}, optional={"id": anything | moment, "label": anything, "is_deactivated": anything})
@@ -675,7 +675,7 @@ def test_the_report_shows_no_sign_that_a_terminal_obeys(synced: Company, argumen
 @given(st.lists(nasty_text | st.just("x" * 100_000), min_size=1, max_size=4))
 def test_a_report_of_anything_is_plain(texts: list[str]) -> None:
     report = Report("run", "monday_to_pg", True, notes=list(texts), samples=list(texts), differences=list(texts))
-    report.quarantined = Open(1, 1, tuple({"board": "master", "reason": entry} for entry in texts))
+    report.quarantined = OpenThing(1, 1, tuple({"board": "master", "reason": entry} for entry in texts))
     shown = printable(as_text(report, 1))
     assert [f"{sign!r}" for sign in _RAW if sign in shown] == []
     assert storable(shown)

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cli.logs import LOG_FILE, RUNS_KEPT, Logs, configure, current_redactor, event, log_shown
-from cli.redact import HIDDEN, SHORTEST, Redactor
-from cli.run import new_run_id
-from cli.signs import printable
+from run.context import new_run_id
+from run.logs import LOG_FILE, RUNS_KEPT, Logs, configure, current_redactor, event, log_shown
+from run.redact import HIDDEN, SHORTEST, Redactor
+from terminal.signs import printable
 
 PROGRAM = Path(__file__).parent.parent
 TOKEN = "canary-tok/en+7Q=="
@@ -58,7 +58,7 @@ def test_an_event_is_a_line_for_people_and_fields_for_programs(tmp_path: Path, l
         "run_id": RUN, "event": "batch", "level": "INFO",
         "table": "users", "rows": 200, "took_s": 0.21, "last": False, "cursor": None,
     }  # fmt: skip
-    assert f" INFO {RUN} cli.logs batch table=users rows=200 took_s=0.21" in text_log(tmp_path)
+    assert f" INFO {RUN} run.logs batch table=users rows=200 took_s=0.21" in text_log(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_costs_one_warning_a_file() -> None:
     script = """
     import logging, resource, sys
     from pathlib import Path
-    from cli.logs import configure, event
+    from run.logs import configure, event
     configure([], "run", log_dir=Path(sys.argv[1]), verbosity=0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
     for number in range(100):
@@ -275,7 +275,7 @@ def test_no_secret_reaches_any_output(tmp_path: Path, logs: Logs, capsys: pytest
 )
 def test_what_nobody_caught_is_shown_and_logged_without_secrets(failure: str, shown: str) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom cli.logs import configure\n"
+        "import sys\nfrom pathlib import Path\nfrom run.logs import configure\n"
         "token, password = sys.argv[2:]\n"
         "logs = configure([token, password], 'run', log_dir=Path(sys.argv[1]))\n"
         f"with logs:\n{textwrap.indent(failure, '    ')}\n"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 import tenacity
 
-from monday.looking import Candidate
-from outbound.lost import Maybe, may_be
+from monday.current import Candidate
+from push.lost import Maybe, may_be
 from sandbox import MASTER_BOARD_ID
 from sandbox.world import API_USER
 from tests.company import PUSH, Company

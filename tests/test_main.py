@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import Interrupted, StopSignal
+from run.command import Interrupted, StopSignal
 
 PROGRAM = Path(__file__).parent.parent
 HEAD = """
 import os, signal, sys, time
 from pathlib import Path
-from cli.logs import configure
-from cli.main import run_command
+from run.logs import configure
+from run.command import run_command
 from reconcile import errors
 from reconcile.errors import Exit
 

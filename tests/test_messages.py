@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from db_connector import Database
-from monday.errors import Fault, sentence
+from monday.errors import ApiFault, sentence
 from postgres.transaction import Transaction
 from reconcile.errors import SyncError
 from sandbox import MASTER_BOARD_ID
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
     ],
 )
 def test_a_server_on_the_way_is_told_from_a_slow_answer(status: int, says: str, says_not: str) -> None:
-    text = str(sentence(Fault(status), NOW))
+    text = str(sentence(ApiFault(status), NOW))
     assert says in text
     assert says_not not in text
 
@@ -43,7 +43,7 @@ def test_no_access_names_the_board(synced: Company, program: str) -> None:
 
 
 def test_no_access_names_each_board_of_the_request() -> None:
-    text = str(sentence(Fault(403), NOW, boards={"master": 1234, "staff": 5678}))
+    text = str(sentence(ApiFault(403), NOW, boards={"master": 1234, "staff": 5678}))
     assert "the master board 1234 and the staff board 5678" in text
 
 

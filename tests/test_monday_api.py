@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 
 from monday import queries
 from monday.boards import BoardGroup
-from monday.chains import group_chains
-from monday.errors import LONGEST_WAIT_S, RULES, Action, Fault, Refusal, rule_for, sentence
+from monday.errors import LONGEST_WAIT_S, RULES, Action, ApiFault, Refusal, rule_for, sentence
 from monday.faults import faults_in, retry_after
-from monday.pace import RateLimit
+from monday.pagination import group_chains
+from monday.rate_limit import RateLimit
+from monday.responses import Aliases, Document
 from monday.transport import Transport
-from monday.wire import Aliases, Document
 from monday_api import BOARDS, MARKER, MondayClient
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
-from reconcile.wire import decode_item, raw_item, without_lone_surrogates
+from reconcile.items import decode_item, raw_item, without_lone_surrogates
 
 URL = "http://127.0.0.1:9/v2"
 TOKEN = "canary-token-5f3a"
@@ -177,8 +177,8 @@ TABLE: list[tuple[int, str, str, Action]] = [
 def test_an_error_is_told_by_code_then_status_then_message(
     status: int, code: str, message: str, action: Action
 ) -> None:
-    assert rule_for(Fault(status, code, message)).action is action
-    assert rule_for(Fault(status, code.upper(), message.upper())).action is action
+    assert rule_for(ApiFault(status, code, message)).action is action
+    assert rule_for(ApiFault(status, code.upper(), message.upper())).action is action
 
 
 def test_each_row_ends_in_a_sentence_of_the_class_that_says_what_to_do() -> None:
@@ -195,13 +195,13 @@ def test_each_row_ends_in_a_sentence_of_the_class_that_says_what_to_do() -> None
     }
     for rule in RULES:
         code, status = next(iter(rule.codes), ""), next(iter(rule.statuses), 0)
-        said = sentence(Fault(status, code, rule.also or rule.message, request_id="r-1"), NOW)
+        said = sentence(ApiFault(status, code, rule.also or rule.message, request_id="r-1"), NOW)
         assert type(said) is exits.get(rule.action, Unavailable), rule
         assert "request r-1" in str(said)
 
 
 def test_spent_daily_calls_say_when_they_come_back() -> None:
-    said = sentence(Fault(429, "DAILY_LIMIT_EXCEEDED", told_wait_s=3599), NOW)
+    said = sentence(ApiFault(429, "DAILY_LIMIT_EXCEEDED", told_wait_s=3599), NOW)
     assert "2026-11-24 00:00 UTC, in 6 h 30 min" in str(said)
 
 

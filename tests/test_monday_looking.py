@@ -13,16 +13,16 @@ import responses
 from graphql import build_schema, parse, validate
 from msgspec import UNSET
 
-from monday import looking, queries
+from monday import current, queries
 from monday.activity import logged_at, logged_writes
+from monday.completeness import Gone
+from monday.current import CurrentBoards, CurrentReader
 from monday.labels import by_text, spelled
-from monday.looking import Looker, Shown
-from monday.outcome import Gone
+from monday.responses import Document, LogEntry
 from monday.transport import Transport
-from monday.wire import Document, LogEntry
 from monday_api import BOARDS
 from reconcile.errors import DriftError, SyncError, Unavailable
-from reconcile.wire import Cell, decode_item
+from reconcile.items import Cell, decode_item
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from sandbox.world import API_USER, HUMAN
 
@@ -50,8 +50,8 @@ def transport_to(sandbox: Sandbox, **options: Any) -> Transport:
     return Transport(TOKEN, url=sandbox.api_url, sleep=sandbox.advance, clock=sandbox.clock.now, **options)
 
 
-def looker(sandbox: Sandbox, **options: Any) -> Looker:
-    return Looker(transport_to(sandbox, **options), BOARD_IDS, BOARDS)
+def looker(sandbox: Sandbox, **options: Any) -> CurrentReader:
+    return CurrentReader(transport_to(sandbox, **options), BOARD_IDS, BOARDS)
 
 
 def asked(sandbox: Sandbox) -> dict[str, int]:
@@ -86,7 +86,7 @@ def test_every_document_is_valid_for_monday() -> None:
         queries.by_values(1),
         queries.by_values(5),
         queries.ACTIVITY,
-        looking.CREATE_COLUMN,
+        current.CREATE_COLUMN,
         *(queries.look(columns, roots, boards=True) for roots in ([], [0], [0, 0, 1], [1])),
         queries.look(columns, [0, 1], boards=False),
     ]
@@ -188,7 +188,7 @@ def test_a_look_that_never_works_is_given_up(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("kind", ["too_many_requests", "truncated_json", "reset_mid_body", "minute_limit"])
 def test_one_broken_answer_changes_nothing(sandbox: Sandbox, kind: str) -> None:
     wanted = {"master": sandbox.item_ids(), "staff": sandbox.item_ids(STAFF_BOARD_ID)}
-    whole: Shown = looker(sandbox).look(wanted)
+    whole: CurrentBoards = looker(sandbox).look(wanted)
     sandbox.fault(kind, match="Look")
     assert looker(sandbox).look(wanted) == whole
 
@@ -207,7 +207,7 @@ def test_an_answer_without_what_was_asked_is_no_answer() -> None:
     with responses.RequestsMock() as http:
         http.post(url, json={"data": {"boards": []}})
         with pytest.raises(Unavailable, match="left me out"):
-            Looker(Transport(TOKEN, url=url), BOARD_IDS, BOARDS).look({})
+            CurrentReader(Transport(TOKEN, url=url), BOARD_IDS, BOARDS).look({})
 
 
 # Labels
@@ -422,9 +422,9 @@ def test_a_log_too_long_is_cut_and_said(large: Sandbox, caplog: pytest.LogCaptur
 @pytest.mark.parametrize("kind", ["user_unauthorized", "forbidden"])
 def test_a_log_that_may_not_be_read_is_an_error(large: Sandbox, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     large.fault(kind, match="Activity", times=0)
-    with caplog.at_level(logging.WARNING, "monday.looking"), pytest.raises(SyncError):
+    with caplog.at_level(logging.WARNING, "monday.current"), pytest.raises(SyncError):
         looker(large).writes("master", large.item_ids()[:150], now(large), ME)
-    assert [record.name for record in caplog.records].count("monday.looking") == 1
+    assert [record.name for record in caplog.records].count("monday.current") == 1
 
 
 def test_the_log_of_a_board_out_of_sight(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -534,6 +534,6 @@ def test_a_marker_column_that_monday_names_otherwise() -> None:
     with responses.RequestsMock() as http:
         http.post(url, json={"data": {"boards": [board]}})
         http.post(url, json={"data": {"create_column": {"id": "sync_id_1"}}})
-        looking_at = Looker(Transport(TOKEN, url=url, mutations=True), {"master": 1}, BOARDS)
+        looking_at = CurrentReader(Transport(TOKEN, url=url, mutations=True), {"master": 1}, BOARDS)
         with pytest.raises(DriftError, match="not as sync_id"):
             looking_at.create_marker("master", "sync_id", "Sync ID")

@@ -11,10 +11,10 @@ import pytest
 
 import monday_api
 from monday.boards import SchemaMoved
-from monday.outcome import Gone, Read
+from monday.completeness import Gone, Read
 from monday_api import BOARDS, MondayClient
 from reconcile.errors import ConfigError, DriftError, SyncError, Unavailable
-from reconcile.wire import RawItem, decode_item
+from reconcile.items import RawItem, decode_item
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Limits, Sandbox, seed_world
 
 BOARD_IDS = {"master": MASTER_BOARD_ID, "staff": STAFF_BOARD_ID}

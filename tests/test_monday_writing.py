@@ -20,18 +20,18 @@ from graphql import build_schema, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monday.errors import UNREAD, Action, Fault, may_have_run
+from monday.errors import UNREAD, Action, ApiFault, may_have_run
+from monday.responses import Aliases, Document
 from monday.transport import Transport
-from monday.wire import Aliases, Document
 from monday.writing import (
     AIM_S,
     MOST_POINTS,
     Answered,
-    Archive,
+    ArchiveItem,
     Batch,
     BatchSize,
-    Change,
-    Create,
+    ChangeItem,
+    CreateItem,
     Doubtful,
     Op,
     TooLarge,
@@ -39,7 +39,7 @@ from monday.writing import (
 )
 from monday_api import BOARDS, MondayClient
 from reconcile.errors import ConfigError, DriftError, LeaseHeld, SyncError, Unavailable
-from reconcile.wire import RawItem, decode_item
+from reconcile.items import RawItem, decode_item
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from sandbox.faults import FAULTS
 
@@ -76,11 +76,11 @@ def writer(sandbox: Sandbox) -> Writer:
 
 
 def changes(sandbox: Sandbox, count: int = 3) -> list[Op]:
-    return [Change(item, {"text43__1": f"note {item}"}) for item in sandbox.item_ids()[:count]]
+    return [ChangeItem(item, {"text43__1": f"note {item}"}) for item in sandbox.item_ids()[:count]]
 
 
 def creates(count: int = 3) -> list[Op]:
-    return [Create(f"New {n}", {"text43__1": f"note {n}"}) for n in range(count)]
+    return [CreateItem(f"New {n}", {"text43__1": f"note {n}"}) for n in range(count)]
 
 
 def items_of(answered: Answered) -> list[RawItem]:
@@ -122,8 +122,8 @@ def test_a_changed_item_comes_back_as_a_page_shows_it(sandbox: Sandbox, writer: 
     master, staff = sandbox.item_ids()[:2], sandbox.item_ids(STAFF_BOARD_ID)[:1]
     sandbox.advance(60)
     answers = [
-        writer.send(writer.batch("master", [Change(item, CELLS) for item in master], salt="s"), gate=gate_open),
-        writer.send(writer.batch("staff", [Change(staff[0], {"text6": "XL"})], salt="s"), gate=gate_open),
+        writer.send(writer.batch("master", [ChangeItem(item, CELLS) for item in master], salt="s"), gate=gate_open),
+        writer.send(writer.batch("staff", [ChangeItem(staff[0], {"text6": "XL"})], salt="s"), gate=gate_open),
     ]
     written = [item for answered in answers for item in items_of(answered)]
     page = page_of(sandbox)
@@ -143,7 +143,7 @@ def test_creates_land_in_the_first_group_and_archives_are_harmless_twice(sandbox
     assert {item["group_id"] for item in shown} == {sandbox.world.boards[MASTER_BOARD_ID].first_group.id}
     assert all(len(item.raw) < 100 for item in made)
     for salt in "ab":
-        batch = writer.batch("master", [Archive(item.id) for item in made], salt=salt)
+        batch = writer.batch("master", [ArchiveItem(item.id) for item in made], salt=salt)
         assert [item.id for item in items_of(writer.send(batch, gate=gate_open))] == [item.id for item in made]
     assert {sandbox.item(item.id)["state"] for item in made} == {"archived"}
 
@@ -152,7 +152,7 @@ def test_a_label_is_made_only_where_the_op_says_so(sandbox: Sandbox, writer: Wri
     first, second = sandbox.item_ids()[:2]
     label = {"job_division___1__1": {"label": "Unheard of"}}
     answered = writer.send(
-        writer.batch("master", [Change(first, label), Change(second, label, create_labels=True)], salt="s"),
+        writer.batch("master", [ChangeItem(first, label), ChangeItem(second, label, create_labels=True)], salt="s"),
         gate=gate_open,
     )
     assert codes_of(answered) == ["ColumnValueException", None]
@@ -168,9 +168,9 @@ def test_documents_are_constant_and_valid_for_monday(kind: str) -> None:
     for board in BOARDS:
         for name in ("one", "two"):
             ops: dict[str, Op] = {
-                "change": Change(1, {"name": name}),
-                "create": Create(name, {}),
-                "archive": Archive(1),
+                "change": ChangeItem(1, {"name": name}),
+                "create": CreateItem(name, {}),
+                "archive": ArchiveItem(1),
             }
             body = json.loads(writer.batch(board, [ops[kind]] * 3, salt="s").body)
             texts.add(body["query"])
@@ -178,7 +178,7 @@ def test_documents_are_constant_and_valid_for_monday(kind: str) -> None:
     assert len(texts) == (2 if kind == "change" else 1)  # the rows of two boards differ
 
 
-@pytest.mark.parametrize("ops", [[], [Archive(1), Change(1, {})]])
+@pytest.mark.parametrize("ops", [[], [ArchiveItem(1), ChangeItem(1, {})]])
 def test_a_batch_is_of_one_kind(writer: Writer, ops: list[Op]) -> None:
     with pytest.raises(ValueError, match="all of one kind"):
         writer.batch("master", ops, salt="s")
@@ -189,7 +189,7 @@ def test_the_key_stands_for_salt_board_and_body(writer: Writer) -> None:
         writer.batch(board, ops, salt=salt).key
         for board in BOARDS
         for salt in "ab"
-        for ops in ([Archive(1)], [Archive(2)], [Archive(1)])
+        for ops in ([ArchiveItem(1)], [ArchiveItem(2)], [ArchiveItem(1)])
     ]
     assert len(set(made)) == 8
     assert all(len(key) == 64 for key in made)
@@ -205,8 +205,8 @@ def test_each_op_is_settled_by_itself(sandbox: Sandbox, writer: Writer) -> None:
     sandbox.archive(archived)
     before = sandbox.item(bad)
     values = {"text43__1": "fine"}
-    ops = [Change(item, values) for item in (fine, bad, vanished, forbidden, archived, last)]
-    ops[1] = Change(bad, {"text43__1": "half of it", "numbers0": SECRET})
+    ops = [ChangeItem(item, values) for item in (fine, bad, vanished, forbidden, archived, last)]
+    ops[1] = ChangeItem(bad, {"text43__1": "half of it", "numbers0": SECRET})
     answered = writer.send(writer.batch("master", ops, salt="s"), gate=gate_open)
     actions = [result.fault and result.fault.rule.action for result in answered.results]
     assert actions == [None, Action.VALUE_REFUSED, Action.ITEM_GONE, Action.FATAL_ACCESS, Action.ITEM_GONE, None]
@@ -258,7 +258,7 @@ def test_written_is_what_came_back_whole_and_refused_what_is_refused_for_sure(
     with responses.RequestsMock() as http:
         http.post(URL, body=body)
         writer = Writer(Transport(TOKEN, url=URL, mutations=True), BOARD_IDS, BOARDS)
-        answered = writer.send(writer.batch("master", [Archive(5)], salt="s"), gate=gate_open)
+        answered = writer.send(writer.batch("master", [ArchiveItem(5)], salt="s"), gate=gate_open)
     assert codes_of(answered) == [code]
     assert answered.points is None
     fault = answered.results[0].fault
@@ -272,7 +272,7 @@ def test_what_was_written_is_not_lost_over_a_strange_price(price: str) -> None:
     with responses.RequestsMock() as http:
         http.post(URL, body=f'{{"data":{{"complexity":{price},"a0":{{{ROW}}}}}}}')
         writer = Writer(Transport(TOKEN, url=URL, mutations=True), BOARD_IDS, BOARDS)
-        answered = writer.send(writer.batch("master", [Archive(5)], salt="s"), gate=gate_open)
+        answered = writer.send(writer.batch("master", [ArchiveItem(5)], salt="s"), gate=gate_open)
     assert codes_of(answered) == [None]
     assert answered.points is None
 
@@ -377,7 +377,7 @@ def test_whatever_goes_wrong_it_runs_once(
         sandbox.clear_faults()
         assert verdict(writer, batch) is None
         assert executed(sandbox) == len(ops)
-        assert len(sandbox.item_ids()) - before == sum(isinstance(op, Create) for op in ops)
+        assert len(sandbox.item_ids()) - before == sum(isinstance(op, CreateItem) for op in ops)
 
 
 @pytest.mark.parametrize("make", [changes, lambda _sandbox: creates()], ids=["change", "create"])
@@ -505,14 +505,14 @@ def test_only_a_connection_that_was_never_made_proves_that_nothing_ran(
     ],
 )
 def test_what_a_refused_mutation_may_have_done(status: int, code: str, doubt: bool) -> None:
-    assert may_have_run(Fault(status, code)) is doubt
+    assert may_have_run(ApiFault(status, code)) is doubt
 
 
 # The same batch again
 
 
 def test_a_batch_from_the_journal_gets_the_stored_answer(sandbox: Sandbox, writer: Writer) -> None:
-    batch = writer.batch("master", [*creates(), Create("Bad", {"numbers0": "bad"})], salt="s")
+    batch = writer.batch("master", [*creates(), CreateItem("Bad", {"numbers0": "bad"})], salt="s")
     stored = json.loads(json.dumps(msgspec.to_builtins(batch)))
     first = writer.send(batch, gate=gate_open)
     assert codes_of(first) == [None, None, None, "ColumnValueException"]
@@ -531,7 +531,7 @@ def test_a_batch_from_the_journal_gets_the_stored_answer(sandbox: Sandbox, write
 )
 def test_a_batch_round_trips_through_json(board: str, text: str, count: int) -> None:
     writer = Writer(Transport(TOKEN), BOARD_IDS, BOARDS)
-    batch = writer.batch(board, [Create(text, {"text43__1": text})] * count, salt=text)
+    batch = writer.batch(board, [CreateItem(text, {"text43__1": text})] * count, salt=text)
     assert msgspec.json.decode(msgspec.json.encode(batch), type=Batch) == batch
     sent = json.loads(batch.body)["variables"]
     assert [json.loads(sent[f"values{n}"]) for n in range(count)] == [{"text43__1": text}] * count
@@ -544,7 +544,7 @@ def test_every_try_sends_the_same_bytes_and_key() -> None:
         http.post(URL, json={"data": {"a0": {"id": "5", "updated_at": "u"}}})
         transport = Transport(TOKEN, url=URL, mutations=True, sleep=lambda _s: None)
         writer = Writer(transport, BOARD_IDS, BOARDS)
-        batch = writer.batch("master", [Change(5, CELLS)], salt="s")
+        batch = writer.batch("master", [ChangeItem(5, CELLS)], salt="s")
         writer.send(batch, gate=gate_open)
         assert {call.request.body for call in http.calls} == {batch.body.encode()}
         assert {call.request.headers["Idempotency-Key"] for call in http.calls} == {batch.key}
@@ -679,7 +679,7 @@ def test_a_batch_is_told_without_its_values(sandbox: Sandbox, caplog: pytest.Log
 
     transport = Transport(TOKEN, url=sandbox.api_url, sleep=sandbox.advance, clock=sandbox.clock.now, mutations=True)
     writer = Writer(transport, BOARD_IDS, BOARDS, on_event=hear)
-    ops = [Create(SECRET, {"text43__1": SECRET}), Create("x", {"numbers0": SECRET})]
+    ops = [CreateItem(SECRET, {"text43__1": SECRET}), CreateItem("x", {"numbers0": SECRET})]
     sandbox.fault("gateway_timeout", match="mutation")
     writer.send(writer.batch("master", ops, salt="s"), gate=gate_open)
     [line] = [record.message for record in caplog.records if record.levelno == logging.INFO]

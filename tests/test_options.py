@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.options import VERSION, Options, common_options, monday_to_pg_options
+from run.options import VERSION, Options, common_options, monday_to_pg_options
 
 
 def run(*arguments: str, env: dict[str, str] | None = None, monday_to_pg: bool = True) -> tuple[Result, Options | None]:

@@ -13,9 +13,9 @@ import tenacity
 from msgspec import UNSET
 
 from monday.writing import Writer
-from outbound.overwritten import UNKNOWN
+from push.overwritten import UNKNOWN
+from reconcile.activity_values import logged_value
 from reconcile.columns import DATE, EMAIL, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Codec
-from reconcile.logged import logged_value
 from sandbox import MASTER_BOARD_ID
 from tests.company import Company
 from tests.pushing import jobs, project, shows

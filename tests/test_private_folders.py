@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.folders import why_shared
-from cli.logs import LOG_FILE
+from folders import why_shared
+from run.logs import LOG_FILE
 from tests.company import PUSH, Company
 
 PULL = "sync_monday_to_pg.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.progress import PLAIN_EVERY_S, Progress
+from run.progress import PLAIN_EVERY_S, Progress
 
 PROGRAM = Path(__file__).parent.parent
 
@@ -77,8 +77,8 @@ def test_a_terminal_shows_a_live_line_and_logs_stay_readable(tmp_path: Path, pla
     script = f"""
 import logging, sys
 from pathlib import Path
-from cli.logs import configure
-from cli.progress import Progress
+from run.logs import configure
+from run.progress import Progress
 configure([], "run", log_dir=Path(sys.argv[1]))
 with Progress(plain={plain}) as progress:
     progress.board_total("master", 20_000)

@@ -30,7 +30,7 @@ def marked(synced: Company, monkeypatch: pytest.MonkeyPatch) -> Company:
 @pytest.fixture
 def few(marked: Company, monkeypatch: pytest.MonkeyPatch) -> Company:
     """The same, and five new items are many."""
-    monkeypatch.setattr("outbound.send.BULK_FROM", 5)
+    monkeypatch.setattr("push.send.BULK_FROM", 5)
     return marked
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.record import KILLED
+from run.record import KILLED
 from tests.company import PUSH, Company, Ended
 from tests.killing import wait_until
 from tests.pushing import jobs, project
@@ -143,7 +143,7 @@ def test_a_bug_has_its_end_on_record(synced: Company, monkeypatch: pytest.Monkey
         raise ZeroDivisionError("canary")
 
     with monkeypatch.context() as patched:
-        patched.setattr("inbound.read.hold_back", broken)
+        patched.setattr("pull.read.hold_back", broken)
         with pytest.raises(ZeroDivisionError):
             synced.run()
     kept = newest(synced)

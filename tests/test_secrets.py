@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from monday.pace import Pace
+from monday.rate_limit import Pace
 from sandbox import MASTER_BOARD_ID
 from sandbox.faults import FAULTS, Fault, FaultRule, Reply, json_reply
 from sandbox.jobs import Jobs
@@ -209,7 +209,7 @@ def test_the_signature_of_a_file_of_new_items_is_shown_nowhere(
     monkeypatch.setattr(Jobs, "start_import", started)
     monkeypatch.setattr(Jobs, "import_status", shown)
     monkeypatch.setattr("monday.jobs.Jobs._rest", lambda _jobs, _wait_s: None)
-    monkeypatch.setattr("outbound.send.BULK_FROM", 5)
+    monkeypatch.setattr("push.send.BULK_FROM", 5)
     assert guarded.run("--setup-marker", program=PUSH).code == 0
     guarded.sandbox.set_jobs(**trouble)
     for number, talk in enumerate(TALKS):
@@ -366,7 +366,7 @@ _BROKEN = """
 import sys
 sys.path.insert(0, {root!r})
 import psycopg2, requests
-import cli.main, {module}
+import run.command, {module}
 token, password, customer = {secrets!r}
 def broken(*arguments, **keywords):
     header, url, row = {{"Authorization": token}}, f"postgresql://ann:{{password}}@db/x", (customer, password)
@@ -379,20 +379,20 @@ import {command} as program
 program.command.main({arguments!r})
 """
 _BEFORE = """
-import cli.run
-connect = cli.run._database
+import run.context
+connect = run.context._database
 def also(settings):
     {how}
     return connect(settings)
-cli.run._database = also
+run.context._database = also
 """
 BUGS = {
     "in the request": ("monday.connection", "{module}.Connection.post = broken", "KeyError"),
     "in the answer": ("monday.transport", "{module}.decode_answer = broken", "RuntimeError"),
     "in the driver": ("postgres.connection", "psycopg2.connect = broken", "psycopg2.ProgrammingError"),
     "in a statement": ("postgres.transaction", "{module}.Transaction.rows = broken", "psycopg2.InternalError"),
-    "in the report": ("cli.run", "{module}.as_text = broken", "RuntimeError"),
-    "in the record": ("cli.record", "{module}.run_record = broken", "UnicodeError.__mro__[1]"),
+    "in the report": ("run.context", "{module}.as_text = broken", "RuntimeError"),
+    "in the record": ("run.record", "{module}.run_record = broken", "UnicodeError.__mro__[1]"),
     "in a thread": (
         "threading",
         _BEFORE.format(how="one = threading.Thread(target=broken, args=[token]); one.start(); one.join()"),

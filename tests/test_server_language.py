@@ -13,7 +13,7 @@ import pytest
 
 from postgres.connection import connect
 from postgres.embedded import LocalPostgres
-from postgres.faults import refused_connection
+from postgres.errors import refused_connection
 from reconcile.errors import ConfigError, Unavailable
 from tests.servers import Keywords
 

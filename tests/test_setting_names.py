@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import settings
-from cli.options import OPTION_VARIABLES
-from cli.settings import SETTING_NAMES, load_settings
+import settings
 from reconcile.errors import ConfigError
+from run.options import OPTION_VARIABLES
+from settings import SETTING_NAMES, load_settings
 from tests.company import PUSH, Company
 
 GOOD = "MONDAY_API_KEY=token\nDATABASE_URL=embedded\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.settings import DatabaseTarget, Settings, load_settings
 from reconcile.errors import ConfigError
+from settings import DatabaseTarget, Settings, load_settings
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.canary-token.c2lnbmF0dXJl"
 PASSWORD = "canary p'ss%word"

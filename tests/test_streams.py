@@ -113,7 +113,7 @@ def test_json_is_json_in_every_encoding(synced: Company, program: str, encoding:
 def test_no_file_gets_the_number_of_a_closed_stream(synced: Company) -> None:
     """Else what a library prints to stderr would land in a log, or in the database's connection."""
     script = (
-        "import os; from cli.streams import make_streams_safe; make_streams_safe(); "
+        "import os; from terminal.streams import make_streams_safe; make_streams_safe(); "
         "made = os.open('/dev/zero', os.O_RDONLY); assert made > 2; os.write(1, b'x'); os.write(2, b'x')"
     )
     assert shell(synced, f'@ -c "{script}" <&- >&- 2>&-').returncode == 0
@@ -122,7 +122,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(synced: Company) -> None:
 def test_a_reader_that_is_slow_gets_everything(tmp_path: Path) -> None:
     """A pipe that does not block, as some job runners give."""
     script = (
-        "import os, sys; from cli.streams import make_streams_safe; os.set_blocking(1, False); make_streams_safe();"
+        "import os, sys; from terminal.streams import make_streams_safe; os.set_blocking(1, False); make_streams_safe();"
         "print('x' * 1_000_000)"
     )
     line = f"{shlex.quote(sys.executable)} -c {shlex.quote(script)} | (sleep 0.5; wc -c)"

@@ -14,13 +14,13 @@ import msgspec
 from cli.doctor.finding import Finding, from_error, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
 from cli.doctor.refusals import examine_rules
-from cli.settings import Settings
 from monday import versions
 from monday.boards import BoardSchema, ColumnDrift
+from monday.responses import Aliases, ApiVersion, Document
 from monday.versions import Answered
-from monday.wire import Aliases, ApiVersion, Document
 from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
 from reconcile.errors import ConfigError, DriftError, Exit, SyncError, Unavailable
+from settings import Settings
 
 _PATIENCE_S: Final = 1.0
 _RUNS_A_DAY: Final = 24

@@ -16,12 +16,12 @@ from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
 from cli.doctor.refusals import examine_refusals
-from cli.options import CONTEXT_SETTINGS
-from cli.redact import Redactor
-from cli.say import say, say_json
-from cli.settings import Settings, color_refused
-from cli.signs import one_line
 from reconcile.errors import Exit
+from run.options import CONTEXT_SETTINGS
+from run.redact import Redactor
+from settings import Settings, color_refused
+from terminal.say import say, say_json
+from terminal.signs import one_line
 
 _COLORS: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
 _EPILOG: Final = (

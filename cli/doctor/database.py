@@ -11,12 +11,10 @@ from typing import Final
 from cli.doctor.finding import Finding, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
 from cli.doctor.runs import examine_boards, examine_runs
-from cli.settings import PROGRAM_DIR, DatabaseTarget, Settings
 from db_connector import Database
 from models import TABLES
 from monday.errors import next_reset
 from monday_api import BOARDS
-from opening.local import recall
 from postgres import migrate
 from postgres.calls import used_today
 from postgres.connection import OLDEST_SERVER
@@ -30,6 +28,8 @@ from postgres.transaction import Transaction
 from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
 from reconcile.place import judge
+from run.place_file import recall
+from settings import PROGRAM_DIR, DatabaseTarget, Settings
 
 _PATIENCE_S: Final = 0.3
 _SHOWN: Final = 10

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from cli.doctor.finding import Finding, ok, problem, warning
-from cli.settings import DatabaseTarget, Settings, load_settings
 from reconcile.errors import ConfigError, Exit
+from settings import DatabaseTarget, Settings, load_settings
 
 LEAST_FREE: Final = 1 << 30
 """Bytes: a full read of 100,000 items saves about 300 MB."""

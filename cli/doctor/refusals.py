@@ -11,19 +11,19 @@ from typing import Final
 
 from cli.doctor.database import keywords_of
 from cli.doctor.finding import Finding, ok, warning
-from cli.options import Options
-from cli.progress import Progress
-from cli.report import ItemsReport, Report, counted
-from cli.run import PUSH, Run, new_run_id
-from cli.settings import Settings
 from db_connector import Database
 from monday.boards import BoardSchema
 from monday_api import BOARDS, MondayClient
-from opening.begin import begin
-from outbound.find import Found, find_edits, plan_push
+from push.plan import PreparedPush, find_edits, prepare_push
 from reconcile.errors import SyncError
 from reconcile.foretold import BoardRules
-from reconcile.push import Refused
+from reconcile.push_plan import Rejection
+from run.context import PUSH, Run, new_run_id
+from run.options import Options
+from run.progress import Progress
+from run.report import ItemsReport, Report, counted
+from run.start import start_run
+from settings import Settings
 
 _PATIENCE_S: Final = 0.3
 _SHOWN: Final = 10
@@ -85,22 +85,22 @@ def examine_refusals(settings: Settings) -> Iterator[Finding]:
     yield from _told(found)
 
 
-def _planned(run: Run) -> Found:
-    start = run.database.transact(partial(begin, run), read_only=True, label="reading the sync state")
+def _planned(run: Run) -> PreparedPush:
+    start = run.database.transact(partial(start_run, run), read_only=True, label="reading the sync state")
     edits = run.database.transact(partial(find_edits, run, start, ()), read_only=True, label="finding what changed")
-    return plan_push(run, start, edits)
+    return prepare_push(run, start, edits)
 
 
-def _told(found: Found) -> Iterator[Finding]:
+def _told(found: PreparedPush) -> Iterator[Finding]:
     push = found.push
-    left_out = [(cell, f"the row {create.row}") for create in push.creates for cell in create.refused]
-    refused = [(cell, str(cell.item_id or "a new item")) for cell in push.refused] + left_out
+    left_out = [(cell, f"the row {create.row}") for create in push.creates for cell in create.rejected]
+    refused = [(cell, str(cell.item_id or "a new item")) for cell in push.rejected] + left_out
     for cell, whose in refused[:_SHOWN]:
         says, _colon, fix = cell.reason.partition(": ")
         yield warning("refusals", f"{cell.board} {whose} {_named(cell)} would be refused: {says}", fix)
     if len(refused) > _SHOWN:
         yield warning("refusals", f"and {len(refused) - _SHOWN:,} more", "sync_pg_to_monday.py --test -v lists them")
-    if still := len(push.refused_still):
+    if still := len(push.still_rejected):
         yield warning(
             "refusals",
             f"{counted(still, 'value')} that monday.com would not take {'is' if still == 1 else 'are'} there still",
@@ -112,6 +112,6 @@ def _told(found: Found) -> Iterator[Finding]:
         )
 
 
-def _named(cell: Refused) -> str:
+def _named(cell: Rejection) -> str:
     column = BOARDS[cell.board].get(cell.column_id)
     return cell.column_id if column is None else f'{cell.column_id} ("{column.title}", {column.target or "its name"})'

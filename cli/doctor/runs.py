@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cli.doctor.finding import Finding, ok, warning
-from cli.page import shortened
-from cli.report import PROGRAMS
 from postgres.lease import Holder
 from postgres.transaction import Transaction
 from reconcile.errors import Exit
+from run.report import PROGRAMS
+from terminal.page import shortened
 
 _LONGEST: Final = 240
 """Signs of a reason that are shown."""

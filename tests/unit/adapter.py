@@ -18,23 +18,23 @@ from msgspec import UNSET
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.base import FORCE, Stored, dump_base, load_base
+from reconcile.change_filter import ChangeFilter, hash_key, hash_of
 from reconcile.columns import Policy
+from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.edits import Edits
 from reconcile.guards import Thresholds, guard_plan, guard_push
-from reconcile.hub import POSITION
 from reconcile.identity import adopted_links, resolve
-from reconcile.ids import Astray, Place, follow
-from reconcile.intake import Intake, content_hash, hash_key
+from reconcile.ids import Astray, IdPlace, follow
+from reconcile.items import decode_item, raw_item
+from reconcile.journal_ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
 from reconcile.keys import email_key, item_key, row_keys
+from reconcile.layout import OWNED, STAFF_ROLE, ItemState, folded_row
 from reconcile.merge import Adopt
 from reconcile.namesakes import NAMES
-from reconcile.ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
-from reconcile.outbound import PushOptions, Shown, make_push, to_look_at
-from reconcile.plan import NOW, Gone, ItemBase, Plan, is_archived, last_good, make_plan
-from reconcile.push import Push, input_of, key_changes
-from reconcile.rows import OWNED, STAFF_ROLE, View, folded_row
-from reconcile.wire import decode_item, raw_item
-from reconcile.world import Elsewhere, ItemKey, World
+from reconcile.plan_pull import NOW, Gone, ItemBase, Plan, is_archived, last_good, plan_pull
+from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
+from reconcile.push_plan import Push, input_of, key_changes
+from reconcile.working_rows import POSITION
 from tests.kit import LAYOUTS
 
 KEY = hash_key({})
@@ -52,7 +52,7 @@ AN_INSTANT = datetime(2026, 7, 1, tzinfo=UTC)
 class Known(NamedTuple):
     """What is known of an item before it is read."""
 
-    m_hash: str | None
+    content_hash: str | None
     updated_at: int
     state: str
 
@@ -94,11 +94,11 @@ class State:
         """What both sides said of a field when they last met: monday, PostgreSQL."""
         fields, stored = LAYOUTS[item[0]].fields, self.items[item]
         number = next(n for n, one in enumerate(fields) if one.id.startswith(f"{target}/"))
-        return stored.m[number], stored.p[number]
+        return stored.monday[number], stored.postgres[number]
 
     def differing(self, item: ItemKey) -> list[str]:
         """The slots of which the record's foreign key differed when they last met."""
-        return [LAYOUTS[item[0]].slots[place].role for place in self.items[item].held]
+        return [LAYOUTS[item[0]].slots[place].role for place in self.items[item].tolerated_links]
 
     def link(self, item: ItemKey, role: str) -> RowId | None:
         """The row that a slot of an item is linked to; `role` may leave out that it is a person's."""
@@ -110,31 +110,31 @@ class State:
 # Monday → PostgreSQL --------------------------------------------------------------------------------------------------
 
 
-def read(state: State, board: str, items: Sequence[bytes]) -> list[View]:
+def read(state: State, board: str, items: Sequence[bytes]) -> list[ItemState]:
     """The items of one board that differ from what is remembered of them."""
     known = {
-        key[1]: Known(stored.m_hash, int(stored.updated_at.timestamp()), stored.state)
+        key[1]: Known(stored.content_hash, int(stored.updated_at.timestamp()), stored.state)
         for key, stored in state.items.items()
         if key[0] == board
     }
-    intake = Intake(LAYOUTS[board], KEY, known)
+    intake = ChangeFilter(LAYOUTS[board], KEY, known)
     intake.take(raw_item(raw) for raw in items)
     return list(intake.views.values())
 
 
 def pull(
     state: State,
-    views: Sequence[View],
+    views: Sequence[ItemState],
     gone: Mapping[ItemKey, Gone],
     *,
     policy: Policy | None = None,
     adopt: Adopt | None = None,
     thresholds: Thresholds | None = None,
-) -> tuple[Plan, World]:
+) -> tuple[Plan, DatabaseState]:
     """The plan of a pull, and the world that it was made in. Raises UnsafePlan where guards are asked for."""
     everyone, world = _load(state, views, gone)
     resolution = resolve(everyone, LAYOUTS, world)
-    plan = make_plan(
+    plan = plan_pull(
         everyone, LAYOUTS, world, resolution, gone=gone, stage_status=STAGE_STATUS, policy=policy, adopt=adopt
     )
     if thresholds is not None:
@@ -142,8 +142,10 @@ def pull(
     return plan, world
 
 
-def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> tuple[list[View], World]:
-    everyone, world = list(views), World()
+def _load(
+    state: State, views: Sequence[ItemState], gone: Mapping[ItemKey, Gone]
+) -> tuple[list[ItemState], DatabaseState]:
+    everyone, world = list(views), DatabaseState()
     world.staff_emails, world.remembers = _staff_emails(state, views), bool(state.items)
     if not any(state.rows.values()) and not world.remembers:
         return everyone, world
@@ -153,13 +155,13 @@ def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> 
     _load_pending(state, world)
     for item in [*((view.board, view.id) for view in views), *gone]:
         if item in state.items:
-            world.stored[item] = _copy(state.items[item])
+            world.bases[item] = _copy(state.items[item])
     for item, astray in _astray(state).items():
-        if item in world.stored:
+        if item in world.bases:
             _follow(world, astray, {(view.board, view.id) for view in views})
     everyone = [view for view in everyone if (view.board, view.id) not in world.unsure]
     for item in world.anew.keys() - gone.keys():
-        del world.stored[item]
+        del world.bases[item]
     world.gone = frozenset(key for key, how in gone.items() if is_archived(how, state.items[key]))
     for view in everyone:
         _adopt(state, world, view)
@@ -168,14 +170,14 @@ def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> 
             if row in world.rows[table]:
                 pending = world.keys[table].get(key, row)
                 if pending != row:
-                    world.spares[table].setdefault(key, pending)
+                    world.contested_keys[table].setdefault(key, pending)
                 world.keys[table][key] = row
-                world.derived[table].discard(key)
+                world.unrecorded_keys[table].discard(key)
     everyone += _siblings(state, world, everyone)
     last_good(everyone, world)
     held = {row for stored in state.items.values() for row in stored.links if row is not None}
     world.taken = held - {row for rows in state.rows.values() for row in rows}
-    here = {(view.board, view.id) for view in everyone} | world.stored.keys()
+    here = {(view.board, view.id) for view in everyone} | world.bases.keys()
     for item, stored in sorted(state.active().items()):
         for slot, link in zip(LAYOUTS[item[0]].slots, stored.links, strict=True):
             if link is not None and item not in here:
@@ -189,7 +191,7 @@ def _load(state: State, views: Sequence[View], gone: Mapping[ItemKey, Gone]) -> 
     return everyone, world
 
 
-def _staff_emails(state: State, views: Sequence[View]) -> frozenset[str]:
+def _staff_emails(state: State, views: Sequence[ItemState]) -> frozenset[str]:
     at = POSITION["users"]
     staff = [row for row in state.rows["users"].values() if row[at["monday_item_id"]] is not None]
     said = [row[at[name]] for row in staff for name in ("email", "rm_email")]
@@ -200,15 +202,15 @@ def _staff_emails(state: State, views: Sequence[View]) -> frozenset[str]:
     return frozenset(key for value in said if isinstance(value, str) and (key := email_key(value)))
 
 
-def _load_pending(state: State, world: World) -> None:
+def _load_pending(state: State, world: DatabaseState) -> None:
     for row, table in sorted(state.edited().items(), key=lambda entry: entry[0] not in state.in_step):
         world.pending.add(row)
         if row not in state.in_step:
             world.unknown.add(row)
         for key in row_keys(table, state.rows[table][row]):
             if world.keys[table].setdefault(key, row) != row:
-                world.spares[table].setdefault(key, row)
-            world.derived[table].add(key)
+                world.contested_keys[table].setdefault(key, row)
+            world.unrecorded_keys[table].add(key)
 
 
 def _astray(state: State) -> dict[ItemKey, Astray]:
@@ -230,28 +232,28 @@ def _astray(state: State) -> dict[ItemKey, Astray]:
     return found
 
 
-def _follow(world: World, astray: Astray, known: Collection[ItemKey]) -> None:
+def _follow(world: DatabaseState, astray: Astray, known: Collection[ItemKey]) -> None:
     place, item = astray.place(known), astray.item
     layout = LAYOUTS[item[0]]
-    if place is Place.UNSURE:
+    if place is IdPlace.UNSURE:
         world.unsure |= {item} & set(known)
         return
-    if place is Place.ANEW:
-        world.anew[item] = world.stored[item].tolerated
+    if place is IdPlace.ANEW:
+        world.anew[item] = world.bases[item].tolerated
         return
-    follow(world.stored[item], astray, place, layout)
-    if place is not Place.EMPTIED:
+    follow(world.bases[item], astray, place, layout)
+    if place is not IdPlace.EMPTIED:
         world.moved.add(item)
-        row, table = world.stored[item].links[layout.record], layout.slots[layout.record].table
+        row, table = world.bases[item].links[layout.record], layout.slots[layout.record].table
         if row in world.rows[table]:
             world.keys[table][item_key(*item)] = row
 
 
-def _adopt(state: State, world: World, view: View) -> None:
+def _adopt(state: State, world: DatabaseState, view: ItemState) -> None:
     """A row with an item's id that is not remembered is the item's."""
     layout = LAYOUTS[view.board]
     table = layout.slots[layout.record].table
-    if (view.board, view.id) in world.stored:
+    if (view.board, view.id) in world.bases:
         return
     for row, values in sorted(state.rows[table].items()):
         if values[POSITION[table]["monday_item_id"]] == view.id:
@@ -260,14 +262,14 @@ def _adopt(state: State, world: World, view: View) -> None:
             return
 
 
-def _siblings(state: State, world: World, everyone: Sequence[View]) -> list[View]:
+def _siblings(state: State, world: DatabaseState, everyone: Sequence[ItemState]) -> list[ItemState]:
     """Items that share an owned row with these, and with those in turn: they speak through what is remembered."""
-    present, found = {(view.board, view.id) for view in everyone}, list[View]()
+    present, found = {(view.board, view.id) for view in everyone}, list[ItemState]()
     shared = OWNED - {"projects"}
     while True:
         linked = {
             row
-            for board, links in [(key[0], stored.links) for key, stored in world.stored.items()]
+            for board, links in [(key[0], stored.links) for key, stored in world.bases.items()]
             + [(key[0], links) for key, links in world.adopted.items()]
             for slot, row in zip(LAYOUTS[board].slots, links, strict=True)
             if row is not None and slot.table in shared
@@ -282,25 +284,25 @@ def _siblings(state: State, world: World, everyone: Sequence[View]) -> list[View
             return found
         for stored in new:
             key = (stored.board, stored.id)
-            world.stored[key] = _copy(stored)
+            world.bases[key] = _copy(stored)
             present.add(key)
-            found.append(View(*key, stored.updated_at, tuple(stored.m), (), stored.m_hash, seen=False))
+            found.append(ItemState(*key, stored.updated_at, tuple(stored.monday), (), stored.content_hash, seen=False))
 
 
-def _said(view: View, table: str) -> list[str]:
+def _said(view: ItemState, table: str) -> list[str]:
     """The keys without a parent that an item says."""
     slots = [slot for slot in LAYOUTS[view.board].slots if slot.table == table == "customers"]
     emails = [view.values[slot.at["email"]] for slot in slots]
     return [key for email in emails if isinstance(email, str) and (key := email_key(email))]
 
 
-def _load_emptied(state: State, world: World, everyone: Sequence[View]) -> None:
+def _load_emptied(state: State, world: DatabaseState, everyone: Sequence[ItemState]) -> None:
     """Fields that a person emptied in rows that an item is new to, or only selects."""
     edited = world.pending - world.unknown
     links = resolve(everyone, LAYOUTS, world).links if edited else {}
     asked: set[RowId | None] = set()
     for item, linked in links.items():
-        stored = world.stored.get(item)
+        stored = world.bases.get(item)
         for place, slot in enumerate(LAYOUTS[item[0]].slots):
             if stored is None or slot.table == "users" or linked[place] != stored.links[place]:
                 asked |= edited & {linked[place]}
@@ -308,15 +310,15 @@ def _load_emptied(state: State, world: World, everyone: Sequence[View]) -> None:
         for slot, link in zip(LAYOUTS[key[0]].slots, stored.links, strict=True):
             if link is not None and link in asked:
                 held = folded_row(slot.table, state.rows[slot.table][link])
-                met = stored.p[slot.first : slot.last]
-                world.emptied |= {
+                met = stored.postgres[slot.first : slot.last]
+                world.cleared_fields |= {
                     (link, at)
                     for at, was in zip(slot.row_at, met, strict=True)
                     if held[at] is None and was not in (None, UNSET, FORCE)
                 }
 
 
-def apply_pull(state: State, plan: Plan, world: World) -> None:
+def apply_pull(state: State, plan: Plan, world: DatabaseState) -> None:
     """Rows, then keys, items and what is in step: as the plan's records say."""
     for table in TABLES:
         for new in plan.inserts[table]:
@@ -341,7 +343,7 @@ def apply_pull(state: State, plan: Plan, world: World) -> None:
         for row in rows:
             if row in plan.dirty:
                 state.in_step[row] = None
-            elif row in made | clean | plan.in_step | (world.unknown & linked):
+            elif row in made | clean | plan.clean | (world.unknown & linked):
                 state.in_step[row] = state.content(table, row)
 
 
@@ -358,16 +360,20 @@ def _update(state: State, table: str, updates: Sequence[Any]) -> None:
 def remember(state: State, item: ItemBase) -> None:
     """Keep what is remembered of an item, through its stored form."""
     layout = LAYOUTS[item.board]
-    m, p, held = load_base(dump_base(item.m, item.p, item.held), list(layout.field_ids), layout)
+    m, p, held = load_base(dump_base(item.monday, item.postgres, item.tolerated_links), list(layout.field_ids), layout)
     state.items[item.board, item.id] = Stored(
-        item.board, item.id, item.updated_at, list(item.links), m, p, m_hash=item.m_hash, tolerated=item.tolerated,
-        held=held,
+        item.board, item.id, item.updated_at, list(item.links), m, p, content_hash=item.content_hash, tolerated=item.tolerated,
+        tolerated_links=held,
     )  # fmt: skip
 
 
 def _copy(stored: Stored) -> Stored:
     return msgspec.structs.replace(
-        stored, links=list(stored.links), m=list(stored.m), p=list(stored.p), held=dict(stored.held)
+        stored,
+        links=list(stored.links),
+        m=list(stored.monday),
+        p=list(stored.postgres),
+        held=dict(stored.tolerated_links),
     )
 
 
@@ -400,13 +406,15 @@ def plan_of(
 ) -> Push:
     """The two passes of a plan: which items to look at, and what is sent on what they show."""
     chosen = PushOptions(BOARDS, stage_status=STAGE_STATUS, **options)
-    wanted, first = to_look_at(edits, LAYOUTS, chosen)
-    shown = {key: Shown(_view(key[0], raw), raw) for key in wanted if key not in not_looked_at for raw in (show(key),)}
-    return make_push(edits, LAYOUTS, shown, first, chosen, not_looked_at=not_looked_at)
+    wanted, first = items_to_read(edits, LAYOUTS, chosen)
+    shown = {
+        key: CurrentItem(_view(key[0], raw), raw) for key in wanted if key not in not_looked_at for raw in (show(key),)
+    }
+    return plan_push(edits, LAYOUTS, shown, first, chosen, not_looked_at=not_looked_at)
 
 
-def _view(board: str, raw: bytes) -> View:
-    return LAYOUTS[board].decode(decode_item(raw), content_hash(KEY, raw_item(raw)))
+def _view(board: str, raw: bytes) -> ItemState:
+    return LAYOUTS[board].decode(decode_item(raw), hash_of(KEY, raw_item(raw)))
 
 
 def edits_of(state: State) -> Edits:
@@ -414,20 +422,20 @@ def edits_of(state: State) -> Edits:
     edits, edited = Edits(items=state.known_items()), state.edited()
     edits.changed = {row: table for row, table in edited.items() if row in state.in_step}
     edits.hashes = {row: state.content(table, row) for row, table in edits.changed.items()}
-    edits.refused, edits.letters = dict(state.refused), set(state.refused)
+    edits.rejected, edits.letters = dict(state.refused), set(state.refused)
     deleted = state.in_step.keys() - {row for rows in state.rows.values() for row in rows}
     astray = _astray(state)
     for key, stored in state.active().items():
         if not (edits.changed.keys() | deleted).isdisjoint(stored.links) or key in astray or _was_refused(state, key):
-            edits.stored[key] = _copy(stored)
+            edits.bases[key] = _copy(stored)
     for key, lost in astray.items():
         place = lost.place()
-        if place is Place.EMPTIED:
+        if place is IdPlace.EMPTIED:
             continue
-        left = follow(edits.stored[key], lost, place, LAYOUTS[key[0]])
+        left = follow(edits.bases[key], lost, place, LAYOUTS[key[0]])
         edits.left_behind += [left] if left is not None else []
-        if place is not Place.MOVED or lost.holder is None:
-            edits.busy.add(key)
+        if place is not IdPlace.MOVED or lost.holder is None:
+            edits.in_flight.add(key)
             continue
         edits.moved.add(key)
         table = LAYOUTS[key[0]].slots[LAYOUTS[key[0]].record].table
@@ -467,10 +475,10 @@ def _load_fresh(state: State, edits: Edits) -> None:
             staff = table != "users" or "Sales Staff" in (values[at["roles"]] or ())
             waits = values[at["monday_item_id"]] is None and values[at["archived_at"]] is None
             if staff and waits and row not in linked | left:
-                edits.fresh.append((board, row))
+                edits.new_rows.append((board, row))
                 edits.hashes[row] = state.content(table, row)
     at = POSITION["users"]
-    for _board, row in edits.fresh:
+    for _board, row in edits.new_rows:
         for key in row_keys("users", state.rows["users"][row]) if row in state.rows["users"] else ():
             for other, values in sorted(state.rows["users"].items()):
                 if values[at["monday_item_id"]] is not None and key in row_keys("users", values):
@@ -494,7 +502,7 @@ def apply_push(
 
     `refuses` are (item, column id) of cells that monday does not take although the plan sends them.
     """
-    undelivered, refused, delivered, hashes = set[RowId](), list(planned.refused), [], dict(edits.hashes)
+    undelivered, refused, delivered, hashes = set[RowId](), list(planned.rejected), [], dict(edits.hashes)
     for table in TABLES:
         _update(state, table, planned.completed[table])
         hashes |= {update.id: state.content(table, update.id) for update in planned.completed[table]}
@@ -508,7 +516,7 @@ def apply_push(
             monday.write((item.board, item.id), item.values)
             op = msgspec.json.decode(msgspec.json.encode(change_op(item, layout)), type=ChangeOp)
             view = _view(item.board, monday.show((item.board, item.id)))
-            remember(state, changed_base(op, item.remembered(), view, layout, waits=item.inbound or item.open))
+            remember(state, changed_base(op, item.remembered(), view, layout, waits=item.awaits_pull or item.open))
             delivered.append(item)
     for create in planned.creates:
         layout = LAYOUTS[create.board]
@@ -519,7 +527,7 @@ def apply_push(
         for row in create.links:
             if row is not None:
                 state.in_step.setdefault(row, None)  # known from now on
-        refused += [msgspec.structs.replace(cell, item_id=item_id) for cell in create.refused]
+        refused += [msgspec.structs.replace(cell, item_id=item_id) for cell in create.rejected]
         uncarried = (create.links[layout.fields[n].slot] for n in create.uncarried)
         undelivered |= {row for row in uncarried if row is not None}
         table = layout.slots[layout.record].table
@@ -532,7 +540,7 @@ def apply_push(
     for base in planned.settled:
         remember(state, base)
     state.listed |= {left.row for left in edits.left_behind}
-    standing = planned.refused_still | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
+    standing = planned.still_rejected | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
     for letter in edits.letters - standing:
         state.refused.pop(letter, None)
     state.refused |= {(cell.board, cell.item_id, cell.column_id): cell.input for cell in refused}
@@ -550,9 +558,9 @@ def _mark_told(
     created = {create.row for create in planned.creates}
     shown = {row for item in delivered for row in item.moved.values()}
     shown |= {row for create in planned.creates for row in create.links}
-    fresh = {row for _board, row in edits.fresh}
+    fresh = {row for _board, row in edits.new_rows}
     tables = {row: table for table, rows in state.rows.items() for row in rows}
-    waits = planned.waits | set(undelivered)
+    waits = planned.pending_rows | set(undelivered)
     told = {
         row: tables[row]
         for row in hashes

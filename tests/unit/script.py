@@ -30,10 +30,10 @@ import pytest
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
-from reconcile.wire import Cell
-from reconcile.world import ItemKey
+from reconcile.items import Cell
 from tests.kit import FILLED, column_of
 from tests.unit import adapter
 
@@ -244,19 +244,19 @@ class Sides:
         next_plan, _world = again.plan_pull({"policy": options.get("policy")})
         assert next_plan.writes == 0, f"a second pull writes: {next_plan.inserts}, {next_plan.updates}"
 
-    def plan_push(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    def prepare_push(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
         chosen = dict(options)
         thresholds, later = chosen.pop("thresholds", None), {key_of(n) for n in chosen.pop("not_looked_at", ())}
         return adapter.push(self.state, self.show, {"labels": self.labels, **chosen}, thresholds, later)
 
     def push(self, refuses: Mapping[int, str] | None = None, **options: Any) -> None:
-        planned, edits = self.plan_push(options)
+        planned, edits = self.prepare_push(options)
         self.last = planned
         self.left = {"names": {(item.board, item.id): dict(item.cells) for item in planned.items}}
         monday = adapter.Monday(self.show, self.write, self.create, self.archive)
         columns = {(n, column_of(key_of(n)[0], target)) for n, target in (refuses or {}).items()}
         adapter.apply_push(self.state, planned, edits, monday, columns)
-        again, _edits = deepcopy(self).plan_push(options)
+        again, _edits = deepcopy(self).prepare_push(options)
         left = [key for item in again.items if (key := item.id) not in options.get("not_looked_at", ())]
         assert not left, f"a second push writes items {left}"
         assert not again.creates, "a second push makes items"
@@ -364,7 +364,7 @@ def refused_by_guard(command: str, *words: str, **options: Any) -> Step:
     def refused_by_guard(sides: Sides) -> None:
         options.setdefault("thresholds", Thresholds())
         with pytest.raises(UnsafePlan) as told:
-            sides.plan_pull(options) if command == "pull" else sides.plan_push(options)
+            sides.plan_pull(options) if command == "pull" else sides.prepare_push(options)
         assert [word for word in words if word not in str(told.value)] == [], str(told.value)
 
     return refused_by_guard
@@ -493,7 +493,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "adopted": lambda sides: (sides.last.adopted_fields, dict(sides.last.adopted_differences)),
     "tolerated": _tolerated,
     "looked_at_again": lambda sides: sorted(
-        stored.id for stored in sides.state.active().values() if stored.m_hash is None
+        stored.id for stored in sides.state.active().values() if stored.content_hash is None
     ),
     "sent": _sent,
     "made": lambda sides: [create.name for create in sides.last.creates],

@@ -23,8 +23,8 @@ from reconcile.base import (
     load_base,
 )
 from reconcile.columns import TEXT, Column, ColumnMap
-from reconcile.rows import Layout, compile_layout
-from reconcile.shapes import FieldValue
+from reconcile.fields import FieldValue
+from reconcile.layout import Layout, compile_layout
 from tests.kit import LAYOUTS
 
 MASTER = LAYOUTS["master"]
@@ -180,13 +180,13 @@ def test_the_form_is_as_short_as_it_can_be() -> None:
     [(None, None, True), ("abc", "abc", False), (f"{AGAIN}abc", "abc", True), (f"{AGAIN_LATER}abc", "abc", False)],
     ids=["open", "in step", "tried again at once", "tried again at the next whole read"],
 )
-def test_a_hash_and_its_mark(m_hash: str | None, content: str | None, open_now: bool) -> None:
-    assert is_open(m_hash) is open_now
-    if m_hash is not None:
-        assert content_of(m_hash) == content
-    refused = m_hash is not None and m_hash != content
-    assert is_as_refused(m_hash, content) is refused
-    assert not is_as_refused(m_hash, "other")
+def test_a_hash_and_its_mark(content_hash: str | None, content: str | None, open_now: bool) -> None:
+    assert is_open(content_hash) is open_now
+    if content_hash is not None:
+        assert content_of(content_hash) == content
+    refused = content_hash is not None and content_hash != content
+    assert is_as_refused(content_hash, content) is refused
+    assert not is_as_refused(content_hash, "other")
 
 
 def test_a_digest_is_of_what_an_item_shows() -> None:

@@ -17,10 +17,10 @@ from monday_api import BOARDS, MASTER_PROJECT_COLUMN_MAP
 from reconcile.address import UNPARSED, _parse_freely, parse
 from reconcile.columns import CODECS, DATE, EMAIL, FILES, LINK, MONEY, PHONE, STATUS, TEXT, Codec, Column, Value
 from reconcile.errors import CellError
+from reconcile.fields import person_name
+from reconcile.items import Cell, decode_item
 from reconcile.keys import address_key, email_key, name_key, policy_key
-from reconcile.rows import compile_layout
-from reconcile.shapes import person_name
-from reconcile.wire import Cell, decode_item
+from reconcile.layout import compile_layout
 from tests.kit import BOARD_IDS, raw_json
 
 FACTS = Path(__file__).resolve().parents[3] / "shared" / "monday" / "columns.csv"

@@ -51,15 +51,15 @@ def sides() -> tuple[Sides, Edits]:
 
 def test_nothing_is_sent_to_an_item_of_which_the_journal_speaks() -> None:
     both, edits = sides()
-    edits.busy = {("master", 1)}
+    edits.in_flight = {("master", 1)}
     planned = adapter.plan_of(edits, both.show, {})
     assert [item.id for item in planned.items] == [2]
-    assert both.find("customer of 1") in planned.waits
+    assert both.find("customer of 1") in planned.pending_rows
 
 
 def test_no_item_is_made_of_a_row_of_which_the_journal_speaks() -> None:
     both, edits = sides()
-    edits.busy = {both.find("new")}
+    edits.in_flight = {both.find("new")}
     assert adapter.plan_of(edits, both.show, {}).creates == []
 
 
@@ -69,7 +69,7 @@ def test_a_row_that_another_board_shows_has_still_something_to_tell() -> None:
     edits.elsewhere = {ann}
     planned = adapter.plan_of(edits, both.show, {})
     assert [item.id for item in planned.items] == [1, 2]
-    assert ann in planned.waits
+    assert ann in planned.pending_rows
 
 
 def test_nothing_to_say_plans_nothing() -> None:

@@ -11,8 +11,8 @@ import pytest
 from monday_api import BOARDS
 from reconcile.columns import DATE, MONEY, STATUS, Value
 from reconcile.foretold import Held, foretell, missing, read_rules, standing, written
-from reconcile.push import CellEdit
-from reconcile.wire import Cell
+from reconcile.items import Cell
+from reconcile.push_plan import CellEdit
 
 CLAIM = "claim_number__1"
 EMAIL = "email57__1"

@@ -25,8 +25,8 @@ from reconcile.guards import (
     lost_columns,
 )
 from reconcile.identity import WouldMerge
-from reconcile.plan import Departed, Plan, Update
-from reconcile.push import CellEdit, ItemPush
+from reconcile.plan_pull import Departed, Plan, Update
+from reconcile.push_plan import CellEdit, ItemPush
 from tests.kit import view
 from tests.unit.script import (
     ARCHIVED,

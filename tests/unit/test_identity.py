@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import TABLES, RowId
+from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
-from reconcile.rows import View
-from reconcile.world import World
+from reconcile.layout import ItemState
 from tests.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
 
 
-def customers(*emails_and_names: tuple[str, str]) -> list[View]:
+def customers(*emails_and_names: tuple[str, str]) -> list[ItemState]:
     return [
         view("master", number, {"customers.email": email, "customers.name": name})
         for number, (email, name) in enumerate(emails_and_names, 1)
@@ -71,7 +71,7 @@ def test_a_house_from_before_the_sync_that_is_nobodys_goes_to_the_first_who_live
     views = [view("master", 1, said), view("master", 2, {**said, "customers.email": "bob@x.co"})]
     number = next(n for n, slot in enumerate(LAYOUTS["master"].slots) if slot.role == "property")
     for owner, unknown in ((None, True), (None, False), ("ann", True)):
-        world = World(unknown={house} if unknown else set())
+        world = DatabaseState(unknown={house} if unknown else set())
         world.rows["properties"][house] = (house, owner, "1 Oak St", None, None, None, None, None, None)
         world.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
         for order in (views, views[::-1]):
@@ -272,7 +272,7 @@ ITEMS = st.dictionaries(
 )
 
 
-def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[View]:
+def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[ItemState]:
     allowed = {"staff": "/Sales Staff"}
     return [
         view(
@@ -286,7 +286,7 @@ def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[V
 
 
 def facts(memory: Memory) -> Any:
-    return memory.rows, memory.keys, {key: (s.links, s.m, s.p) for key, s in memory.stored.items()}
+    return memory.rows, memory.keys, {key: (s.links, s.monday, s.postgres) for key, s in memory.stored.items()}
 
 
 @settings(max_examples=150, deadline=None)
@@ -295,7 +295,7 @@ def test_any_history_is_order_independent_and_settles_at_once(
     edits: list[dict[tuple[str, int], dict[str, Any]]], staff: dict[int, dict[str, str]], rnd: random.Random
 ) -> None:
     memory = Memory()
-    latest: dict[tuple[str, int], View] = {}
+    latest: dict[tuple[str, int], ItemState] = {}
     for minute, edit in enumerate([{**edits[0], **{("staff", n): cells for n, cells in staff.items()}}, *edits[1:]]):
         views = views_of(edit, minute)
         shuffled = views_of(edit, minute)

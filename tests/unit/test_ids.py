@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from models import RowId
 from reconcile.base import Stored
-from reconcile.ids import CLAIMS, Astray, Claim, LeftBehind, Place, follow
+from reconcile.ids import CLAIMS, Astray, Claim, IdPlace, LeftBehind, follow
 from tests.kit import LAYOUTS, view
 from tests.unit.script import Case, call, case, cases, expect, given, in_postgres, on_monday, pull, push
 
@@ -25,14 +25,14 @@ def astray(**facts: Any) -> Astray:
 @pytest.mark.parametrize(
     ("facts", "known", "place"),
     [
-        ({"holder": NEW}, (), Place.MOVED),
-        ({"holder": NEW, "there": False}, (), Place.MOVED),
-        ({"holder": NEW, "alike": True}, (), Place.ANEW),
-        ({}, (), Place.EMPTIED),
-        ({"holds": 2, "others": True}, (), Place.LEFT),
-        ({"holds": 2}, (), Place.UNSURE),
-        ({"holds": 2}, [("master", 2)], Place.LEFT),
-        ({"holds": 2}, [("staff", 2)], Place.UNSURE),
+        ({"holder": NEW}, (), IdPlace.MOVED),
+        ({"holder": NEW, "there": False}, (), IdPlace.MOVED),
+        ({"holder": NEW, "alike": True}, (), IdPlace.ANEW),
+        ({}, (), IdPlace.EMPTIED),
+        ({"holds": 2, "others": True}, (), IdPlace.LEFT),
+        ({"holds": 2}, (), IdPlace.UNSURE),
+        ({"holds": 2}, [("master", 2)], IdPlace.LEFT),
+        ({"holds": 2}, [("staff", 2)], IdPlace.UNSURE),
     ],
     ids=[
         "another row holds its id",
@@ -45,23 +45,23 @@ def astray(**facts: Any) -> Astray:
         "an item of the other board is none",
     ],
 )
-def test_where_a_row_is(facts: dict[str, Any], known: Any, place: Place) -> None:
+def test_where_a_row_is(facts: dict[str, Any], known: Any, place: IdPlace) -> None:
     assert astray(**facts).place(known) is place
 
 
 @pytest.mark.parametrize(
     ("place", "facts", "link", "left"),
     [
-        (Place.MOVED, {"holder": NEW}, NEW, False),
-        (Place.MOVED, {"holder": NEW, "waits": True}, NEW, True),
-        (Place.MOVED, {"holder": NEW, "waits": True, "link": None}, NEW, False),
-        (Place.LEFT, {"holds": 2}, None, False),
-        (Place.EMPTIED, {}, OLD, False),
-        (Place.UNSURE, {"holds": 3}, OLD, False),
+        (IdPlace.MOVED, {"holder": NEW}, NEW, False),
+        (IdPlace.MOVED, {"holder": NEW, "waits": True}, NEW, True),
+        (IdPlace.MOVED, {"holder": NEW, "waits": True, "link": None}, NEW, False),
+        (IdPlace.LEFT, {"holds": 2}, None, False),
+        (IdPlace.EMPTIED, {}, OLD, False),
+        (IdPlace.UNSURE, {"holds": 3}, OLD, False),
     ],
     ids=["moved", "moved, and the old row would become an item", "moved from nowhere", "left", "emptied", "unsure"],
 )
-def test_an_item_follows_its_id(place: Place, facts: dict[str, Any], link: RowId | None, left: bool) -> None:
+def test_an_item_follows_its_id(place: IdPlace, facts: dict[str, Any], link: RowId | None, left: bool) -> None:
     layout = LAYOUTS["master"]
     shows = view("master", 1)
     stored = Stored("master", 1, shows.updated_at, [OLD] * len(layout.slots), [UNSET], [UNSET])

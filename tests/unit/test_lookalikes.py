@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from models import TABLES, RowId
+from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve
+from reconcile.layout import ItemState
 from reconcile.lookalikes import lookalikes
-from reconcile.rows import View
-from reconcile.world import World
 from tests.kit import LAYOUTS, view
 
 ANN, BOB = RowId("ann"), RowId("bob")
 ANNS = {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}
 
 
-def world(*projects: dict[str, Any]) -> World:
+def world(*projects: dict[str, Any]) -> DatabaseState:
     """Two customers, and rows of projects that were never synced: `p0`, `p1`…"""
-    found = World(keys={table: {} for table in TABLES} | {"customers": {"email:ann@x.co": ANN, "email:bob@x.co": BOB}})
+    found = DatabaseState(
+        keys={table: {} for table in TABLES} | {"customers": {"email:ann@x.co": ANN, "email:bob@x.co": BOB}}
+    )
     for row, name in ((ANN, "Ann Lee"), (BOB, "Bob Roe")):
         found.rows["customers"][row] = (row, name, f"{row}@x.co", None, None)
     for number, told in enumerate(projects):
@@ -31,7 +33,7 @@ def world(*projects: dict[str, Any]) -> World:
     return found
 
 
-def pairs(known: World, *items: View) -> list[tuple[int, str]]:
+def pairs(known: DatabaseState, *items: ItemState) -> list[tuple[int, str]]:
     resolution = resolve(items, LAYOUTS, known)
     found = lookalikes(items, LAYOUTS, known, resolution)
     assert all(pair.row in resolution.new_rows for pair in found)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models import TABLES, RowId
 from reconcile.base import FORCE
 from reconcile.columns import Policy
+from reconcile.layout import ItemState
 from reconcile.merge import Verdict, verdict
-from reconcile.rows import View
 from tests.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
@@ -39,7 +39,7 @@ def test_the_verdict_table(m: Any, p: Any, bm: Any, bp: Any, expected: Verdict) 
     assert verdict(PHONE, m, p, bm, bp) is expected
 
 
-def ann(item_id: int = 1, at: str = LATER, **cells: Any) -> View:
+def ann(item_id: int = 1, at: str = LATER, **cells: Any) -> ItemState:
     said = {"customers.email": "ann@x.co", "customers.name": "Ann"}
     return view("master", item_id, said | {key.replace("__", "."): value for key, value in cells.items()}, at=at)
 
@@ -86,9 +86,9 @@ def test_a_row_from_before_that_holds_only_the_whole_gets_its_parts(
 def test_an_address_without_its_parts_is_equal_to_the_same_with_them() -> None:
     field = next(field for field in LAYOUTS["master"].fields if field.columns[0] == "address")
     bare, whole = "1 Oak St, Reno, NV 89501", ("1 Oak St, Reno, NV 89501", "1 Oak St", "Reno", "NV", "89501")
-    assert field.canon((bare, None, None, None, None)) == field.canon(whole)
-    assert field.canon((bare, None, "Elko", None, None)) != field.canon(whole)
-    assert field.canon(None) is None
+    assert field.compare_key((bare, None, None, None, None)) == field.compare_key(whole)
+    assert field.compare_key((bare, None, "Elko", None, None)) != field.compare_key(whole)
+    assert field.compare_key(None) is None
 
 
 def test_clearing_a_cell_is_an_edit() -> None:
@@ -115,7 +115,7 @@ def test_a_conflict_follows_the_policy_and_keeps_the_loser(
     plan = memory.sync([ann(customers__notes="from monday", at=LATEST)], policy=policy)
     assert customer(memory)["notes"] == held
     assert [(lost.kept_from, lost.lost, lost.open) for lost in plan.conflicts] == conflicts
-    assert (memory.stored["master", 1].m_hash is None) is (policy != "monday"), "what waits is looked at again"
+    assert (memory.stored["master", 1].content_hash is None) is (policy != "monday"), "what waits is looked at again"
 
 
 def test_the_same_edit_on_both_sides_is_no_conflict() -> None:
@@ -140,7 +140,7 @@ def test_an_edited_row_waits_no_longer_once_nothing_of_it_does(edit: dict[str, s
     memory.sync([ann(customers__notes="base")])
     memory.edit("customers", customer(memory)["id"], **edit)
     plan = memory.plan([ann(customers__notes=says, at=LATEST)], pending={customer(memory)["id"]})
-    assert (plan.in_step == {customer(memory)["id"]}) is in_step
+    assert (plan.clean == {customer(memory)["id"]}) is in_step
 
 
 def test_the_newest_of_two_items_wins_and_the_other_is_kept_and_still_to_be_told() -> None:
@@ -317,15 +317,15 @@ def test_no_edit_is_lost_and_no_second_run_writes(steps: list[tuple[str, int, st
         else:
             before = {n: memory.stored["master", n] for n in notes}
             number = LAYOUTS["master"].slots[1].at["notes"]
-            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].m[number]]
+            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].monday[number]]
             held = customer(memory)["notes"]
             run()
             after = customer(memory)["notes"]
-            open_items = {n for n in notes if memory.stored["master", n].m_hash is None}
+            open_items = {n for n in notes if memory.stored["master", n].content_hash is None}
             for value_said in edits:
                 waits = any((notes[n] or None) == value_said for n in open_items)
                 assert value_said == after or value_said in logged or waits, "an edit on monday was lost"
-            assert held == after or held in logged or held in {s.p[number] for s in before.values()}, (
+            assert held == after or held in logged or held in {s.postgres[number] for s in before.values()}, (
                 "an edit in SQL was lost"
             )
 

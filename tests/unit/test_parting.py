@@ -9,9 +9,9 @@ import pytest
 
 from models import TABLES, RowId
 from reconcile.base import Stored
-from reconcile.hub import POSITION, Hub
+from reconcile.database_state import DatabaseState
 from reconcile.parting import Parting, part, take_back
-from reconcile.world import World
+from reconcile.working_rows import POSITION, WorkingRows
 from tests.kit import LAYOUTS, view
 
 ROW, TEAM = RowId("row"), RowId("team")
@@ -26,7 +26,7 @@ def item(board: str, item_id: int, cells: Mapping[str, Any], role: str, row: Row
     stored = Stored(board, item_id, shows.updated_at, links, list(shows.values), list(shows.values))
     if held is not ...:
         slot = next(slot for slot in layout.slots if slot.role == role)
-        stored.p[slot.first] = held
+        stored.postgres[slot.first] = held
     return stored
 
 
@@ -138,9 +138,9 @@ def test_a_person_is_at_home_in_one_item(holds: int | None, apart: list[int]) ->
 def test_what_a_stranger_wrote_is_taken_back(holds: str | None, says: str | None, after: str | None) -> None:
     stays = item("master", 1, {"insurances.company_name": "B", "insurances.company_phone": says or ""}, "insurance")
     goes = item("master", 2, {"insurances.company_name": "B+", "insurances.company_phone": "+12025550172"}, "insurance")
-    world = World(stored={("master", 1): stays, ("master", 2): goes}, strangers={(("master", 2), INSURANCE)})
+    world = DatabaseState(bases={("master", 1): stays, ("master", 2): goes}, strangers={(("master", 2), INSURANCE)})
     world.rows["insurances"][ROW] = (ROW, "B", holds, None)
-    hub = Hub(world, {})
+    hub = WorkingRows(world, {})
     take_back(world, LAYOUTS, hub)
     row = hub.row("insurances", ROW)
     assert row is not None
@@ -148,8 +148,8 @@ def test_what_a_stranger_wrote_is_taken_back(holds: str | None, says: str | None
 
 
 def test_a_row_that_nobody_stays_with_keeps_what_it_holds() -> None:
-    world = World(stored={("master", 2): firm(2, "B+")}, strangers={(("master", 2), INSURANCE)})
+    world = DatabaseState(bases={("master", 2): firm(2, "B+")}, strangers={(("master", 2), INSURANCE)})
     world.rows["insurances"][ROW] = (ROW, "B+", None, None)
-    hub = Hub(world, {})
+    hub = WorkingRows(world, {})
     take_back(world, LAYOUTS, hub)
     assert hub.row("insurances", ROW) == [ROW, "B+", None, None]

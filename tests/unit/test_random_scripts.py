@@ -104,7 +104,7 @@ def test_a_random_script_ends_in_step(seed: int) -> None:
         elif sides.state.items:  # a push compares with what a pull has seen
             sides.push(policy=policy)
     assert sides.plan_pull({"policy": policy})[0].writes == 0
-    sent = sides.plan_push({"policy": policy})[0]
+    sent = sides.prepare_push({"policy": policy})[0]
     assert (sent.items, sent.creates) == ([], [])
     if (
         policy != "manual"

@@ -1,0 +1,278 @@
+"""Finds what people changed in PostgreSQL, without a trigger: rows whose content hash is not the one that was kept.
+
+Only changed rows travel, with the items that show them and the other rows of those items.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from psycopg2 import sql
+
+from models import REFERENCES, TABLES, RowId
+from postgres.bases import STORED, model_columns, places, rows_by_id, stored_item
+from postgres.ids import astray_of, astray_query
+from postgres.state import LOOKALIKE, Present, row_hash
+from postgres.transaction import Transaction
+from reconcile.database_state import ItemKey
+from reconcile.edits import Edits
+from reconcile.ids import Astray, IdPlace, follow
+from reconcile.keys import row_keys
+from reconcile.layout import STAFF_ROLE, Layout
+
+_ROLE = STAFF_ROLE.partition(":")[2]
+_SHOWING = STORED + (  # noqa: S608  constants alone
+    " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
+    " OR (i.board_id, i.item_id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))"
+    " OR (i.board_id, i.item_id) IN (SELECT board_id, item_id FROM monday_sync.sync_dead WHERE kind = 'op'))"
+)
+"""Active items that show one of the rows, that are named, or of which monday refused a cell. An array that is compared
+with is hashed, where a join with it would be planned as if it were short."""
+
+
+def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> Edits:
+    """Everything that the plan of a push is made of, but for what monday shows; `busy` and `items` are the caller's.
+
+    One statement where nothing changed.
+    """
+    edits = Edits()
+    if not tx.has_state:
+        return edits
+    reader = _Reader(tx, layouts, present, edits)
+    if reader.find_changed():
+        reader.find_items()
+        reader.drop_known()
+        reader.load_rows()
+        reader.load_owners()
+        reader.load_staff()
+    return edits
+
+
+class _Reader:
+    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], present: Present, edits: Edits) -> None:
+        self._tx, self._layouts, self._present, self._edits = tx, layouts, present, edits
+        self._by_id = {layout.board_id: layout for layout in layouts.values()}
+        self._deleted: set[RowId] = set()
+        self._astray: dict[ItemKey, Astray] = {}
+
+    def find_changed(self) -> bool:
+        """Known rows that are not in step, records that a person deleted, rows that no item stands for, and the cells
+        that monday refused. False when there is nothing of all that.
+        """
+        edits = self._edits
+        parts = [self._changed(table) for table in TABLES if table in self._present]
+        for board, layout in self._layouts.items():
+            table = layout.slots[layout.record].table
+            if {"monday_item_id", "archived_at"} <= set(self._present.get(table, ())):
+                parts += [self._gone(table), self._new(board, table)]
+        parts.append(
+            sql.SQL(
+                "SELECT 'refused', board_id::text, item_id::text, place, input FROM monday_sync.sync_dead"
+                " WHERE kind = 'op'"
+            )
+        )
+        astray = astray_query(self._tx, self._layouts, self._present)
+        if astray is not None:
+            parts.append(
+                sql.SQL("SELECT 'astray', board_id::text, item_id::text, found, NULL FROM ({}) a").format(astray)
+            )
+        found = []
+        for kind, name, row, content, value in self._tx.rows(sql.SQL(" UNION ALL ").join(parts)):
+            if kind == "changed":
+                edits.changed[row], edits.hashes[row] = name, content
+            elif kind == "gone":
+                self._deleted.add(row)
+            elif kind == "astray":
+                found.append((int(name), int(row), content))
+            elif kind == "new":
+                edits.new_rows.append((name, row))
+                edits.hashes[row] = content
+            elif int(name) in self._by_id:
+                letter = (self._by_id[int(name)].board, int(row), content)
+                edits.letters.add(letter)
+                edits.rejected[letter] = value
+        self._astray = astray_of(found, self._layouts)
+        return bool(edits.changed or self._deleted or edits.new_rows or edits.letters or self._astray)
+
+    def _changed(self, table: str) -> sql.Composable:
+        return sql.SQL(
+            "SELECT 'changed', {name}, t.id::text, {hash}, NULL FROM {table} t JOIN monday_sync.sync_row s"
+            " ON s.table_name = {name} AND s.row_id = t.id WHERE s.p_hash IS DISTINCT FROM {hash}"
+        ).format(name=sql.Literal(table), table=self._tx.table(table), hash=row_hash(table, self._present[table]))
+
+    def _gone(self, table: str) -> sql.Composable:
+        return sql.SQL(
+            "SELECT 'gone', {name}, s.row_id::text, NULL, NULL FROM monday_sync.sync_row s"
+            " WHERE s.table_name = {name} AND NOT EXISTS (SELECT FROM {table} t WHERE t.id = s.row_id)"
+        ).format(name=sql.Literal(table), table=self._tx.table(table))
+
+    def _new(self, board: str, table: str) -> sql.Composable:
+        """Projects, unless they may be an item's already, and people with the role of the staff board."""
+        role = sql.SQL("AND t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE)) if table == "users" else sql.SQL("")
+        return sql.SQL(
+            "SELECT 'new', {board}, t.id::text, {hash}, NULL FROM {table} t"
+            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role} AND NOT EXISTS"
+            " (SELECT FROM monday_sync.sync_dead d WHERE {lookalike} AND d.place = {table_name} || '.' || t.id)"
+        ).format(
+            board=sql.Literal(board),
+            hash=row_hash(table, self._present[table]),
+            table=self._tx.table(table),
+            table_name=sql.Literal(table),
+            lookalike=sql.SQL(LOOKALIKE),
+            role=role,
+        )
+
+    def find_items(self) -> None:
+        """The items, and which changed rows a board outside this run shows too."""
+        edits = self._edits
+        wanted = edits.changed.keys() | self._deleted
+        for row in self._tx.rows(_SHOWING, (sorted(wanted), *places(self._layouts, self._astray))):
+            if row[0] not in self._by_id:
+                edits.elsewhere |= edits.changed.keys() & set(row[3])
+                continue
+            stored = stored_item(row, self._by_id, self._tx.encoding)
+            edits.bases[stored.board, stored.id] = stored
+        self._follow()
+
+    def _follow(self) -> None:
+        """Items whose row is another one now are compared with that. Of an item whose row is not certain, or that has
+        none until the other direction makes one, nothing is told."""
+        edits = self._edits
+        holders: dict[str, set[RowId]] = defaultdict(set)
+        for item, astray in self._astray.items():
+            stored, place, layout = edits.bases.get(item), astray.place(), self._layouts[item[0]]
+            if stored is None or place is IdPlace.EMPTIED:
+                continue
+            left = follow(stored, astray, place, layout)
+            edits.left_behind += [left] if left is not None else []
+            if place is not IdPlace.MOVED:
+                edits.in_flight.add(item)
+                continue
+            edits.moved.add(item)
+            edits.lost |= {astray.link} if astray.link is not None and not astray.there else set()
+            holders[layout.slots[layout.record].table] |= {astray.holder} if astray.holder is not None else set()
+        for table, rows in holders.items():
+            statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])").format(
+                hash=row_hash(table, self._present[table]), table=self._tx.table(table)
+            )
+            for row, content in self._tx.rows(statement, (sorted(rows),)):
+                edits.changed[row], edits.hashes[row] = table, content
+
+    def drop_known(self) -> None:
+        """Rows of which the item is known are not new: somebody cleared their `monday_item_id`, or wrote it into
+        another row. One whose item is gone becomes an item again."""
+        roles = {board: layout.slots[layout.record].role for board, layout in self._layouts.items()}
+        if not self._edits.new_rows:
+            return
+        known = {
+            (role, row)
+            for role, row in self._tx.rows(
+                "SELECT k.role, k.row_id::text FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
+                " USING (board_id, item_id) WHERE k.role = ANY(%s) AND k.row_id = ANY(%s::uuid[])"
+                " AND i.state IN ('active', 'missing')",
+                (list(roles.values()), [row for _, row in self._edits.new_rows]),
+            )
+        }
+        for board, row in [(board, row) for board, row in self._edits.new_rows if (roles[board], row) in known]:
+            self._edits.new_rows.remove((board, row))
+            if row not in self._edits.changed:
+                del self._edits.hashes[row]
+
+    def load_rows(self) -> None:
+        """The rows that those items and new rows are linked to, and those that their records point at now."""
+        edits = self._edits
+        wanted: dict[str, set[RowId]] = defaultdict(set)
+        for row, table in edits.changed.items():
+            wanted[table].add(row)
+        for board, row in edits.new_rows:
+            layout = self._layouts[board]
+            wanted[layout.slots[layout.record].table].add(row)
+        for stored in edits.bases.values():
+            for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
+                if link is not None:
+                    wanted[slot.table].add(link)
+        self._load(wanted)
+        pointed = self._pointed_at(wanted)
+        self._load(pointed)
+        self._load_unknown(pointed)
+
+    def _pointed_at(self, loaded: Mapping[str, set[RowId]]) -> dict[str, set[RowId]]:
+        found: dict[str, set[RowId]] = defaultdict(set)
+        for table in ("projects", "users"):
+            columns = [(n, REFERENCES[c]) for n, c in enumerate(TABLES[table].__struct_fields__) if c in REFERENCES]
+            for row in self._edits.rows[table].values():
+                for number, target in columns:
+                    if row[number] is not None and row[number] not in loaded.get(target, ()):
+                        found[target].add(row[number])
+        return found
+
+    def _load(self, wanted: Mapping[str, Collection[RowId]]) -> None:
+        for table, ids in wanted.items():
+            if ids and table in self._present:
+                for row in rows_by_id(self._tx, table, self._present, ids):
+                    self._edits.rows[table][row[0]] = row
+
+    def _load_unknown(self, pointed: Mapping[str, Collection[RowId]]) -> None:
+        """Rows that the sync never met and an item is to show: their content is remembered once it does."""
+        for table, ids in pointed.items():
+            statement = sql.SQL(
+                "SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[]) AND NOT EXISTS"
+                " (SELECT FROM monday_sync.sync_row s WHERE s.table_name = {name} AND s.row_id = t.id)"
+            ).format(hash=row_hash(table, self._present[table]), table=self._tx.table(table), name=sql.Literal(table))
+            self._edits.hashes |= dict(self._tx.rows(statement, (sorted(ids),)))
+
+    def load_owners(self) -> None:
+        """Whose are the keys that the changed and new rows have, and that they would have now."""
+        edits, encoding = self._edits, self._tx.encoding
+        said = {
+            (table, key)
+            for table, rows in edits.rows.items()
+            for row_id, row in rows.items()
+            if row_id in edits.hashes
+            for key in row_keys(table, row)
+        }
+        if not edits.hashes:
+            return
+        found: Iterable[tuple[Any, ...]] = self._tx.rows(
+            "SELECT table_name, key, row_id::text FROM monday_sync.sync_key WHERE row_id = ANY(%s::uuid[])"
+            " UNION SELECT k.table_name, k.key, k.row_id::text FROM unnest(%s::text[], %s::text[])"
+            " AS w (table_name, key) JOIN monday_sync.sync_key k USING (table_name, key) WHERE k.row_id IS NOT NULL",
+            (
+                sorted(edits.hashes),
+                [table for table, _ in sorted(said)],
+                [encoding.kept(key) for _, key in sorted(said)],
+            ),
+        )
+        others: dict[str, set[RowId]] = defaultdict(set)
+        for table, key, row in found:
+            edits.owners[table][encoding.said(key)] = row
+            if row not in edits.rows[table]:
+                others[table].add(row)
+        self._load(others)
+        for table, owners in edits.owners.items():
+            rows = edits.rows[table]
+            says = {row: row_keys(table, rows[row]) if row in rows else () for row in {*owners.values()}}
+            for key, row in [(key, row) for key, row in owners.items() if key not in says[row]]:
+                del owners[key]  # the row says something else by now, or a person deleted it: the key is free
+                edits.outdated.add((table, key, row))
+
+    def load_staff(self) -> None:
+        """Who is on the staff board with an e-mail of a fresh person: a key says it of one row alone, who may have no
+        item.
+        """
+        edits, columns = self._edits, sorted({"email", "rm_email"} & set(self._present.get("users", ())))
+        people = [edits.rows["users"][row] for _, row in edits.new_rows if row in edits.rows["users"]]
+        keys = {key for row in people for key in row_keys("users", row) if key.startswith("email:")}
+        if not keys or not columns:
+            return
+        either = sql.SQL(" OR ").join(  # which of them are the same is for their keys to tell
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column)) for column in columns
+        )
+        statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id IS NOT NULL AND ({}) ORDER BY t.id").format(
+            model_columns("users", self._present), self._tx.table("users"), either
+        )
+        for row in self._tx.rows(statement):
+            for key in keys.intersection(row_keys("users", row)):
+                edits.staff.setdefault(key, row[0])

@@ -1,0 +1,627 @@
+"""Carries out a plan in one transaction: new rows by COPY, changed columns by one UPDATE a set, then the sync's state.
+
+Nothing is touched when nothing differs. What the database refuses (a constraint or trigger of the user's own) is left
+out alone, a value or a row, and reported; the rest lands. What is remembered is what the rows really hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+from msgspec import UNSET
+from psycopg2 import sql
+
+from models import REFERENCES, TABLES, UNREADABLE, RowId
+from postgres.bases import places, rows_by_id, write_items
+from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
+from postgres.copy import CopyText
+from postgres.errors import is_rows_fault
+from postgres.ids import IS_CLAIM, forget_rows, list_left_behind
+from postgres.row_writer import EVERYTHING, RowRejection, RowWriter, look_at_deferred, pointers
+from postgres.rules import Rules, read_rules
+from postgres.state import LOOKALIKE, NAMESAKE, row_hash
+from postgres.told import NEWS_AGAIN
+from postgres.transaction import Transaction
+from reconcile.base import AGAIN, AGAIN_LATER, FORCE, content_of, digest_of
+from reconcile.columns import MARKER
+from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.fields import FieldValue
+from reconcile.identity import WouldMerge
+from reconcile.keys import row_keys
+from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
+from reconcile.plan_pull import ItemBase, Plan, Update, is_natural
+from reconcile.working_rows import POSITION
+
+_AGAIN_AT_ONCE = 100
+"""Items of which something was refused that the next run tries again: one request. The others wait for the next whole
+read, or until somebody edits them."""
+_FORGET = """
+DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
+DELETE FROM monday_sync.sync_row;
+DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
+UPDATE monday_sync.sync_conflict SET state = 'settled', winner = 'nobody', settled_at = now(), told_by = ''
+WHERE state = 'open';
+UPDATE monday_sync.sync_board SET tolerated = 0
+"""
+_CORRECTED = f"""
+DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
+WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE} AND NOT {NAMESAKE}
+AND NOT {IS_CLAIM}
+AND NOT (d.kind, d.board_id, d.item_id, d.place)
+    IN (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]))
+"""  # noqa: S608  constants alone
+_GONE = f"""
+DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
+WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {NAMESAKE}
+"""  # noqa: S608  constants alone
+
+
+@dataclass(slots=True)
+class Applied:
+    """Rows really written, by table; and what was refused, which waits for a person."""
+
+    inserted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    updated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    refused: list[RowRejection] = field(default_factory=list)
+
+
+class Applier:
+    """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
+
+    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], world: DatabaseState, run_id: str) -> None:
+        self._tx = tx
+        self._layouts = layouts
+        self._world = world
+        self._run_id = run_id
+        self._applied = Applied()
+        self._rules = Rules()
+        self._writer = RowWriter(tx, self._rules)
+        self._absent: set[RowId] = set()
+        """New rows that are not there."""
+        self._adrift: dict[RowId, set[str]] = {}
+        """Foreign keys that could not be set, by row."""
+        self._lost: dict[RowId, set[str]] = {}
+        """Columns that were refused, by row."""
+        self._stored: dict[RowId, tuple[list[Any], list[Any]]] = {}
+        """Rows that hold something else than was planned: both, folded."""
+        self._refused: set[RowId] = set()
+        self._idle: set[RowId] = set()
+        """Rows of which nothing was written, since all of it was refused."""
+        self._opened = 0
+        self._refused_cells: list[tuple[ItemBase, Field, RowId]] = []
+
+    def apply(self, plan: Plan, *, forget: bool = False) -> Applied:
+        """Rows first, then what is remembered of them; `forget` drops first what earlier runs remembered of rows, and
+        of the items of the plan.
+
+        Raises psycopg2.Error for anything but a row's own fault; the transaction is then lost as a whole.
+        """
+        if forget:
+            self._tx.execute(_FORGET)
+        if plan.writes:
+            self._rules = read_rules(self._tx)
+            self._writer.rules = self._rules
+            self._write_tables(plan)
+        self._applied.inserted.update(self._writer.inserted)
+        self._applied.updated.update(self._writer.updated)
+        if self._rules.rewriting or self._writer.refused or self._writer.dropped:
+            self._take_stock(plan)
+        places = self._item_places(plan.items)  # before their links are taken away
+        self._write_items(plan, forget=forget)
+        self._write_departed(plan)
+        self._write_keys(plan)
+        self._write_row_hashes(plan)
+        self._write_dead(plan, places)
+        self._write_conflicts(plan)
+        self._write_ids(plan)
+        return self._applied
+
+    # The nine tables
+
+    def _write_tables(self, plan: Plan) -> None:
+        """All rows at first as if nobody objected. Constraints that are deferred are looked at once all rows are there;
+        where one objects, all is done again, and they are looked at with each statement."""
+        if not self._rules.deferred:
+            self._write_rows(plan)
+            return
+        try:
+            with self._tx.savepoint():
+                self._write_rows(plan)
+                look_at_deferred(self._tx, self._rules)
+        except psycopg2.Error as error:
+            if not is_rows_fault(error):
+                raise
+            self._absent, self._adrift = set(), {}
+            self._writer = RowWriter(self._tx, self._rules, at_once=True)
+            self._write_rows(plan)
+
+    def _write_rows(self, plan: Plan) -> None:
+        for table in TABLES:
+            rows: Sequence[RowValues] = plan.inserts[table]
+            updates: Sequence[Update] = plan.updates[table]
+            if not rows and not updates:
+                continue
+            if self._absent:
+                rows = [self._without_absent(table, row) for row in rows]
+                updates = [self._update_without_absent(table, update) for update in updates]
+            self._writer.write(table, rows, updates)
+            if self._writer.refused:
+                new = {row[0] for row in rows}
+                self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
+
+    def _without_absent(self, table: str, row: RowValues) -> RowValues:
+        """A new row whose pointers to rows that were refused are empty for now."""
+        lost = {column: at for column, at in pointers(table) if row[at] in self._absent}
+        if not lost:
+            return row
+        self._adrift.setdefault(row[0], set()).update(lost)
+        return tuple(None if at in lost.values() else value for at, value in enumerate(row))
+
+    def _update_without_absent(self, table: str, update: Update) -> Update:
+        """A change whose pointers to rows that were refused stay as they are for now."""
+        lost = {c for c, _at in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
+        if not lost:
+            return update
+        self._adrift.setdefault(update.id, set()).update(lost)
+        return Update(update.id, {column: change for column, change in update.changes.items() if column not in lost})
+
+    def _take_stock(self, plan: Plan) -> None:
+        """What became of the rows: refused ones, columns that were left out, and rows that hold something else than was
+        written, by a trigger, a rule or a default of theirs."""
+        self._applied.refused += self._writer.refused
+        self._refused = {refused.row for refused in self._writer.refused if not refused.columns}
+        self._idle = self._writer.idle - self._refused
+        for refused in self._writer.refused:
+            if refused.columns:
+                self._lost.setdefault(refused.row, set()).update(refused.columns)
+                self._adrift.setdefault(refused.row, set()).update(refused.columns & REFERENCES.keys())
+        for table in TABLES:
+            planned = self._planned(table, plan)
+            if not planned:
+                continue
+            for row in rows_by_id(self._tx, table, EVERYTHING, planned):
+                before, after = folded_row(table, planned[row[0]]), folded_row(table, row)
+                if before != after:
+                    self._stored[row[0]] = (before, after)
+
+    def _planned(self, table: str, plan: Plan) -> dict[RowId, RowValues]:
+        """The rows of which it is not certain that they hold what was planned, as they were planned: those of which a
+        column was left out, and all where something of the owner's may write too."""
+        everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
+        if not everything and not dropped:
+            return {}
+        known = self._world.rows[table]
+        found = {row[0]: row for row in plan.inserts[table] if everything or row[0] in dropped}
+        for update in plan.updates[table]:
+            if everything or update.id in dropped:
+                row = list(known[update.id])
+                for column, (_before, after) in update.changes.items():
+                    row[POSITION[table][column]] = after
+                found[update.id] = tuple(row)
+        if everything:  # rows that were met or edited are in step from now on, as they are
+            linked = {row for item in plan.items for row in item.links if row is not None}
+            remembered = linked & self._world.unknown | plan.clean
+            found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
+        return {row: values for row, values in found.items() if row not in self._refused}
+
+    # What is remembered
+
+    def _write_items(self, plan: Plan, *, forget: bool) -> None:
+        items = plan.items
+        if not items:
+            return
+        known = {(item.board, item.id) for item in items}
+        if not forget:
+            known &= self._world.bases.keys() | self._world.anew.keys()
+        write_items(self._tx, self._layouts, self._whole(plan), known)
+
+    def _whole(self, plan: Plan) -> Iterator[ItemBase]:
+        """The items as they are remembered: what of them did not land is tried again by the next run."""
+        touched = self._refused | self._adrift.keys() | self._stored.keys()
+        tellers = self._tellers(plan.items) if self._lost else {}
+        for item in plan.items:
+            if touched and not touched.isdisjoint(item.links):
+                layout, counted = self._layouts[item.board], item.tolerated
+                unsettled = self._unsettled(item, layout)
+                self._set_right(item, layout, unsettled, tellers)
+                if unsettled:
+                    self._forget(item, layout, unsettled)
+                plan.tolerated[item.board] += item.tolerated - counted
+            yield item
+
+    def _leave_open(self, item: ItemBase) -> None:
+        """Its hash stays beside the mark, by which the next run tells that nobody has edited it since."""
+        if item.content_hash is not None:
+            self._opened += 1
+            mark = AGAIN if self._opened <= _AGAIN_AT_ONCE else AGAIN_LATER
+            item.content_hash = mark + content_of(item.content_hash)
+
+    def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
+        """The slots that stand as they did before this run: those of refused rows, and those of which the row is not
+        pointed at as it was to be."""
+        stored = self._world.bases.get((item.board, item.id))
+        lost: set[int] = set()
+        for place, row in enumerate(item.links):
+            if row is None:
+                continue
+            table = layout.slots[place].table
+            adrift = self._adrift.get(row, set())
+            if row in self._refused:
+                lost.add(place)
+                adrift = {column for column, _at in pointers(table)} if row in self._world.rows[table] else set()
+            for target, slot in enumerate(layout.slots):
+                moved = item.links[target] != (stored.links[target] if stored is not None else None)
+                if slot.link in adrift and moved:
+                    lost.add(target)
+        return lost
+
+    def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
+        """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
+        stored = self._world.bases.get((item.board, item.id))
+        m, held = list(item.monday), dict(item.tolerated_links)
+        for place in places:
+            slot, row = layout.slots[place], item.links[place]
+            before = stored.links[place] if stored is not None else None
+            if before is None and row in self._refused and row in self._world.rows[slot.table]:
+                before = row  # it is there, only its change was refused
+            item.links[place] = before
+            held.pop(place, None)
+            if stored is not None and place in stored.tolerated_links:
+                held[place] = stored.tolerated_links[place]
+            for number in slot.fields:
+                item.postgres.pop(number, None)
+                m[number] = UNSET if stored is None or before is None else stored.monday[number]
+                if stored is not None and before is not None and stored.postgres[number] != stored.monday[number]:
+                    item.postgres[number] = stored.postgres[number]
+        item.monday, item.tolerated_links = m, held
+        self._leave_open(item)
+
+    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
+        """Which item's cell stands for a value that was refused, by row and place in it: of those that say it one that
+        says it anew, and the staff board's before others. That one is tried again; the others are left different."""
+        found: dict[tuple[RowId, int], tuple[bool, ItemKey, int]] = {}
+        for item in items:
+            layout, stored = self._layouts[item.board], self._world.bases.get((item.board, item.id))
+            for place, row in enumerate(item.links):
+                if row is None or row not in self._lost or row not in self._stored:
+                    continue
+                slot, planned = layout.slots[place], self._stored[row][0]
+                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                    shape, says = layout.fields[number], item.monday[number]
+                    if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
+                        continue
+                    if shape.compare_key(says) != shape.compare_key(planned[at]):
+                        continue
+                    was = stored.monday[number] if stored is not None and stored.links[place] == row else UNSET
+                    anew = was is UNSET or shape.edit_key(was) != shape.edit_key(says)
+                    if anew >= found.get((row, at), (False,))[0]:
+                        found[row, at] = (anew, (item.board, item.id), number)
+        return {place: (key, number) for place, (_anew, key, number) in found.items()}
+
+    def _set_right(
+        self,
+        item: ItemBase,
+        layout: Layout,
+        unsettled: Collection[int],
+        tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
+    ) -> None:
+        """The base is of what the rows really hold. A value that was refused stands as an edit that is still to
+        come."""
+        for place, row in enumerate(item.links):
+            if row is None or row not in self._stored or place in unsettled:
+                continue
+            planned, holds = self._stored[row]
+            if place == layout.record:
+                self._point_right(item, layout, unsettled, planned, holds)
+            for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
+                shape, says = layout.fields[number], item.monday[number]
+                was = item.postgres.get(number, says)
+                if says is UNSET or was is FORCE or planned[at] == holds[at]:
+                    continue
+                if shape.compare_key(was) != shape.compare_key(planned[at]):
+                    continue  # an edit waits there, and waits on
+                if tellers.get((row, at)) == ((item.board, item.id), number):
+                    self._hold_back(item, place, row, number, shape, holds[at])
+                else:
+                    self._leave_different(item, number, shape, planned[at], holds[at])
+
+    def _point_right(
+        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Sequence[Any], holds: Sequence[Any]
+    ) -> None:
+        """A foreign key that the record does not have as it was to be is no edit either."""
+        for place, at in layout.pointers:
+            met = item.tolerated_links.get(place, item.links[place])
+            if planned[at] != holds[at] and place not in unsettled and met == planned[at]:
+                item.tolerated_links.pop(place, None)
+                if holds[at] != item.links[place]:
+                    item.tolerated_links[place] = holds[at]
+
+    def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
+        says = item.monday[number]
+        item.postgres[number] = holds
+        item.tolerated += (shape.compare_key(says) != shape.compare_key(holds)) - (
+            shape.compare_key(says) != shape.compare_key(planned)
+        )
+
+    def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
+        """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
+        stored = self._world.bases.get((item.board, item.id))
+        met = stored is not None and stored.links[place] == row and stored.monday[number] is not UNSET
+        self._refused_cells.append((item, shape, row))
+        m, p = (stored.monday[number], stored.postgres[number]) if stored is not None and met else (None, holds)
+        item.monday = [*item.monday[:number], m, *item.monday[number + 1 :]]
+        item.postgres.pop(number, None)
+        if p is FORCE or p != m:
+            item.postgres[number] = p
+        item.tolerated += p is not FORCE and shape.compare_key(m) != shape.compare_key(p)
+        self._leave_open(item)
+
+    def _write_departed(self, plan: Plan) -> None:
+        if not plan.departed:
+            return
+        self._tx.execute(
+            "UPDATE monday_sync.sync_item i SET state = w.state,"
+            " missing_count = CASE WHEN w.state = 'missing' THEN i.missing_count + 1 ELSE 0 END"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS w (board_id, item_id, state)"
+            " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
+            (
+                [self._layouts[item.board].board_id for item in plan.departed],
+                [item.item_id for item in plan.departed],
+                ["missing" if item.state == "silent" else item.state for item in plan.departed],
+            ),
+        )
+        archived = [item for item in plan.departed if item.archive]
+        self._tx.execute(  # nobody can correct a cell of an item that is gone
+            _GONE,
+            ([self._layouts[item.board].board_id for item in archived], [item.item_id for item in archived]),
+        )
+
+    def _write_keys(self, plan: Plan) -> None:
+        kept = self._tx.encoding.kept
+        claimed = [
+            (table, key, row)
+            for table, keys in plan.claimed.items()
+            if table != "projects"  # the item id is in the table itself
+            for key, row in sorted(keys.items())
+            if row not in self._refused and self._has(table, row, key)
+        ]
+        gone = [
+            (table, key)
+            for table, keys in plan.released.items()
+            for key in sorted(keys)
+            if not self._keeps(table, self._world.keys[table].get(key), key)
+        ]
+        gone += [("customers", key) for key in plan.placeholders]
+        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
+            gone += [(table, key) for table, key, _row in claimed]
+        if gone:
+            self._tx.execute(
+                "DELETE FROM monday_sync.sync_key k USING unnest(%s::text[], %s::text[]) AS w (table_name, key)"
+                " WHERE k.table_name = w.table_name AND k.key = w.key",
+                ([table for table, _ in gone], [kept(key) for _, key in gone]),
+            )
+        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
+        if rows:
+            self._tx.copy_in(
+                "COPY monday_sync.sync_key (table_name, key, row_id, placeholder) FROM STDIN", CopyText(rows)
+            )
+
+    def _has(self, table: str, row: RowId, key: str) -> bool:
+        """Whether a row has a key that it was to have; not if the value behind it was refused, and it keeps another."""
+        changed = row in self._lost or row in self._adrift
+        if not changed or row not in self._world.rows[table] or not is_natural(key):
+            return True
+        return key in self._keys_of(table, row)
+
+    def _keeps(self, table: str, row: RowId | None, key: str) -> bool:
+        """Whether a row still has a key that it was to give up."""
+        if row is None or row in self._refused:
+            return row is not None
+        return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
+
+    def _keys_of(self, table: str, row: RowId) -> Collection[str]:
+        held = self._stored[row][1] if row in self._stored else folded_row(table, self._world.rows[table][row])
+        return set(row_keys(table, unfolded_row(table, held)))
+
+    def _write_row_hashes(self, plan: Plan) -> None:
+        """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
+        person's that waits keeps its old hash, or the edit would be forgotten."""
+        linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
+        left = self._refused | self._idle
+        for table in TABLES:
+            new = {row[0] for row in plan.inserts[table]} - left
+            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
+            clean = {update.id for update in plan.updates[table]} - self._world.pending - left
+            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
+            edited = {row for row in plan.clean if row in self._world.rows[table]} - left
+            current = (new | met | clean | edited) - dirty
+            if current:
+                everything = not self._world.counts.get(table) and not dirty  # a first load: every row is one of these
+                statement = sql.SQL(
+                    "INSERT INTO monday_sync.sync_row (table_name, row_id, p_hash)"
+                    " SELECT {name}, t.id, {hash} FROM {table} t {which}"
+                    " ON CONFLICT (table_name, row_id) DO UPDATE SET p_hash = EXCLUDED.p_hash"
+                ).format(
+                    name=sql.Literal(table),
+                    hash=row_hash(table),
+                    table=self._tx.table(table),
+                    which=sql.SQL("" if everything else "WHERE t.id = ANY(%s::uuid[])"),
+                )
+                self._tx.execute(statement, None if everything else (sorted(current),))
+            if dirty:
+                self._tx.execute(
+                    "INSERT INTO monday_sync.sync_row (table_name, row_id) SELECT %s, unnest(%s::uuid[])"
+                    " ON CONFLICT (table_name, row_id) DO UPDATE SET p_hash = NULL",
+                    (table, sorted(dirty)),
+                )
+
+    def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
+        seen, kept = plan.items if self._world.bases else (), self._tx.encoding.kept
+        dead = [
+            ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
+            for cell in plan.quarantined
+        ]
+        rivals = {found.item for found in plan.would_merge if found.rival is not None}
+        shown = {key: item.monday for item in plan.items if (key := (item.board, item.id)) in rivals}
+        dead += [
+            (
+                "would-merge",
+                self._layouts[found.item[0]].board_id,
+                found.item[1],
+                found.role,
+                kept(alike(found)),
+                kept(_told(found, shown.get(found.item, ()))),
+            )
+            for found in plan.would_merge
+        ]
+        dead += [(*letter[:4], kept(letter[4]), "") for letter in self._refusals(places)]
+        if seen:
+            self._tx.execute(
+                _CORRECTED,
+                (
+                    [self._layouts[item.board].board_id for item in seen],
+                    [item.id for item in seen],
+                    *([entry[number] for entry in dead] for number in range(4)),
+                ),
+            )
+        if dead:
+            self._tx.execute(
+                "INSERT INTO monday_sync.sync_dead (kind, board_id, item_id, place, reason, input, run_id)"  # noqa: S608  constants alone
+                " SELECT DISTINCT ON (1, 2, 3, 4) *, %s FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[],"
+                " %s::text[], %s::text[]) ON CONFLICT (kind, board_id, item_id, place)"
+                f" DO UPDATE SET reason = EXCLUDED.reason, input = EXCLUDED.input, {NEWS_AGAIN}",
+                (self._run_id, *([entry[number] for entry in dead] for number in range(6))),
+            )
+
+    def _refusals(self, places: Mapping[RowId, tuple[int, int]]) -> Iterator[tuple[str, int, int, str, str]]:
+        """A refused value by the cell that says it; one that no cell says, and a refused row, by the row."""
+        by_row = {refused.row: refused for refused in self._applied.refused if refused.columns}
+        for item, shape, row in self._refused_cells:
+            refused = by_row[row]
+            columns = ", ".join(column for column in shape.columns if column in refused.columns)
+            reason = f"the database refused it for {refused.table}.{columns} of row {row}: {refused.reason}"
+            yield "cell", self._layouts[item.board].board_id, item.id, shape.cells[0], reason
+        told = {
+            (row, column)
+            for _item, shape, row in self._refused_cells
+            for one in shape.columns
+            for column in together(by_row[row].table, one)
+        }
+        for refused in self._applied.refused:
+            columns = ",".join(sorted(column for column in refused.columns if (refused.row, column) not in told))
+            if columns or not refused.columns:
+                place = ".".join(filter(None, (refused.table, refused.row, columns)))
+                yield "row", *places.get(refused.row, (0, 0)), place, refused.reason
+
+    def _item_places(self, items: Sequence[ItemBase]) -> dict[RowId, tuple[int, int]]:
+        """Where the refused rows come from: row → (board id, item id)."""
+        return {
+            row: (self._layouts[item.board].board_id, item.id)
+            for item in (items if self._applied.refused else ())
+            for row in item.links
+            if row is not None and (row in self._refused or row in self._lost)
+        }
+
+    def _write_conflicts(self, plan: Plan) -> None:
+        gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
+        decided = [(item.board, item.id) for item in plan.items] if self._world.bases else []
+        standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
+        refused = [entry.place for entry in standing if self._was_refused(entry.row, entry.place[1])]
+        conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost.row, lost.field)]
+        add_conflicts(self._tx, self._layouts, self._run_id, conflicts, standing)
+        going_on = {*plan.undecided, *refused, *(lost.place for lost in conflicts)}
+        bases = {(item.board, item.id): item for item in plan.items}
+        settle(
+            self._tx,
+            self._run_id,
+            {
+                entry.id: self._ending(plan, entry, bases.get(entry.place[0]))
+                for entry in standing
+                if entry.place not in going_on
+            },
+        )
+
+    def _ending(self, plan: Plan, entry: OpenConflict, base: ItemBase | None) -> tuple[Winner, Any]:
+        """Who stands where an open conflict is none any more, and with which value: no edit lost in this run."""
+        (board, _item), field_id = entry.place
+        layout = self._layouts[board]
+        number = next((n for n, known in enumerate(layout.field_ids) if known == field_id), None)
+        if base is None or number is None:
+            return "nobody", None
+        field = layout.fields[number]
+        table, row_id = layout.slots[field.slot].table, base.links[field.slot]
+        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        if row_id != entry.row or before is None:
+            return "nobody", None
+        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
+        written = not changes.keys().isdisjoint(field.columns)
+        names = TABLES[table].__struct_fields__
+        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
+        stands = self._stored[row_id][1] if row_id in self._stored else folded_row(table, after)
+        says, holds = base.monday[number], stands[field.at]
+        if says is UNSET or holds is UNREADABLE:
+            return "nobody", None
+        if field.compare_key(says) == field.compare_key(holds):
+            return ("monday" if written else "both"), says
+        took_back = base.postgres.get(number, says)
+        return ("nobody", None) if took_back is not FORCE and field.compare_key(took_back) == field.compare_key(holds) else (
+            "postgres", holds,
+        )  # fmt: skip
+
+    def _write_ids(self, plan: Plan) -> None:
+        """What followed from the item ids in rows. An item that nothing could be landed of is looked at again."""
+        list_left_behind(self._tx, self._layouts, self._run_id, plan.left_behind)
+        forget_rows(self._tx, plan.lost)
+        if plan.unsure:
+            self._tx.execute(
+                "UPDATE monday_sync.sync_item i SET m_hash = NULL FROM unnest(%s::bigint[], %s::bigint[])"
+                " AS w (board_id, item_id) WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
+                places(self._layouts, plan.unsure),
+            )
+
+    def _was_refused(self, row: RowId | None, field_id: str) -> bool:
+        """Whether the value that was to win was refused, so that nothing lost, and nothing was settled."""
+        column = field_id.partition("/")[0].rpartition(".")[2]
+        return row is not None and (row in self._refused or column in self._lost.get(row, ()))
+
+
+def _told(found: WouldMerge, shown: Sequence[FieldValue]) -> str:
+    """What tells later whether a pair of rows is as it was, by what its item has `shown`: see `NAMESAKE` and
+    `standing_query`."""
+    if found.names is not None:
+        return "\n".join((found.other, *found.names))
+    if found.rival is not None:
+        claims = (f"{row} {key}" for key, row in found.contested)
+        return "\n".join((str(found.rival), digest_of(shown), *claims))
+    return ""
+
+
+def alike(found: WouldMerge) -> str:
+    """Why two rows are reported: a person decides whether they are one."""
+    if found.role == MARKER:
+        return (
+            f"the item carries the Sync ID of {found.table} {found.other}, and has the row {found.row}: if it is a "
+            "copy of another item, clear its Sync ID; if the two rows are one, merge them"
+        )
+    if found.table == "projects":
+        return (
+            "a row without monday_item_id looks like the item, which has a row of its own: if they are one job, delete "
+            "that one and write the item's id into the other; if not, delete this line of monday_sync.sync_dead, which "
+            "keeps the row from becoming an item"
+        )
+    if found.names is not None:
+        one, other = found.names
+        return (
+            f'"{one}" and "{other}" look alike and stay two rows of {found.table}, {found.row} and {found.other}: if '
+            "they are one, correct the cells; if not, delete this line of monday_sync.sync_dead"
+        )
+    if found.rival is not None:
+        return (
+            f"item {found.rival} of the staff board has the same e-mail or name, and stays users {found.other}; this "
+            f"one is users {found.row}: correct the cells, or archive one of the two items if they are one person"
+        )
+    return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"

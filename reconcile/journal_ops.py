@@ -1,0 +1,128 @@
+"""What the journal keeps of one op until its outcome is known, by names that a later program still understands."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from models import RowId
+from reconcile.base import FORCE, BaseValue, Stored
+from reconcile.fields import FieldValue
+from reconcile.layout import ItemState, Layout
+from reconcile.merge import Conflict
+from reconcile.plan_pull import ItemBase
+from reconcile.push_plan import ItemCreate, ItemPush, item_base
+
+
+class ChangeOp(msgspec.Struct):
+    """Cells of one item on their way. `expected` and `target` by field id: what the item showed, what the row held;
+    `links` by role: slots that show another row from then on."""
+
+    expected: dict[str, Any]
+    target: dict[str, Any]
+    links: dict[str, RowId | None] = {}
+    conflicts: list[Conflict] = []
+
+
+class CreateOp(msgspec.Struct):
+    """A row on its way to becoming an item: what its cells tell, by field id, and the row of each slot, by role."""
+
+    name: str
+    target: dict[str, Any]
+    links: dict[str, RowId | None]
+    uncarried: list[str] = []
+
+
+class Seen(Enum):
+    """What an item says about a write whose answer was lost."""
+
+    DONE = auto()
+    NOT_DONE = auto()
+    EDITED = auto()
+
+
+def change_op(item: ItemPush, layout: Layout) -> ChangeOp:
+    return ChangeOp(
+        {layout.fields[n].id: _plain(item.view.values[n]) for n in item.targets},
+        {layout.fields[n].id: _plain(target) for n, target in item.targets.items()},
+        item.moved,
+        item.conflicts,
+    )
+
+
+def create_op(create: ItemCreate, layout: Layout) -> CreateOp:
+    return CreateOp(
+        create.name,
+        {layout.fields[n].id: _plain(target) for n, target in create.targets.items()},
+        {slot.role: row for slot, row in zip(layout.slots, create.links, strict=True) if row is not None},
+        [layout.fields[n].id for n in sorted(create.uncarried)],
+    )
+
+
+def seen(op: ChangeOp, view: ItemState, layout: Layout) -> Seen:
+    """Whether an item shows what was sent, what it showed before, or something else."""
+    sent = [n for n, field in enumerate(layout.fields) if field.id in op.target]
+    if all(_shows(layout, n, view.values[n], op.target) for n in sent):
+        return Seen.DONE
+    if all(_shows(layout, n, view.values[n], op.expected) for n in sent):
+        return Seen.NOT_DONE
+    return Seen.EDITED
+
+
+def changed_base(op: ChangeOp, before: Stored, view: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
+    """The base after a write that is known to be done: what monday shows now beside what the row held.
+
+    `before` is what was remembered until then. What else changed on monday meanwhile is an edit of somebody's: it
+    stands against what was remembered, and the item is looked at again, as it is when something of it `waits`.
+    """
+    m, p, links, held = list(before.monday), list(before.postgres), list(before.links), dict(before.tolerated_links)
+    for number, field in enumerate(layout.fields):
+        now = view.values[number]
+        if field.id in op.target:
+            p[number] = row_held = field.load(op.target[field.id])
+            m[number] = now if now is not UNSET else row_held
+        elif now is not UNSET and field.edit_key(now) != field.edit_key(m[number]):
+            waits = True
+    for place, slot in enumerate(layout.slots):
+        if slot.role in op.links:
+            links[place] = op.links[slot.role]
+            held.pop(place, None)
+    return item_base(layout, view, m, p, links, held, None if waits else view.content_hash or "")
+
+
+def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -> ItemBase:
+    """The base of a new item: what monday shows of it beside what the rows held when it was made.
+
+    Right after it was made, what differs is monday's own way of writing it. `late`, somebody may have edited it: what
+    differs from what was sent stands as an edit against that.
+    """
+    m: list[FieldValue] = list(view.values)
+    p: list[BaseValue] = list(m)
+    edited = False
+    for number, field in enumerate(layout.fields):
+        if field.id in op.uncarried:
+            m[number], p[number] = m[number] or None, FORCE  # not even read, it is empty for all that
+        elif field.id in op.target:
+            p[number] = sent = field.load(op.target[field.id])
+            if (
+                late
+                and field.two_way
+                and m[number] is not UNSET
+                and field.compare_key(m[number]) != field.compare_key(sent)
+            ):
+                m[number], edited = sent, True
+    links = [op.links.get(slot.role) for slot in layout.slots]
+    return item_base(layout, view, m, p, links, {}, None if edited else view.content_hash or "")
+
+
+def _shows(layout: Layout, number: int, now: FieldValue, values: dict[str, Any]) -> bool:
+    field = layout.fields[number]
+    return now is not UNSET and bool(field.compare_key(now) == field.compare_key(field.load(values[field.id])))
+
+
+def _plain(value: Any) -> Any:
+    """A value in the form that `Field.load` takes."""
+    return msgspec.to_builtins(None if value is UNSET else value, builtin_types=())

@@ -1,0 +1,386 @@
+"""One item ↔ its rows: which slots an item has, which fields each slot says, and how cells become field values.
+
+A slot is a place in an item that holds one entity: `(board, item, role)`. A field is the unit of merge; first, last and
+full name are one field, an address with its parts is another. All of it is compiled from the column mapping.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
+from sys import intern
+from typing import Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from models import TABLES, RowId
+from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
+from reconcile.errors import CellError
+from reconcile.fields import ADDRESS_COLUMNS, NAME_COLUMNS, Build, FieldValue, or_item_name, shape_of
+from reconcile.items import Cell, Item, instant
+from reconcile.keys import KEY_RULES
+
+Cells = Mapping[str, Cell]
+
+ROLE_OF_TABLE = {
+    "projects": "project",
+    "customers": "customer",
+    "properties": "property",
+    "sales_teams": "sales_team",
+    "pa_law": "pa_law",
+    "policies": "policy",
+    "insurances": "insurance",
+    "storms": "storm",
+}
+OWNED = frozenset({"projects", "customers", "properties", "policies"})
+"""Tables whose rows an item may rename; the others are references, which an item selects."""
+
+_REPEATING = frozenset({"users", "insurances", "sales_teams"})
+"""Tables of which few rows are named by many items."""
+
+STAFF_ROLE = "user:Sales Staff"
+
+
+class Limit(Protocol):
+    """What one column of an existing database takes beyond its type."""
+
+    def refusal(self, value: Any) -> str | None:
+        """Why it would not take a value, in words without the value; None when it fits."""
+
+
+Limits = Mapping[tuple[str, str], Limit]
+"""(table, column) → its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The unit of merge: one or two cells on monday, one or several columns of one row.
+
+    `at` is where a row of the hub holds it. `canon` is what two values are compared by, `said` what an edit on monday
+    is seen by. `settled` makes a value whole again of which a part was edited in PostgreSQL, given what it was; `told`
+    is a value as its cells show it, one by one.
+    """
+
+    id: str
+    slot: int
+    cells: tuple[str, ...]
+    columns: tuple[str, ...]
+    at: int
+    codec: Codec
+    from_cells: Build | None
+    compare_key: Callable[[Any], Any]
+    edit_key: Callable[[Any], Any]
+    completed: Callable[[Any, Any], Any]
+    to_cells: Callable[[Any], tuple[Value, ...]]
+    policy: Policy
+    two_way: bool
+
+    def load(self, raw: Any) -> FieldValue:
+        """A field value from its JSON form in the base snapshot."""
+        if isinstance(raw, list):
+            return tuple(raw)
+        return self.codec.load(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place of an item that holds one entity. `link` is the column of the item's record that points at its row.
+
+    `first` and `last` bound its fields in the layout; `row_at` is where a row of the hub holds them, and `held` picks
+    their values from it.
+    `key_said` picks what its keys are made of from an item's values.
+    """
+
+    role: str
+    table: str
+    first: int
+    last: int
+    at: Mapping[str, int]
+    key_said: Callable[[Sequence[Any]], tuple[Any, ...]]
+    row_at: tuple[int, ...]
+    values_of: Callable[[Sequence[Any]], tuple[Any, ...]]
+    link: str | None
+
+    @property
+    def fields(self) -> range:
+        return range(self.first, self.last)
+
+    @property
+    def person(self) -> str | None:
+        """The role of a person: "Estimator"; None for other slots."""
+        return self.role.partition(":")[2] or None
+
+
+_ROW_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class ItemState(msgspec.Struct):
+    """What one item says: a value per field of its layout. `bad` lists (column id, reason) of quarantined cells.
+
+    One that was not seen in this run speaks through its base, so that a partial view plans like the full one.
+    """
+
+    board: str
+    id: int
+    updated_at: datetime
+    values: tuple[FieldValue, ...]
+    bad: tuple[tuple[str, str], ...] = ()
+    content_hash: str | None = None
+    seen: bool = True
+    marker: RowId | Literal[""] = ""
+    """The id of a row that the item carries; "" for none, and where the board has no such column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One board, compiled: its fields in order, its slots in order."""
+
+    board: str
+    board_id: int
+    fields: tuple[Field, ...]
+    slots: tuple[Slot, ...]
+    limits: Limits
+    limited: tuple[int, ...]
+    plain: Mapping[str, tuple[int, str, Callable[[str], FieldValue] | None]]
+    """Column id → the number of its field, the cell's plain text field, and what a text that is not empty means, None
+    where it is the value itself: read without a call, for forty cells an item."""
+    others: tuple[int, ...]
+    """Fields that take more than that."""
+
+    @property
+    def record(self) -> int:
+        """The slot whose row stands for the item itself: the project, or the staff member."""
+        return next(n for n, slot in enumerate(self.slots) if slot.table == "projects" or slot.role == STAFF_ROLE)
+
+    @property
+    def pointers(self) -> tuple[tuple[int, int], ...]:
+        """(slot, where the record's row holds the foreign key to that slot's row), for each slot that it points at."""
+        columns = TABLES[self.slots[self.record].table].__struct_fields__
+        return tuple((n, columns.index(slot.link)) for n, slot in enumerate(self.slots) if slot.link in columns)
+
+    @property
+    def field_ids(self) -> tuple[str, ...]:
+        return tuple(field.id for field in self.fields)
+
+    def without(self, column_ids: Collection[str]) -> Layout:
+        """The same board with some columns left unread: their fields stay UNSET, whoever shows the cells."""
+        plain = {column_id: reader for column_id, reader in self.plain.items() if column_id not in column_ids}
+        others = tuple(number for number in self.others if not {*self.fields[number].cells} & {*column_ids})
+        return replace(self, plain=plain, others=others)
+
+    def decode(self, item: Item, content_hash: str | None = None) -> ItemState:
+        """Cells → field values. A cell that cannot be decoded is UNSET and listed in `bad`.
+
+        Raises msgspec.DecodeError for a time of change that is none, and nothing else.
+        """
+        cells = {"name": Cell("name", text=item.name)}
+        bad: list[tuple[str, str]] = []
+        values: list[FieldValue] = [UNSET] * len(self.fields)
+        for cell in item.column_values:
+            reader = self.plain.get(cell.id)
+            if reader is None:
+                cells[cell.id] = cell
+                continue
+            number, attribute, meaning = reader
+            text = getattr(cell, attribute)
+            if not text:
+                values[number] = None if text is not UNSET else self._read(number, {cell.id: cell}, item.name, bad)
+            elif "\0" in text:
+                values[number] = self._read(number, {cell.id: cell}, item.name, bad)
+            else:
+                value = text.strip() or None
+                try:
+                    values[number] = value if meaning is None or value is None else meaning(value)
+                except CellError as error:
+                    bad.append((cell.id, str(error)))
+        for number in self.others:
+            values[number] = self._read(number, cells, item.name, bad)
+        for number in self.limited:
+            values[number] = self._storable(self.fields[number], values[number], bad)
+        reasons = tuple(dict.fromkeys(bad))  # one cell may feed two fields
+        marker = _row_id(cells[MARKER]) if MARKER in cells else ""
+        return ItemState(
+            self.board, int(item.id), instant(item.updated_at), tuple(values), reasons, content_hash, True, marker
+        )
+
+    def _read(self, number: int, cells: Cells, item_name: str, bad: list[tuple[str, str]]) -> FieldValue:
+        field = self.fields[number]
+        values: list[Value] = []
+        for column_id in field.cells:
+            cell = cells.get(column_id)
+            if cell is None:
+                return UNSET
+            try:
+                values.append(field.codec.decode(cell))
+            except CellError as error:
+                bad.append((column_id, str(error)))
+                return UNSET
+        return field.from_cells(values, item_name) if field.from_cells is not None else values[0]
+
+    def _storable(self, field: Field, value: FieldValue, bad: list[tuple[str, str]]) -> FieldValue:
+        table = self.slots[field.slot].table
+        for column, part in zip(field.columns, value if isinstance(value, tuple) else (value,), strict=False):
+            limit = self.limits.get((table, column))
+            reason = limit.refusal(part) if limit is not None and part not in (None, UNSET) else None
+            if reason is not None:
+                bad.append((field.cells[0], f"does not fit {table}.{column}: {reason}"))
+                return UNSET
+        return value
+
+
+# Rows of the hub hold one value per field -----------------------------------------------------------------------------
+
+_GROUPS = {"users": NAME_COLUMNS, "properties": ADDRESS_COLUMNS}
+_STAGE = ("current_stage", "status")
+_SPANS = {
+    table: (start := TABLES[table].__struct_fields__.index(columns[0]), start + len(columns))
+    for table, columns in _GROUPS.items()
+}
+
+
+def folded_row(table: str, row: Sequence[Any]) -> list[Any]:
+    """A row with the columns of a joint field folded into one tuple, at the place of the first of them."""
+    values = list(row)
+    if table in _SPANS:
+        start, end = _SPANS[table]
+        parts = tuple(values[start:end])
+        values[start] = parts if any(part is not None for part in parts) else None
+        values[start + 1 : end] = [None] * (end - start - 1)
+    return values
+
+
+def unfolded_row(table: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The row in its model's columns again."""
+    if table not in _SPANS:
+        return tuple(values)
+    start, end = _SPANS[table]
+    parts = values[start] if values[start] is not None else (None,) * (end - start)
+    return (*values[:start], *parts, *values[end:])
+
+
+def together(table: str, column: str) -> tuple[str, ...]:
+    """The columns that are written together with one, or not at all: the parts of a name or an address, and a stage
+    with the status that follows from it."""
+    group = _GROUPS.get(table, ())
+    if table == "projects" and column in _STAGE:
+        return _STAGE
+    return group if column in group else (column,)
+
+
+# Compiling the mapping ----------------------------------------------------------------------------------------------
+
+
+def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits | None = None) -> Layout:
+    """Compile one board's mapping; fields of one slot stand in the mapping's order."""
+    groups: dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]] = {}
+    readable = {column_id: column for column_id, column in columns.items() if column.target}
+    for column_id, column in readable.items():
+        groups.setdefault((_role(column), column.table), []).append(((column_id,), column))
+    team = next((column_id for column_id, column in readable.items() if column.target == "users.monday_team"), None)
+    if team is not None:  # the staff member's team is a label on the user and a row of its own
+        column = readable[team]
+        shared = Column(column.title, column.codec, "sales_teams.name", direction=column.direction)
+        groups["sales_team", "sales_teams"] = [((team,), shared)]
+    fields: list[Field] = []
+    slots: list[Slot] = []
+    for (role, table), members in groups.items():
+        made = [_field(board, len(slots), table, cells, column) for cells, column in _merged_names(members)]
+        slots.append(_slot(role, table, len(fields), made))
+        fields += made
+    limits = limits or {}
+    limited = tuple(
+        number
+        for number, field in enumerate(fields)
+        if any((slots[field.slot].table, column) in limits for column in field.columns)
+    )
+    read_of = [column_id for field in fields for column_id in field.cells]
+    plain = {
+        field.cells[0]: (number, field.codec.plain, _meaning(field, slots[field.slot].table in _REPEATING))
+        for number, field in enumerate(fields)
+        if field.codec.plain is not None and field.from_cells is not or_item_name and "name" not in field.cells
+        if len(field.cells) == read_of.count(field.cells[0]) == 1
+    }
+    others = tuple(number for number, field in enumerate(fields) if field.cells[0] not in plain)
+    return Layout(board, board_id, tuple(fields), tuple(slots), limits, limited, plain, others)
+
+
+def _meaning(field: Field, repeats: bool) -> Callable[[str], FieldValue] | None:
+    """What the text of a field's only cell means. Where few texts repeat on many items, one copy of each is kept."""
+    if field.from_cells is not None:
+        build = field.from_cells
+        return lambda text: build((text,), "")
+    return field.codec.parse or (intern if repeats else None)
+
+
+def _slot(role: str, table: str, first: int, fields: list[Field]) -> Slot:
+    at = {field.columns[0]: first + number for number, field in enumerate(fields)}
+    places = tuple(field.at for field in fields)
+    rule = KEY_RULES.get(table)
+    key_said = _picker([at.get(column) for column in rule.columns] if rule else [])
+    return Slot(role, table, first, first + len(fields), at, key_said, places, _picker(places), _link_column(role))
+
+
+def _picker(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """A function that picks some places of a sequence as a tuple; None for a place that there is not."""
+    match places:
+        case [int(only)]:
+            return lambda values: (values[only],)
+        case [int(first), None, int(last)]:
+            return lambda values: (values[first], None, values[last])
+    if len(places) > 1 and None not in places:
+        return itemgetter(*places)
+    return lambda values: tuple([None if place is None else values[place] for place in places])
+
+
+def _role(column: Column) -> str:
+    return f"user:{column.role}" if column.role else ROLE_OF_TABLE[column.table]
+
+
+def _link_column(role: str) -> str | None:
+    if role == "project" or role == STAFF_ROLE:
+        return None
+    return role.removeprefix("user:").lower().replace(" ", "_") + "_id"
+
+
+def _merged_names(members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[tuple[str, ...], Column]]:
+    """First and last name are one field of two cells."""
+    halves = [cells for cells, column in members if column.column in {"first_name", "last_name"}]
+    if len(halves) != 2:
+        return members
+    both = (halves[0][0], halves[1][0])
+    return [
+        (both if column.column == "first_name" else cells, column)
+        for cells, column in members
+        if column.column != "last_name"
+    ]
+
+
+def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Column) -> Field:
+    shape = shape_of(column, len(cells))
+    columns = shape.columns
+    names = TABLES[table].__struct_fields__
+    return Field(
+        id=f"{table}.{columns[0]}/{board}:{column.role or ROLE_OF_TABLE[table]}",
+        slot=slot,
+        cells=cells,
+        columns=columns,
+        at=names.index(columns[0]),
+        codec=column.codec,
+        from_cells=shape.from_cells,
+        compare_key=shape.compare_key,
+        edit_key=shape.edit_key,
+        completed=shape.completed,
+        to_cells=shape.to_cells,
+        policy=column.policy,
+        two_way=column.direction == "two-way",
+    )
+
+
+def _row_id(cell: Cell) -> RowId | Literal[""]:
+    """What the marker's cell says, if it is a row's id at all."""
+    text = cell.text.strip().lower() if cell.text else ""
+    return RowId(text) if _ROW_ID.fullmatch(text) else ""

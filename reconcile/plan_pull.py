@@ -1,0 +1,434 @@
+"""The plan: everything that one run would write, as a value. The same one is printed by a dry run and carried out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET
+
+from models import TABLES, UNREADABLE, RowId
+from reconcile.base import FORCE, BaseValue, Stored, is_as_refused
+from reconcile.columns import Policy
+from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.fields import FieldValue
+from reconcile.foreign_keys import (
+    assign_policy_customers,
+    edited_in_postgres,
+    next_tolerated_links,
+    other_item_of,
+    recompute_roles,
+    set_foreign_keys,
+    set_item_ids,
+    waits_for_push,
+)
+from reconcile.identity import Links, Resolution, WouldMerge
+from reconcile.ids import LeftBehind
+from reconcile.keys import row_keys
+from reconcile.layout import ItemState, Layout, folded_row, unfolded_row
+from reconcile.lookalikes import lookalikes
+from reconcile.losses import Loss, how_lost, is_empty
+from reconcile.merge import Adopt, Conflict, ConflictPlace, Merged, NextBase, merge_fields, newest_first, next_base
+from reconcile.namesakes import namesakes
+from reconcile.parting import take_back
+from reconcile.working_rows import POSITION, ItemRows, WorkingRows
+
+NOW = "now"
+"""PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
+
+Gone = Literal["archived", "deleted", "moved", "silent"]
+DEFAULT_STATUS = "pending"
+SILENT_READS = 2
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One row that changes: column → (before, after)."""
+
+    id: RowId
+    changes: dict[str, tuple[Any, Any]]
+
+
+class ItemBase(msgspec.Struct):
+    """What will be remembered of one item; `content_hash` is None while something of it is open, `held` as in `Stored`."""
+
+    board: str
+    id: int
+    content_hash: str | None
+    updated_at: datetime
+    tolerated: int
+    monday: Sequence[FieldValue]
+    postgres: dict[int, BaseValue]
+    links: Links
+    tolerated_links: dict[int, RowId | None] = {}
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """One cell that could not be decoded or stored: it keeps its last good value."""
+
+    board: str
+    item_id: int
+    column_id: str
+    reason: str
+
+
+class Departed(msgspec.Struct, frozen=True):
+    """An item that is no longer active on its board. `archive` when its row is marked in this run."""
+
+    board: str
+    item_id: int
+    state: Gone
+    archive: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """All changes of one run, sorted.
+
+    `undecided` are fields that both sides edited and that this run leaves to a person or to the other direction.
+    `edited_items` lost a value on monday since they were last seen, `edited_fields` says which: (field, how).
+    `dirty` rows have something to tell monday afterwards; `in_step` are rows that people edited and that have nothing
+    to tell any more; `tolerated` is how each board's number of tolerated cells moves; `lookalikes` are new rows of
+    projects, each with a row without item id that may be the same job; `twins`, `moved` and `unsure` as in `DatabaseState`;
+    `left_behind` are rows that lost their item to another one, `lost` rows of items that are there no more. `parted`
+    rows stood for several things by an older rule, which got `new_rows`. `again` are rows of items of which something
+    was refused and that nobody has edited since: what is tried again is no news. `marked` counts items that were linked
+    to the row whose id they carry.
+    """
+
+    inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    updates: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    items: list[ItemBase] = field(default_factory=list)
+    departed: list[Departed] = field(default_factory=list)
+    claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    released: dict[str, set[str]] = field(default_factory=dict)
+    placeholders: set[str] = field(default_factory=set)
+    dirty: set[RowId] = field(default_factory=set)
+    clean: set[RowId] = field(default_factory=set)
+    conflicts: list[Conflict] = field(default_factory=list)
+    undecided: set[ConflictPlace] = field(default_factory=set)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    would_merge: list[WouldMerge] = field(default_factory=list)
+    lookalikes: list[WouldMerge] = field(default_factory=list)
+    unknown_stages: Counter[str] = field(default_factory=Counter)
+    unparsed_addresses: int = 0
+    edited_items: int = 0
+    again: set[RowId] = field(default_factory=set)
+    edited_fields: Counter[Loss] = field(default_factory=Counter)
+    adopted_fields: int = 0
+    adopted_differences: Counter[str] = field(default_factory=Counter)
+    tolerated: Counter[str] = field(default_factory=Counter)
+    known_rows: dict[str, int] = field(default_factory=dict)
+    duplicate_keys: Counter[str] = field(default_factory=Counter)
+    parted: Counter[str] = field(default_factory=Counter)
+    new_rows: frozenset[RowId] = frozenset()
+    moved: set[ItemKey] = field(default_factory=set)
+    unsure: set[ItemKey] = field(default_factory=set)
+    left_behind: list[LeftBehind] = field(default_factory=list)
+    lost: set[RowId] = field(default_factory=set)
+    marked: int = 0
+
+    @property
+    def writes(self) -> int:
+        """Rows of the nine tables that would be inserted or updated."""
+        return sum(map(len, self.inserts.values())) + sum(map(len, self.updates.values()))
+
+    def digest(self) -> str:
+        """A short hash of what the plan does to the nine tables: equal plans have equal digests."""
+        encode = msgspec.json.Encoder(order="deterministic").encode
+        digest = hashlib.sha256()
+        for table in TABLES:
+            for row in self.inserts[table]:
+                digest.update(encode(row))
+            for update in self.updates[table]:
+                digest.update(encode(update))
+        return digest.hexdigest()[:12]
+
+
+def plan_pull(
+    views: Sequence[ItemState],
+    layouts: Mapping[str, Layout],
+    world: DatabaseState,
+    resolution: Resolution,
+    *,
+    gone: Mapping[ItemKey, Gone],
+    stage_status: Mapping[str, str],
+    policy: Policy | None = None,
+    adopt: Adopt | None = None,
+) -> Plan:
+    """Decide everything: pure, over sets, whatever order the views stand in.
+
+    `resolution` is `identity.resolve` of the same views, which hold their last good values (`last_good`). `gone` are
+    known items that are not active any more; `stage_status` maps a casefolded stage to a status; `policy` overrides the
+    mapping's for this run, `adopt` settles tolerated differences.
+    """
+    links, hub = resolution.links, WorkingRows(world, resolution.new_rows)
+    rows = {item: hub.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
+    take_back(world, layouts, hub)
+    ranked = newest_first(views, layouts)
+    merged = merge_fields(ranked, layouts, world, links, rows, policy, adopt)
+    merged.conflicts += set_foreign_keys(ranked, layouts, world, links, rows)
+    assign_policy_customers(ranked, layouts, world, links, hub)
+    recompute_roles(ranked, layouts, world, links, hub)
+    set_item_ids([view for view in ranked if (view.board, view.id) not in gone], layouts, world, links, hub)
+    plan = Plan(
+        claimed=resolution.claimed,
+        released=resolution.released,
+        placeholders=resolution.placeholders,
+        conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
+        undecided={(item, layouts[item[0]].fields[number].id) for item, number in merged.deferred},
+        would_merge=resolution.would_merge,
+        lookalikes=lookalikes(views, layouts, world, resolution),
+        known_rows=dict(world.counts),
+        duplicate_keys=world.duplicate_keys,
+        moved=set(world.moved),
+        unsure=set(world.unsure),
+        marked=len(world.marked),
+    )
+    if world.unknown:
+        _count_adopted(views, layouts, world, links, plan)
+    _derive_status(hub, world, stage_status, plan)
+    _depart(gone, layouts, world, links, hub, plan)
+    _collect_items(sorted(views, key=lambda view: (view.board, view.id)), layouts, world, links, rows, merged, plan)
+    if world.pending:
+        held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.deferred}
+        unreadable = {
+            row_id
+            for rows in world.rows.values()
+            for row_id in rows.keys() & world.pending
+            if UNREADABLE in rows[row_id]
+        }
+        waits = (
+            plan.dirty | held | unreadable | edited_in_postgres(views, layouts, links, rows) | world.elsewhere.keys()
+        )
+        plan.clean = {row for linked in links.values() for row in linked if row in world.pending} - waits
+        _keep_keys(world, links, hub, plan)
+    _rekey(world, resolution, plan)
+    plan.would_merge = [*plan.would_merge, *namesakes(plan.claimed, plan.released, world, links, hub)]
+    rows.clear()  # the hub lets its rows go as they are collected
+    _collect_rows(hub, plan)
+    plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if world.elsewhere.get(row_id)}
+    return plan
+
+
+def last_good(views: Sequence[ItemState], world: DatabaseState) -> None:
+    """A quarantined cell, and a column that was not answered, say what they last said: views are completed in place."""
+    for view in views:
+        stored = world.bases.get((view.board, view.id))
+        if stored is not None and UNSET in view.values:
+            view.values = tuple(
+                was if now is UNSET else now for now, was in zip(view.values, stored.monday, strict=True)
+            )
+
+
+def _keep_keys(world: DatabaseState, links: Mapping[ItemKey, Links], hub: WorkingRows, plan: Plan) -> None:
+    """Write down the keys of rows that are pending no more: until now their content told them in each run. A row that
+    people edited gives up those that its content has no longer.
+    """
+    known = world.unknown & {row for linked in links.values() for row in linked if row is not None}
+    for table, keys in world.keys.items():
+        released, claimed = plan.released.setdefault(table, set()), plan.claimed.setdefault(table, {})
+        for key, row in keys.items():
+            if row not in known and row not in plan.clean:
+                continue
+            content = hub.row(table, row)
+            has_it = content is not None and key in row_keys(table, unfolded_row(table, content))
+            if key in world.unrecorded_keys[table]:
+                if has_it and key not in released:
+                    claimed.setdefault(key, row)
+            elif row in plan.clean and is_natural(key) and not has_it:
+                released.add(key)
+
+
+def _rekey(world: DatabaseState, resolution: Resolution, plan: Plan) -> None:
+    """Write down anew what an older rule called otherwise, and count what was parted."""
+    for table, now in world.rekeyed.items():
+        before = world.outdated.get(table, {})
+        released, claimed = plan.released.get(table, set()), plan.claimed.get(table, {})
+        carried = {key: row for key, row in now.items() if before.get(key) != row and key not in released}
+        plan.claimed[table] = carried | claimed
+        plan.released[table] = released | (before.keys() - now.keys() - claimed.keys())
+    if world.strangers:
+        plan.new_rows = frozenset(resolution.new_rows)
+        parted = {(item, number, world.bases[item].links[number]) for item, number in world.strangers}
+        tables = {row: table for table in TABLES for row in world.rows[table]}
+        plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
+
+
+def is_natural(key: str) -> bool:
+    """Whether a key is made of what a row says, and not of the item that shows it."""
+    return not key.startswith(("slot:", "item:"))
+
+
+def _derive_status(hub: WorkingRows, world: DatabaseState, stage_status: Mapping[str, str], plan: Plan) -> None:
+    """`projects.status` follows `current_stage`; an unknown stage gives `pending` and is reported once."""
+    stage_at, status_at = POSITION["projects"]["current_stage"], POSITION["projects"]["status"]
+    for row in hub.touched("projects"):
+        before, stage = world.rows["projects"].get(row[0]), row[stage_at]
+        if before is not None and before[stage_at] == stage:
+            continue
+        status = stage_status.get(stage.casefold()) if stage else DEFAULT_STATUS
+        if status is None:
+            plan.unknown_stages[stage] += 1
+        row[status_at] = status or DEFAULT_STATUS
+
+
+def _depart(
+    gone: Mapping[ItemKey, Gone],
+    layouts: Mapping[str, Layout],
+    world: DatabaseState,
+    links: Mapping[ItemKey, Links],
+    hub: WorkingRows,
+    plan: Plan,
+) -> None:
+    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row."""
+    for (board, item_id), state in sorted(gone.items()):
+        stored = world.bases[board, item_id]
+        archive = is_archived(state, stored)
+        plan.departed.append(Departed(board, item_id, state, archive))
+        if not archive:
+            continue
+        record = layouts[board].record
+        slot = layouts[board].slots[record]
+        row = hub.row(slot.table, stored.links[record])
+        positions = POSITION[slot.table]
+        if row is None or row[positions["monday_item_id"]] not in (item_id, None):
+            continue
+        if other := other_item_of(board, layouts[board], row[0], world, links):
+            row[positions["monday_item_id"]] = other
+        elif row[positions["archived_at"]] is None:
+            row[positions["archived_at"]] = NOW
+
+
+def is_archived(state: Gone, stored: Stored) -> bool:
+    """Whether an item that is not active is marked as gone in this run."""
+    return state in ("archived", "deleted") or (state == "silent" and stored.missing_count + 1 >= SILENT_READS)
+
+
+def _count_adopted(
+    views: Sequence[ItemState],
+    layouts: Mapping[str, Layout],
+    world: DatabaseState,
+    links: Mapping[ItemKey, Links],
+    plan: Plan,
+) -> None:
+    """Rows that were there before the sync: how many fields are filled on both sides, and how many of them differ."""
+    for view in views:
+        layout = layouts[view.board]
+        for slot, row_id in zip(layout.slots, links[view.board, view.id], strict=True):
+            if row_id not in world.unknown or row_id not in world.rows[slot.table]:
+                continue
+            if (view.board, view.id) in world.moved and slot is layout.slots[layout.record]:
+                continue  # the item is compared with what it was remembered with
+            row = folded_row(slot.table, world.rows[slot.table][row_id])
+            for number, at in zip(slot.fields, slot.row_at, strict=True):
+                field, says, holds = layout.fields[number], view.values[number], row[at]
+                if says not in (None, UNSET) and holds is not UNREADABLE and not is_empty(holds):
+                    plan.adopted_fields += 1
+                    if field.compare_key(says) != field.compare_key(holds):
+                        plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1
+
+
+def _collect_rows(hub: WorkingRows, plan: Plan) -> None:
+    for table, model in TABLES.items():
+        columns = model.__struct_fields__
+        for row_id, before, after in hub.changed(table):
+            if before is None:
+                plan.inserts[table].append(after)
+                continue
+            changes = {
+                column: (was, now) for column, was, now in zip(columns, before, after, strict=True) if was != now
+            }
+            plan.updates[table].append(Update(row_id, changes))
+
+
+def _collect_items(
+    views: Sequence[ItemState],
+    layouts: Mapping[str, Layout],
+    world: DatabaseState,
+    links: Mapping[ItemKey, Links],
+    rows: Mapping[ItemKey, ItemRows],
+    merged: Merged,
+    plan: Plan,
+) -> None:
+    waits = {item for item, _number in merged.deferred}
+    rivals, told = {pair.item for pair in plan.would_merge if pair.rival is not None}, set[ItemKey]()
+    for view in views:
+        item = (view.board, view.id)
+        layout, stored = layouts[view.board], world.bases.get(item)
+        base = next_base(view, layout, stored, links[item], rows[item], merged)
+        plan.dirty.update(base.awaiting_push)
+        held = next_tolerated_links(layout, stored, links[item], rows[item][layout.record])
+        if waits_for_push(layout, links[item], rows[item], held):
+            plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
+        as_it_was = stored is not None and stored.tolerated_links == held and _as_it_was(stored, base, links[item])
+        if not view.seen and as_it_was and item not in plan.moved:
+            continue
+        content_hash = None if item in waits or base.waits else view.content_hash
+        if stored is not None and as_it_was and item in rivals - plan.moved and _is_known(stored, view, content_hash):
+            told.add(item)  # it was looked at because it is listed, as it goes on to be
+            continue
+        if stored is not None and view.seen and is_as_refused(stored.content_hash, view.content_hash):
+            plan.again.update(row for row in links[item] if row is not None)
+        elif stored is not None and view.seen and (lost := _lost_on_monday(view, layout, stored)):
+            plan.edited_items += 1
+            plan.edited_fields.update(lost)
+        tolerated, linked = base.tolerated, links[item]
+        plan.tolerated[view.board] += tolerated - (stored.tolerated if stored is not None else world.anew.get(item, 0))
+        place = (view.board, view.id, content_hash, view.updated_at, tolerated)
+        plan.items.append(ItemBase(*place, base.monday, base.postgres, linked, held))
+        plan.quarantined += [Quarantined(view.board, view.id, column, reason) for column, reason in view.bad]
+        _count_unparsed(view, layout, plan)
+    plan.would_merge = [pair for pair in plan.would_merge if pair.rival is None or pair.item not in told]
+
+
+def _is_known(stored: Stored, view: ItemState, content_hash: str | None) -> bool:
+    """Whether an item that was read anew is the one that is remembered, with nothing open."""
+    return not view.bad and None not in (stored.content_hash, content_hash) and stored.updated_at == view.updated_at
+
+
+def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
+    """Rows that change in something which monday shows."""
+    shown = {
+        (layout.slots[field.slot].table, column)
+        for layout in layouts.values()
+        for field in layout.fields
+        if field.two_way
+        for column in field.columns
+    }
+    return {
+        update.id
+        for table, updates in plan.updates.items()
+        for update in updates
+        if any((table, column) in shown for column in update.changes)
+    }
+
+
+def _lost_on_monday(view: ItemState, layout: Layout, stored: Stored) -> list[Loss]:
+    """The fields that were filled on monday and say something else now, or nothing."""
+    return [
+        (f"{layout.slots[field.slot].table}.{field.columns[0]}", how_lost(was, now))
+        for field, now, was in zip(layout.fields, view.values, stored.monday, strict=True)
+        if was is not UNSET and was is not None and now != was and field.edit_key(now) != field.edit_key(was)
+    ]
+
+
+def _as_it_was(stored: Stored, base: NextBase, links: Links) -> bool:
+    held = {
+        number: p
+        for number, (m, p) in enumerate(zip(stored.monday, stored.postgres, strict=True))
+        if p is FORCE or p != m
+    }
+    return stored.monday == list(base.monday) and held == base.postgres and stored.links == links
+
+
+def _count_unparsed(view: ItemState, layout: Layout, plan: Plan) -> None:
+    for slot in layout.slots:
+        if slot.table == "properties":
+            address = view.values[slot.at["address"]]
+            if isinstance(address, tuple) and not any(address[1:]):
+                plan.unparsed_addresses += 1

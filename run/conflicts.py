@@ -1,0 +1,114 @@
+"""Edits that lost and edits that wait for a person, as entries of a report: which item, which field, what both sides
+say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import UNSET
+
+from models import REFERENCES, RowId
+from postgres.conflicts import shown
+from postgres.state import ConflictLine
+from reconcile.layout import Layout
+from reconcile.merge import Conflict
+
+Names = Mapping[str, str]
+"""What people call a row, where a foreign key points at it."""
+
+
+def as_line(conflict: Conflict, run_id: str, board_id: int, item_name: str | None) -> ConflictLine:
+    """A conflict of a plan as the log would keep it."""
+    return ConflictLine(
+        run_id,
+        datetime.now(UTC),
+        board_id,
+        conflict.item[1],
+        conflict.role,
+        conflict.field,
+        conflict.table,
+        conflict.row,
+        conflict.kept_from,
+        shown(conflict.kept),
+        conflict.lost_from,
+        shown(conflict.lost),
+        shown(conflict.monday),
+        shown(conflict.postgres),
+        shown(conflict.agreed),
+        conflict.agreed is not UNSET,
+        item_name,
+    )
+
+
+def item_name(layout: Layout, values: Sequence[Any]) -> str | None:
+    """What people call an item, from what it says: its name, or the person's."""
+    at = layout.slots[layout.record].at
+    number = at.get("item_name", at.get("name"))
+    value = values[number] if number is not None else None
+    value = value[0] if isinstance(value, tuple) else value
+    return value if isinstance(value, str) and value else None
+
+
+def pointed_at(lines: Iterable[ConflictLine]) -> dict[str, set[RowId]]:
+    """Table → rows that these lines name by foreign key."""
+    found: dict[str, set[RowId]] = {}
+    for line in lines:
+        if table := REFERENCES.get(line.field):
+            rows = (line.kept, line.lost, line.monday, line.postgres, line.agreed)
+            found.setdefault(table, set()).update(RowId(row) for row in rows if row)
+    return found
+
+
+def waiting(lines: Sequence[ConflictLine], boards: Mapping[int, str], names: Names) -> tuple[Mapping[str, Any], ...]:
+    """Conflicts that are open: what monday says, what PostgreSQL says, what both agreed on before."""
+    return tuple(
+        _place(line, boards)
+        | {
+            "monday": _value(line.monday, line, names),
+            "postgres": _value(line.postgres, line, names),
+            "agreed": _value(line.agreed, line, names),
+            "ever_agreed": line.ever_agreed,
+            "since": line.at.isoformat(timespec="seconds"),
+        }
+        for line in lines
+    )
+
+
+def settled(lines: Sequence[ConflictLine], boards: Mapping[int, str], names: Names) -> tuple[Mapping[str, Any], ...]:
+    """Edits that lost: which value stands and whose it is, and which one lost."""
+    return tuple(
+        _place(line, boards)
+        | {"kept_value": _value(line.kept, line, names), "lost_value": _value(line.lost, line, names)}
+        for line in lines
+    )
+
+
+def _place(line: ConflictLine, boards: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "board": boards.get(line.board_id, str(line.board_id)),
+        "item": line.item_id,
+        "field": line.field,
+        "kept": line.kept_from,
+        "lost": line.lost_from,
+        "name": line.name,
+        "table": line.table_name,
+        "row": line.row_id,
+    }
+
+
+def _value(value: str | None, line: ConflictLine, names: Names) -> str | None:
+    """A value as a person reads it: of a field of several parts the whole, of a foreign key the other row's name."""
+    if value is None:
+        return None
+    if line.field in REFERENCES:
+        return names.get(value, value)
+    if value.startswith("["):
+        try:
+            parts: list[str | None] = json.loads(value)
+        except ValueError:
+            return value
+        return parts[0] or " ".join(part for part in parts[1:] if part) or None
+    return value

@@ -1,0 +1,211 @@
+"""What the journal keeps of a write, and what is remembered once its outcome is known."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from models import RowId
+from reconcile.base import FORCE, Stored
+from reconcile.items import decode_item
+from reconcile.journal_ops import ChangeOp, CreateOp, Seen, change_op, changed_base, create_op, created_base, seen
+from reconcile.layout import ItemState
+from reconcile.merge import Conflict
+from reconcile.push_plan import ItemCreate, ItemPush
+from tests.kit import LAYOUTS, raw_json, view
+
+MASTER = LAYOUTS["master"]
+ROLES = [slot.role for slot in MASTER.slots]
+ANN, BOB, RECORD = RowId("ann"), RowId("bob"), RowId("record")
+VALUES = {
+    "projects.estimated_value": Decimal("18250.50"),
+    "storms.date_of_loss": date(2026, 4, 30),
+    "properties.address": ("1 Oak St, Reno", "1 Oak St", "Reno", None, None),
+    "customers.name": "Ann",
+    "customers.notes": None,
+}
+"""A value of each form that a field may have."""
+
+
+def number(target: str) -> int:
+    return next(n for n, field in enumerate(MASTER.fields) if field.id.startswith(f"{target}/"))
+
+
+def sent(shows: ItemState, told: dict[str, Any]) -> ItemPush:
+    blank = [None] * len(MASTER.fields)
+    made = ItemPush("master", 1, shows, list(blank), list(blank), [None] * len(ROLES), {})
+    made.targets = {number(target): value for target, value in told.items()}
+    return made
+
+
+def kept(op: ChangeOp | CreateOp) -> Any:
+    """Through the journal's JSON."""
+    return msgspec.json.decode(msgspec.json.encode(op), type=type(op))
+
+
+def remembered(shows: ItemState, **held: Any) -> Stored:
+    return Stored("master", 1, shows.updated_at, [None] * len(ROLES), list(shows.values), list(shows.values), **held)
+
+
+@pytest.mark.parametrize("target", VALUES)
+def test_a_value_comes_back_from_the_journal_as_it_was(target: str) -> None:
+    op = kept(change_op(sent(view("master", 1), VALUES), MASTER))
+    field = MASTER.fields[number(target)]
+    assert field.load(op.target[field.id]) == VALUES[target]
+
+
+def test_an_op_speaks_by_names() -> None:
+    made = sent(view("master", 1, {"customers.name": "Bob"}), {"customers.name": "Ann"})
+    made.moved = {"customer": ANN, "estimator": None}
+    place = (("master", 1), "customer", "customers.name/master:customer", "customers", ANN)
+    made.conflicts = [Conflict(*place, "postgres", "Ann", "monday", "Bob")]
+    op = kept(change_op(made, MASTER))
+    assert op.expected == {"customers.name/master:customer": "Bob"}
+    assert op.target == {"customers.name/master:customer": "Ann"}
+    assert op.links == {"customer": ANN, "estimator": None}
+    assert [(lost.item, lost.kept, lost.agreed) for lost in op.conflicts] == [(("master", 1), "Ann", UNSET)]
+
+
+@pytest.mark.parametrize(
+    ("shows", "outcome"),
+    [
+        ({"customers.name": "Anna", "customers.phone": "+13035550199"}, Seen.DONE),
+        ({"customers.name": "Anna", "customers.phone": "(303) 555-0199"}, Seen.DONE),
+        ({"customers.name": "Ann", "customers.phone": "2025550172"}, Seen.NOT_DONE),
+        ({"customers.name": "Anna", "customers.phone": "2025550172"}, Seen.EDITED),
+        ({"customers.name": "Eve", "customers.phone": "+13035550199"}, Seen.EDITED),
+        ({"customers.name": "Anna", "customers.phone": "+13035550199", "customers.notes": "x"}, Seen.DONE),
+    ],
+    ids=["done", "done, spelled otherwise", "not done", "half", "edited since", "done, and another cell edited"],
+)
+def test_what_an_item_says_of_a_lost_answer(shows: dict[str, str], outcome: Seen) -> None:
+    before = view("master", 1, {"customers.name": "Ann", "customers.phone": "+12025550172"})
+    made = sent(before, {"customers.name": "Anna", "customers.phone": "+13035550199"})
+    assert seen(kept(change_op(made, MASTER)), view("master", 1, shows), MASTER) is outcome
+
+
+def test_a_column_that_is_mapped_no_more_has_no_say() -> None:
+    op = ChangeOp({"gone": "1"}, {"gone": "2"})
+    assert seen(op, view("master", 1), MASTER) is Seen.DONE
+
+
+def test_a_cell_that_cannot_be_read_does_not_say_that_it_was_written() -> None:
+    op = change_op(sent(view("master", 1), {"projects.estimated_value": Decimal(7)}), MASTER)
+    assert seen(op, view("master", 1, {"projects.estimated_value": "seven"}), MASTER) is Seen.EDITED
+
+
+# After a change -------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_is_remembered_beside_what_monday_made_of_it() -> None:
+    before = view("master", 1, {"customers.name": "Ann"})
+    op = kept(change_op(sent(before, {"customers.phone": "3035550199"}), MASTER))
+    now = view("master", 1, {"customers.name": "Ann", "customers.phone": "+13035550199"})
+    base = changed_base(op, remembered(before), now, MASTER)
+    n = number("customers.phone")
+    assert (base.monday[n], base.postgres, base.content_hash, base.tolerated) == (
+        "+13035550199",
+        {n: "3035550199"},
+        "hash",
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shows", "waits", "looked_at_again"),
+    [({}, False, False), ({"customers.notes": "x"}, False, True), ({}, True, True)],
+    ids=["nothing else", "another cell was edited", "something of it waits"],
+)
+def test_what_else_changed_is_an_edit_of_somebodys(shows: dict[str, str], waits: bool, looked_at_again: bool) -> None:
+    before = view("master", 1, {"customers.name": "Ann"})
+    op = kept(change_op(sent(before, {"customers.name": "Anna"}), MASTER))
+    base = changed_base(
+        op, remembered(before), view("master", 1, {"customers.name": "Anna"} | shows), MASTER, waits=waits
+    )
+    assert (base.content_hash is None) is looked_at_again
+    assert base.monday[number("customers.name")] == "Anna"
+    assert base.monday[number("customers.notes")] is None, "the edit stands against what was remembered"
+
+
+def test_a_cell_that_cannot_be_read_right_after_shows_what_was_sent() -> None:
+    before = view("master", 1)
+    op = kept(change_op(sent(before, {"projects.estimated_value": Decimal("7.00")}), MASTER))
+    base = changed_base(op, remembered(before), view("master", 1, {"projects.estimated_value": "seven"}), MASTER)
+    assert base.monday[number("projects.estimated_value")] == Decimal("7.00")
+
+
+def test_a_slot_that_shows_another_row_from_then_on() -> None:
+    before = view("master", 1)
+    made = sent(before, {"customers.name": "Bob"})
+    made.moved = {"customer": BOB}
+    place = ROLES.index("customer")
+    base = changed_base(kept(change_op(made, MASTER)), remembered(before, held={place: ANN, 0: RECORD}), before, MASTER)
+    assert base.links[place] == BOB
+    assert base.tolerated_links == {0: RECORD}
+
+
+def test_what_a_loser_was_to_be_told_is_told() -> None:
+    before = view("master", 1, {"customers.name": "Ann"})
+    stored = remembered(before)
+    stored.postgres[number("customers.name")] = FORCE
+    op = kept(change_op(sent(before, {"customers.name": "Anna"}), MASTER))
+    base = changed_base(op, stored, view("master", 1, {"customers.name": "Anna"}), MASTER)
+    assert base.postgres == {}
+
+
+# After an item was made -----------------------------------------------------------------------------------------------
+
+
+def made(told: dict[str, Any], uncarried: set[str] = frozenset()) -> CreateOp:  # type: ignore[assignment]
+    links = [RECORD if role == "project" else ANN if role == "customer" else None for role in ROLES]
+    create = ItemCreate("master", RECORD, "Job", links)
+    create.targets = {number(target): value for target, value in told.items()}
+    create.uncarried = {number(target) for target in uncarried}
+    op: CreateOp = kept(create_op(create, MASTER))
+    return op
+
+
+def test_a_new_item_by_names() -> None:
+    op = made({"customers.name": "Ann"}, {"customers.phone"})
+    assert op.links == {"project": RECORD, "customer": ANN}
+    assert (op.target, op.uncarried) == ({"customers.name/master:customer": "Ann"}, ["customers.phone/master:customer"])
+
+
+@pytest.mark.parametrize(
+    ("late", "shows", "differs", "edited"),
+    [
+        (False, "Ann", False, False),
+        (False, "Eve", True, False),
+        (True, "Ann", False, False),
+        (True, "Eve", False, True),
+    ],
+    ids=["at once, as sent", "at once, otherwise: monday's way", "late, as sent", "late, otherwise: an edit"],
+)
+def test_what_is_remembered_of_a_new_item(late: bool, shows: str, differs: bool, edited: bool) -> None:
+    base = created_base(
+        made({"customers.name": "Ann"}), view("master", 1, {"customers.name": shows}), MASTER, late=late
+    )
+    n = number("customers.name")
+    assert (base.monday[n], n in base.postgres) == ("Ann" if late else shows, differs)
+    assert (base.content_hash is None) is edited
+    assert base.links == [RECORD if role == "project" else ANN if role == "customer" else None for role in ROLES]
+
+
+def test_a_cell_that_did_not_go_with_it_is_told_later() -> None:
+    base = created_base(made({}, {"customers.phone"}), view("master", 1), MASTER, late=False)
+    n = number("customers.phone")
+    assert (base.monday[n], base.postgres[n]) == (None, FORCE)
+
+
+def test_so_is_one_that_is_not_even_read() -> None:
+    unread = MASTER.without({"phone_1__1"})
+    op = made({}, {"customers.phone"})
+    shows = unread.decode(decode_item(raw_json("master", 1)))
+    assert shows.values[number("customers.phone")] is UNSET
+    base = created_base(op, shows, MASTER, late=False)
+    assert (base.monday[number("customers.phone")], base.postgres[number("customers.phone")]) == (None, FORCE)

@@ -1,0 +1,149 @@
+"""The records of a push: what is left out of an item when one of its cells is refused, and what is remembered of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from models import TABLES, RowId
+from reconcile.base import FORCE
+from reconcile.merge import Conflict
+from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, item_base, key_changes
+from tests.kit import LAYOUTS, column_of, view
+
+MASTER = LAYOUTS["master"]
+ROLES = [slot.role for slot in MASTER.slots]
+RECORD, ANN, BOB = RowId("record"), RowId("ann"), RowId("bob")
+
+
+def number(target: str) -> int:
+    """The number of a field, by its first column: "customers.name"."""
+    return next(n for n, field in enumerate(MASTER.fields) if field.id.startswith(f"{target}/"))
+
+
+def item(told: dict[str, Any], cause: RowId = ANN) -> ItemPush:
+    """An item of which these fields are to be written."""
+    made = ItemPush("master", 1, view("master", 1), [None] * len(MASTER.fields), [None] * len(MASTER.fields), [], {})
+    made.links = [None] * len(ROLES)
+    for target, value in told.items():
+        made.targets[number(target)], made.causes[number(target)] = value, cause
+        made.cells[column_of("master", target)] = CellEdit(None, value, value)
+    return made
+
+
+def fields(made: ItemPush) -> set[str]:
+    return {MASTER.fields[n].id.partition("/")[0] for n in made.targets}
+
+
+def test_a_refused_cell_leaves_the_others() -> None:
+    made = item({"customers.name": "Ann", "customers.phone": "1", "projects.link": "https://x.co"})
+    made.drop(column_of("master", "customers.phone"), MASTER)
+    assert fields(made) == {"customers.name", "projects.link"}
+    assert made.values == {"text65__1": "Ann", "link__1": "https://x.co"}
+    assert made.causes.keys() == made.targets.keys()
+
+
+def test_a_slot_that_was_to_show_another_row_waits_as_a_whole() -> None:
+    made = item({"customers.name": "Bob", "customers.email": "bob@x.co", "projects.link": "https://x.co"})
+    place = ROLES.index("customer")
+    made.links[place] = made.moved["customer"] = BOB
+    made.left["customer"] = ANN
+    made.drop(column_of("master", "customers.email"), MASTER)
+    assert fields(made) == {"projects.link"}
+    assert (made.links[place], made.moved, made.left) == (ANN, {}, {})
+
+
+def test_a_name_of_two_cells_goes_as_one() -> None:
+    made = item({})
+    n = next(k for k, field in enumerate(MASTER.fields) if len(field.cells) == 2)
+    made.targets[n], made.causes[n] = ("Ann Lee", "Ann", "Lee"), ANN
+    made.cells = {column_id: CellEdit(None, "x", "x") for column_id in MASTER.fields[n].cells}
+    made.drop(MASTER.fields[n].cells[1], MASTER)
+    assert (made.targets, made.cells) == ({}, {})
+
+
+def test_a_field_that_is_left_out_takes_its_conflict_with_it() -> None:
+    made = item({"customers.name": "Ann", "customers.phone": "1"})
+    places = {target: MASTER.fields[number(target)].id for target in ("customers.name", "customers.phone")}
+    made.conflicts = [
+        Conflict(("master", 1), "customer", place, "customers", ANN, "postgres", "x", "monday", "y")
+        for place in places.values()
+    ]
+    made.forget(number("customers.phone"), MASTER)
+    assert [lost.field for lost in made.conflicts] == [places["customers.name"]]
+
+
+def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
+    made = item({"customers.name": "Ann"})
+    made.causes[number("customers.phone")] = ANN
+    made.cells[column_of("master", "customers.phone")] = CellEdit(None, None, None)
+    made.forget(number("customers.phone"), MASTER)
+    assert column_of("master", "customers.phone") in made.cells, "another field may need the cell"
+
+
+@pytest.mark.parametrize(
+    ("m", "p", "differs", "tolerated"),
+    [
+        ("Ann", "Ann", {}, 0),
+        ("Ann", "Bob", {0: "Bob"}, 1),
+        ("Ann", FORCE, {0: FORCE}, 0),
+        (UNSET, UNSET, {}, 0),
+        (None, "Ann", {0: "Ann"}, 1),
+    ],
+    ids=["equal", "different", "to be told", "never read", "one side empty"],
+)
+def test_what_is_remembered(m: Any, p: Any, differs: dict[int, Any], tolerated: int) -> None:
+    rest = [None] * (len(MASTER.fields) - 1)
+    base = item_base(MASTER, view("master", 1), [m, *rest], [p, *rest], [None] * len(ROLES), {2: ANN}, "hash")
+    assert (base.postgres, base.tolerated, base.tolerated_links, base.content_hash) == (
+        differs,
+        tolerated,
+        {2: ANN},
+        "hash",
+    )
+
+
+def test_a_value_that_monday_spells_otherwise_is_no_difference() -> None:
+    said = [None] * len(MASTER.fields)
+    m, p = list(said), list(said)
+    m[number("customers.phone")], p[number("customers.phone")] = "(202) 555-0172", "+12025550172"  # type: ignore[call-overload]
+    base = item_base(MASTER, view("master", 1), m, p, [None] * len(ROLES), {}, None)
+    assert (list(base.postgres), base.tolerated) == ([number("customers.phone")], 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "owners", "keys"),
+    [
+        ("ann@x.co", {}, {"email:ann@x.co"}),
+        ("ann@x.co", {"email:ann@x.co": ANN}, {"email:ann@x.co"}),
+        ("ann@x.co", {"email:ann@x.co": BOB}, set()),
+        (None, {"email:old@x.co": ANN}, set()),
+    ],
+    ids=["a free one", "its own", "somebody else's", "none any more"],
+)
+def test_the_keys_of_a_row_that_was_told(changed: str | None, owners: dict[str, RowId], keys: set[str]) -> None:
+    rows: dict[str, dict[RowId, tuple[Any, ...]]] = {table: {} for table in TABLES}
+    rows["customers"][ANN] = (ANN, "Ann", changed, None, None)
+    rows["projects"][RECORD] = (RECORD,) + (None,) * (len(TABLES["projects"].__struct_fields__) - 1)
+    owned = {table: dict[str, RowId]() for table in TABLES} | {"customers": owners}
+    told = {ANN: "customers", RECORD: "projects", BOB: "customers"}
+    assert list(key_changes(told, rows, owned)) == [("customers", ANN, keys)]
+
+
+def test_equal_pushes_have_equal_digests() -> None:
+    one, other, third = (Push(items=[item({"customers.name": "Ann"})]) for _ in range(3))
+    other.pending_rows = {ANN}
+    third.items[0].cells["text65__1"] = CellEdit(None, "Ann", "Anna")
+    assert one.digest() == other.digest()
+    made = Push(items=one.items, creates=[ItemCreate("master", ANN, "Job", [])])
+    linked = Push(items=one.items, linked={("master", ANN): 7})
+    assert len({push.digest() for push in (one, third, made, linked, Push())}) == 5
+    assert (one.writes, made.writes, Push(archives=[("master", 1)]).writes, Push().writes) == (1, 2, 1, 0)
+
+
+def test_a_refused_value_is_known_again() -> None:
+    assert input_of("x") == input_of("x") != input_of("y")
+    assert input_of(Decimal("1.0")) != input_of("1.0")
