@@ -245,15 +245,18 @@ class _Reader:
                 [encoding.kept(key) for _, key in sorted(said)],
             ),
         )
-        people: set[RowId] = set()
+        others: dict[str, set[RowId]] = defaultdict(set)
         for table, key, row in found:
             edits.owners[table][encoding.said(key)] = row
-            if table == "users" and row not in edits.rows["users"]:
-                people.add(row)
-        self._load({"users": people})
+            if row not in edits.rows[table]:
+                others[table].add(row)
+        self._load(others)
         for table, owners in edits.owners.items():
-            for key in [key for key, row in owners.items() if table == "users" and row not in edits.rows["users"]]:
-                del owners[key]  # a person deleted the row: the key is free
+            rows = edits.rows[table]
+            says = {row: row_keys(table, rows[row]) if row in rows else () for row in {*owners.values()}}
+            for key, row in [(key, row) for key, row in owners.items() if key not in says[row]]:
+                del owners[key]  # the row says something else by now, or a person deleted it: the key is free
+                edits.outdated.add((table, key, row))
 
     def load_staff(self) -> None:
         """Who is on the staff board with an e-mail of a fresh person: a key says it of one row alone, who may have no

@@ -296,16 +296,22 @@ def register_rows(tx: Transaction, rows: Mapping[RowId, str]) -> None:
     )
 
 
-def move_keys(tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]]) -> None:
-    """The natural keys of rows that were told are those of their content now; a provisional one stays beside them."""
+def move_keys(
+    tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]], outdated: Collection[tuple[str, str, RowId]]
+) -> None:
+    """The natural keys of rows that were told are those of their content now; a provisional one stays beside them.
+    Another row loses those of them that it says no longer (`outdated`)."""
     if not owned:
         return
     rows = [row for _, row, keys in owned if keys]
     now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
+    taken = {(table, key) for table, _, keys in owned for key in keys}
+    freed = [(table, tx.encoding.kept(key), row) for table, key, row in sorted(outdated) if (table, key) in taken]
     tx.execute(
         "DELETE FROM monday_sync.sync_key k WHERE row_id = ANY(%s::uuid[]) AND k.key NOT LIKE 'slot:%%'"
-        " AND NOT (k.table_name, k.key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
-        (rows, [table for table, _, _ in now], [key for _, key, _ in now]),
+        " AND NOT (k.table_name, k.key, k.row_id) IN (SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[]))"
+        " OR (k.table_name, k.key, k.row_id) IN (SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[]))",
+        (rows, *([line[at] for line in lines] for lines in (now, freed) for at in range(3))),
     )
     tx.execute(
         "INSERT INTO monday_sync.sync_key (table_name, key, row_id) SELECT * FROM unnest(%s::text[], %s::text[],"

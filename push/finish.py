@@ -100,7 +100,7 @@ def _remember(
     if told:
         mark_told(tx, told)
         owners = key_changes({row: table for row, (table, _) in told.items()}, _rows_now(found, sent), edits.owners)
-        move_keys(tx, list(owners))
+        move_keys(tx, list(owners), edits.outdated)
     list_left_behind(tx, run.layouts, run.run_id, edits.left_behind)
     forget_rows(tx, edits.lost)
     people, projects = _moved(run, sent)

@@ -25,7 +25,9 @@ class Edits:
     new_rows: list[tuple[str, RowId]] = field(default_factory=list)
     """(board, row) of rows that have no item yet."""
     owners: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    """Which row a natural key belongs to, by table."""
+    """Which row a natural key belongs to, by table, as long as the row says it."""
+    outdated: set[tuple[str, str, RowId]] = field(default_factory=set)
+    """(table, key, row) of keys whose row does not say them any more."""
     staff: dict[str, RowId] = field(default_factory=dict)
     """Who is on the staff board with an e-mail of a new person, be it his key or not."""
     rejected: dict[tuple[str, int, str], str] = field(default_factory=dict)

@@ -38,8 +38,8 @@ Links = list[RowId | None]
 class Said:
     """One slot that was linked before, or that is a person's home: the keys it says now and the row it had.
 
-    `kept`: it says what it said at its base. `same_thing`: another identifying field is as it was. `adopted`: linked by
-    a foreign key that was there before the first sync.
+    `kept`: it says what it said at its base. `same_thing`: another identifying field is as it was. `given_up`: what a
+    home said at its base and says no longer. `adopted`: linked by a foreign key that was there before the first sync.
     """
 
     view: ItemState
@@ -48,6 +48,7 @@ class Said:
     old: RowId | None
     kept: bool = False
     same_thing: bool = False
+    given_up: tuple[str, ...] = ()
     home: bool = False
     adopted: bool = False
     row: RowId | None = None
@@ -196,6 +197,7 @@ class _Table:
             self._release(key)
         said = [*self._said(met), *self._homes(fresh)]
         self._part_homes(said)
+        self._give_up(said)
         self._rename(said)
         self._link(said)
         self._link_fresh(fresh)
@@ -251,6 +253,7 @@ class _Table:
                 said.row = old
             return said
         said.kept = keys == before  # of an empty slot too: it shows a row that is empty itself
+        said.given_up = tuple(key for key in before if key not in keys) if home else ()
         now_parent = None if parent is None else self.resolution.links[item][parent]
         said.same_thing = (
             before[:1] == ()
@@ -278,6 +281,15 @@ class _Table:
             self.homes[row] = (entries[0].view.board, entries[0].view.id)
             for entry in entries[1:]:
                 entry.old, entry.kept, entry.same_thing = None, False, False
+
+    def _give_up(self, said: Sequence[Said]) -> None:
+        """A person who changes one of two e-mails and is still found by the other has the old one no longer."""
+        for entry in (entry for entry in said if entry.given_up):
+            owners = (self.owner.get(key) for key in entry.keys)
+            found = next((row for row in owners if row is not None and self._rival(row, entry) is None), None)
+            if found is not None and found == entry.old:
+                for key in [key for key in entry.given_up if self.owner.get(key) == found]:
+                    self._release(key)
 
     def _rival(self, row: RowId | None, entry: Said) -> int | None:
         """The other item of the staff board that a row is home to; None for a row that this one may have."""

@@ -644,13 +644,10 @@ class _Planner:
 
     def _known_person(self, row_id: RowId) -> RowId | None:
         """Somebody on the staff board, or on the way there, who has one of a new person's e-mails."""
-        item_at, people = POSITION["users"]["monday_item_id"], self._edits.rows["users"]
-        emails = [key for key in row_keys("users", people[row_id]) if key.startswith("email:")]
+        row = self._edits.rows["users"][row_id]
+        emails = [key for key in row_keys("users", row) if key.startswith("email:")]
         for key in emails:
-            owner = self._edits.owners["users"].get(key)
-            known = owner is not None and owner != row_id and people[owner][item_at] is not None
-            other = owner if known else self._edits.staff.get(key, self._new_people.get(key))
-            if other is not None:
+            if (other := self._edits.staff.get(key, self._new_people.get(key))) is not None:
                 return other
         self._new_people |= dict.fromkeys(emails, row_id)
         return None
