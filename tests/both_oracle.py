@@ -216,8 +216,9 @@ class Ledger:
     """`said` and `typed` are the newest edits of fields of items and of columns of rows that still stand; `touched`
     says when a person last did anything to a place at all. `agreed`: when a run last left both sides of a field equal;
     `landed`: when a run last changed a column of a row, which other items have to hear of. `blind` are columns that
-    runs leave alone. `fresh`: the run at hand compares as on the first day; `adopted`: when that last made edits of all
-    that differed.
+    runs leave alone. `left`: what a run met last at an item on a board that it was moved away from. `once`: the uuids
+    that a row had before, by which an item may still know it. `fresh`: the run at hand compares as on the first day;
+    `adopted`: when that last made edits of all that differed.
     """
 
     time: int = 0
@@ -229,7 +230,9 @@ class Ledger:
     people: set[int] = field(default_factory=set)
     inserted: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    once: dict[str, set[str]] = field(default_factory=dict)
     made: dict[int, str] = field(default_factory=dict)
+    left: dict[tuple[str, ItemField], Values] = field(default_factory=dict)
     propagated: set[int] = field(default_factory=set)
     last: Scene | None = None
     blind: set[str] = field(default_factory=set)
@@ -266,16 +269,26 @@ class Ledger:
         if item not in self.made:
             self.people.add(item)
 
-    def moved(self, item: int, after: Seen) -> None:
-        """A person moved an item to another board, where it says what it says for the first time."""
+    def moved(self, item: int, before: Seen, after: Seen) -> None:
+        """A person moved an item to another board, where it says what it says for the first time, or once more: what a
+        run met there before it left is no edit.
+        """
+        unmet = {place: edit.was for place, edit in self.said.items() if place[0] == item and not edit.met}
+        for entry in FIELDS[before.board]:
+            place = (item, entry.role, entry.column)
+            self.left[before.board, place] = unmet.get(place, before.says(entry))
         self.said = {place: edit for place, edit in self.said.items() if place[0] != item}
         self.on_board(item, None, after)
+        for place in [place for place in self.said if place[0] == item]:
+            if self.left.get((after.board, place)) == self.said[place].value:
+                del self.said[place]
 
     def forget(self, *, adopts: bool) -> None:
         """Both sides are about to be compared as on the first day; with `adopts`, one of them has edited all."""
         self.time += 1
         self.said.clear()
         self.typed.clear()
+        self.left.clear()
         self.fresh, self.adopted = True, self.time if adopts else self.adopted
 
     def in_row(self, table: str, row: str, column: str, was: str | None, now: str | None) -> None:
@@ -324,6 +337,7 @@ class Ledger:
             if was in rows:
                 rows.remove(was)
                 rows.add(now)
+        self.once[now] = {was, *self.once.pop(was, ())}
         self.made = {item: now if row == was else row for item, row in self.made.items()}
         for edit in self.said.values():
             edit.link = now if edit.link == was else edit.link
@@ -338,7 +352,7 @@ class Ledger:
 
     def delete(self, row: str) -> None:
         self.time += 1
-        self.deleted.add(row)
+        self.deleted |= {row, *self.once.get(row, ())}
         self.typed = {place: edit for place, edit in self.typed.items() if place[1] != row}
 
     def _mark(self) -> frozenset[Line]:

@@ -268,10 +268,11 @@ class Histories(History):
         there = [item for item in self._items(board) if item not in known or known[item].board == board]
         if item := self.pick(there, pick):
             other = "staff" if board == "master" else "master"
+            before = self._seen(board, item)
             self.ledger.take(item)
             self.sandbox.advance(1)
             self.sandbox.move_to_board(item, BOARD_IDS[other])
-            self.ledger.moved(item, self._seen(other, item))
+            self.ledger.moved(item, before, self._seen(other, item))
 
     # People in SQL
 

@@ -637,7 +637,7 @@ def test_somebody_writes_a_row_that_was_just_read(worlds: Worlds, monkeypatch: p
             planned.append(1)
             return plan
 
-        monkeypatch.setattr("pull.apply.make_plan", meanwhile)
+        monkeypatch.setattr("pull.apply.plan_pull", meanwhile)
         assert WAYS["pull"].run(company).outcome == 0
         assert len(planned) == 2
         first = jobs(company)[0]

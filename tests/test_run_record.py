@@ -143,7 +143,7 @@ def test_a_bug_has_its_end_on_record(synced: Company, monkeypatch: pytest.Monkey
         raise ZeroDivisionError("canary")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pull.read.hold_back", broken)
+        patched.setattr("pull.read.exclude_unconfirmed_creates", broken)
         with pytest.raises(ZeroDivisionError):
             synced.run()
     kept = newest(synced)
