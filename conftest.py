@@ -10,12 +10,14 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 import pytest
+import tenacity
 from psycopg2 import extensions, sql
 
 from db_connector import Database
@@ -60,6 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Of a test with many cases that is `sampled` keep some, unless in a soak. With --pooled, keep the tests of a
     company: they reach their database by `way`, as the user of the pooler."""
     if not SOAK:
+        long = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
         _keep_samples(config, items)
     if config.getoption("--pooled"):
         kept = [i for i in items if "way" in getattr(i, "fixturenames", ()) and not i.get_closest_marker("own_role")]
@@ -153,6 +158,14 @@ def _copy_of(template: str, admin: extensions.connection, server: Keywords) -> I
         )
         yield {**server, "dbname": name}
         cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tries of both sides, without the seconds between them."""
+    monkeypatch.setattr("monday.transport._backoff", tenacity.wait_none())
+    monkeypatch.setattr("monday.transport._jitter", tenacity.wait_none())
+    monkeypatch.setattr("run.context.Database", partial(Database, sleep=no_sleep))
 
 
 @pytest.fixture

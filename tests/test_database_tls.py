@@ -142,6 +142,7 @@ def test_a_server_without_tls_gets_nothing(company: Company, tmp_path: Path) -> 
         assert fake.got == []
 
 
+@pytest.mark.soak
 def test_the_fake_server_gets_what_it_is_given(company: Company, tmp_path: Path) -> None:
     """Else the tests above would prove nothing: who writes that the password may be shown, shows it."""
     with FakeServer(certificate(tmp_path), "clear text") as fake:

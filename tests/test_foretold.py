@@ -274,6 +274,7 @@ def test_a_new_item_goes_without_the_cell_that_a_rule_forbids(synced: Company) -
     in_step(synced)
 
 
+@pytest.mark.soak
 def test_many_new_items_in_a_file_heed_the_rules_too(synced: Company) -> None:
     assert synced.push("--setup-marker").code == 0
     let(synced, rule(part(PRICE, "GREATER_THAN", 5000)), required=[PRICE])

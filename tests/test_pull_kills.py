@@ -125,6 +125,7 @@ def scene(
     return Scene(request.param, Companies(admin, server, blank, tmp_path, prepare), killer)
 
 
+@pytest.mark.sampled(2)
 def test_killed_at_every_point(scene: Scene) -> None:
     chosen = scene.chosen()
     for point in chosen:

@@ -14,6 +14,8 @@ from sandbox import MASTER_BOARD_ID
 from tests.company import PUSH, Company, Ended
 from tests.pushing import jobs, project
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 PULL = "sync_monday_to_pg.py"
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (sync_\w+\.py) run (\d{8}T\d{6}-[0-9a-f]{6}|-): ( *\S.*)"

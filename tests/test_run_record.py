@@ -17,6 +17,8 @@ from tests.company import PUSH, Company, Ended
 from tests.killing import wait_until
 from tests.pushing import jobs, project
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 PULL = "sync_monday_to_pg.py"
 NOTE = "text43__1"
 VALUES = {"details", "changes"}
