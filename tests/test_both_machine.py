@@ -180,9 +180,9 @@ class Histories(History):
     def begin(self, jobs: int, people: int, marker: bool, loud: bool, data: st.DataObject) -> None:
         self.own_rules(loud=loud)
         for number in range(people):
-            self._create("staff", f"Rep {number}", data)
+            self._create("staff", f"Rep {number}", self._filled("staff", data))
         for number in range(jobs):
-            self._create("master", f"Job {number}", data)
+            self._create("master", f"Job {number}", self._filled("master", data))
         assert self._pull("--full") in (0, 5)
         self.marked = marker
         if marker:
@@ -218,9 +218,10 @@ class Histories(History):
 
     @rule(board=boards, pick=picks, data=st.data())
     def edit(self, board: str, pick: int, data: st.DataObject) -> None:
+        names = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=3, unique=True))
+        values = {n: data.draw(st.sampled_from([*POOLS[board][n][1], None])) for n in names}
         if item := self.pick(self._items(board), pick):
-            names = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=3, unique=True))
-            self._type(board, item, {n: data.draw(st.sampled_from([*POOLS[board][n][1], None])) for n in names})
+            self._type(board, item, values)
 
     @rule(pick=picks, email=st.sampled_from(EMAILS))
     def edit_the_key(self, pick: int, email: str) -> None:
@@ -244,8 +245,9 @@ class Histories(History):
 
     @rule(board=boards, data=st.data())
     def create(self, board: str, data: st.DataObject) -> None:
+        values = self._filled(board, data)
         if len(self._items(board)) < 7:
-            self._create(board, "New", data)
+            self._create(board, "New", values)
 
     @rule(board=boards, pick=picks, state=st.sampled_from(["archived", "deleted"]))
     def remove(self, board: str, pick: int, state: str) -> None:
@@ -534,10 +536,14 @@ class Histories(History):
 
     # Small things
 
-    def _create(self, board: str, name: str, data: st.DataObject) -> None:
+    def _filled(self, board: str, data: st.DataObject) -> dict[str, str | None]:
+        """What a new item says. Drawn whether there will be one or not: what a kill has left is not the same twice, and
+        Hypothesis wants the same draws."""
         filled = data.draw(st.lists(st.sampled_from(self.columns(board)), min_size=1, max_size=9, unique=True))
+        return {n: data.draw(st.sampled_from(POOLS[board][n][1])) for n in filled}
+
+    def _create(self, board: str, name: str, values: dict[str, str | None]) -> None:
         self.sandbox.advance(1)
-        values = {n: data.draw(st.sampled_from(POOLS[board][n][1])) for n in filled}
         item = self.sandbox.create(BOARD_IDS[board], name, self.cells(board, values), force=True)
         self.ledger.on_board(item, None, self._seen(board, item))
 
