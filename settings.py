@@ -26,7 +26,7 @@ from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 from terminal.signs import one_line
 
-PROGRAM_DIR: Final = Path(__file__).resolve().parent.parent
+PROGRAM_DIR: Final = Path(__file__).resolve().parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
 DEFAULT_BOARD_ID_USERS: Final = "5764059860"
 DEFAULT_BOARD_ID_DATA: Final = "6727219152"

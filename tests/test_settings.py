@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.errors import ConfigError
-from settings import DatabaseTarget, Settings, load_settings
+from settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.canary-token.c2lnbmF0dXJl"
 PASSWORD = "canary p'ss%word"
@@ -186,3 +186,8 @@ def test_the_example_file_works_once_filled_in_and_names_every_setting(tmp_path:
         "DATABASE_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSSLMODE",
         "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", "SYNC_DAILY_CALLS", "PG_BIN",
     }  # fmt: skip
+
+
+def test_the_programs_folder_is_where_its_commands_are() -> None:
+    assert (PROGRAM_DIR / "sync_monday_to_pg.py").is_file()
+    assert (PROGRAM_DIR / ".env.example").is_file()
