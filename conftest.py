@@ -34,13 +34,11 @@ _POOLED = frozenset(
         "test_adoption",
         "test_both_machine",
         "test_conflicts",
-        "test_fault_table",
         "test_inbound_machine",
         "test_item_ids",
         "test_lost_creates",
         "test_own_rules",
         "test_place",
-        "test_pull_kills",
         "test_push",
         "test_push_bulk",
     ]
