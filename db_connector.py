@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
-import psycopg2
-from psycopg2 import extensions
+import psycopg2  # noqa: TID251  it opens the connections
+from psycopg2 import extensions  # noqa: TID251
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 

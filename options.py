@@ -184,7 +184,7 @@ def _nothing() -> None: ...
 
 OPTION_VARIABLES: Final = frozenset(
     option.envvar
-    for option in monday_to_pg_options(pg_to_monday_options(_common(_nothing))).__click_params__  # type: ignore[attr-defined]
+    for option in monday_to_pg_options(pg_to_monday_options(_common(_nothing))).__click_params__  # type: ignore[attr-defined]  # where click keeps them
     if isinstance(option.envvar, str)
 )
 """`SYNC_<OPTION>` of every option of either command: what cron sets for one of them, the other leaves alone."""

@@ -96,7 +96,7 @@ def _tour() -> None:
     _sync()
     _step(7, "The other way: somebody edits three rows in SQL.")
     _edit_rows(linked)
-    _step(8, "A dry run of the other direction: which cells of which items would change, and what it would cost.")
+    _step(8, "A dry run of the other direction: which cells would change, and what it would cost.")
     _push("--test")
     _step(9, "The real run: one request writes all cells of all three items.")
     _push()

@@ -104,13 +104,13 @@ _ENVIRONMENT = Lock()  # the lease is renewed from a thread, with a connection o
 def _without_settings_of_libpq() -> Iterator[None]:
     """libpq fills in from the environment what it was not given: another address, options, a service. What a run goes
     by are its settings alone."""
-    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}  # noqa: TID251  libpq reads it
     for name in hidden:
-        del os.environ[name]
+        del os.environ[name]  # noqa: TID251
     try:
         yield
     finally:
-        os.environ.update(hidden)
+        os.environ.update(hidden)  # noqa: TID251
 
 
 def _prepare(connection: extensions.connection) -> None:

@@ -374,9 +374,7 @@ class PullLoader:
                     self.world.names[table][key] = (row, str(values[POSITION[table][name]] or ""))
         read = {(view.board, view.id) for view in everyone}
         return [
-            ItemState(
-                stored.board, stored.id, stored.updated_at, tuple(stored.monday), (), stored.content_hash, seen=False
-            )
+            as_remembered(stored)
             for stored in items.stored
             if (stored.board, stored.id) not in read and not parting.rows.keys().isdisjoint(stored.links)
         ]

@@ -33,7 +33,7 @@ with is hashed, where a join with it would be planned as if it were short."""
 
 
 def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> Edits:
-    """Everything that the plan of a push is made of, but for what monday shows; `busy` and `items` are the caller's.
+    """All that the plan of a push is made of, but for what monday shows; `in_flight` and `items` are the caller's.
 
     One statement where nothing changed.
     """

@@ -19,7 +19,7 @@ _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 
 
 @dataclass(slots=True)
-class RememberedLink:
+class BeforeParting:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
     stored: list[ItemBase] = field(default_factory=list)
@@ -27,9 +27,9 @@ class RememberedLink:
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
 
-def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> tuple[RememberedLink, Parting]:
+def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Present) -> tuple[BeforeParting, Parting]:
     """What is remembered, and what of it has to be parted. A foreign key that a person moved decides for itself."""
-    found = RememberedLink()
+    found = BeforeParting()
     boards = {layout.board_id: layout for layout in layouts.values()}
     for table, key, row in tx.rows("SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id IS NOT NULL"):
         found.keys[table][key] = row
@@ -45,7 +45,7 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
 
 
 def _leave_moved(
-    tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: RememberedLink, parting: Parting
+    tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: BeforeParting, parting: Parting
 ) -> None:
     strange = {item for item, _number in parting.strangers}
     by_item = {key: stored for stored in found.stored if (key := (stored.board, stored.id)) in strange}

@@ -139,8 +139,8 @@ class OpenIssues:
     rows of each table the sync knows; `open` are conflicts, `lost` edits that lost and that nobody was told of yet,
     `claims` ids of rows that have to be listed, `claims_over` to be no more. `new` counts what nobody was told of, by
     kind of dead letter or `conflicts`; `told` are (topic, place) of what else people were told of; `unseen` rows that
-    no project shows, `unsent_new` those of the `outbound` ones that nobody was told of. `pushed_h`: hours since a push
-    ended well, None where none did. `unseen_over`, `unsent_over`: whether something of it that was told is over.
+    no project shows, `unsent_new` those of the `awaiting_push` ones that nobody was told of. `pushed_h`: hours since a
+    push ended well, None where none did. `unseen_over`, `unsent_over`: whether something of it that was told is over.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
 from run.news import opened
-from run.report import CHANGES, OpenThing, counted
+from run.report import CHANGES, IssueList, counted
 from terminal.contrast import contrasted, shortened
 from terminal.page import aligned
 
@@ -76,31 +76,31 @@ def _linking(pair: WouldMerge) -> str:
     return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
-def fill_report(run: Run, landed: PullResult) -> None:
+def fill_report(run: Run, result: PullResult) -> None:
     """Fill the report, and with it the exit code."""
-    report, plan, applied = run.report, landed.plan, landed.applied
+    report, plan, applied = run.report, result.plan, result.applied
     for table in TABLES:
         entry = report.tables[table]
         entry.insert = applied.inserted[table] if applied else len(plan.inserts[table])
         entry.update = applied.updated[table] if applied else len(plan.updates[table])
-        known = landed.plan.known_rows.get(table, landed.standing.rows.get(table, 0))
+        known = result.plan.known_rows.get(table, result.standing.rows.get(table, 0))
         entry.unchanged = max(0, known - entry.update)
-    _fill_open(run, landed)
-    known = 0 if run.options.resync else landed.standing.tolerated  # as it was before this run
+    _fill_open(run, result)
+    known = 0 if run.options.resync else result.standing.tolerated  # as it was before this run
     report.tolerated = known + plan.tolerated.total()
-    report.waiting = landed.standing.awaiting_push
+    report.waiting = result.standing.awaiting_push
     report.digest = plan.digest() if plan.writes else ""
-    report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, landed.standing, report.tolerated)]))
+    report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, result.standing, report.tolerated)]))
     open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.planned = True
     report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
 
 
-def _fill_open(run: Run, landed: PullResult) -> None:
+def _fill_open(run: Run, result: PullResult) -> None:
     """What is open, the new of this run first; a dry run adds what it found to what stands in the database already."""
-    report, plan, standing = run.report, landed.plan, landed.standing
+    report, plan, standing = run.report, result.plan, result.standing
     boards = {board_id: board for board, board_id in run.board_ids.items()}
-    found = plan if landed.applied is None else Plan()  # what a real run found is in the database by now
+    found = plan if result.applied is None else Plan()  # what a real run found is in the database by now
     cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
     merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
     merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
@@ -120,14 +120,14 @@ def _fill_open(run: Run, landed: PullResult) -> None:
     alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
     report.quarantined = opened(bad, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
     report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
-    count, told = standing.conflicts + sum(lost.open for lost in found.conflicts), waiting(waits, boards, landed.names)
+    count, told = standing.conflicts + sum(lost.open for lost in found.conflicts), waiting(waits, boards, result.names)
     untold = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
-    report.conflicts = OpenThing(count, max(len(untold), standing.new_of("conflicts")), told, untold)
+    report.conflicts = IssueList(count, max(len(untold), standing.new_of("conflicts")), told, untold)
     lost, entries = (
         standing.lost_count + sum(not lost.open for lost in found.conflicts),
-        settled(losses, boards, landed.names),
+        settled(losses, boards, result.names),
     )
-    report.settled = OpenThing(lost, lost, entries, entries)
+    report.settled = IssueList(lost, lost, entries, entries)
 
 
 def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from reconcile.push_plan import Push
 from run.conflicts import as_line, settled, waiting
 from run.context import Run
 from run.news import opened
-from run.report import CHANGES, ItemsReport, OpenThing, counted
+from run.report import CHANGES, IssueList, ItemsReport, counted
 from terminal.contrast import contrasted, shortened
 from terminal.page import aligned
 
@@ -180,12 +180,12 @@ def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, 
     told = waiting(waits, boards, {})
     untold_ones = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
     untold_count = standing.new_of("conflicts") + len(fresh_ones)
-    report.conflicts = OpenThing(
+    report.conflicts = IssueList(
         standing.conflicts + len(fresh_ones), max(len(untold_ones), untold_count), told, untold_ones
     )
     lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
     losses, entries = standing.lost_count + len(lost), settled([*lost, *standing.lost], boards, {})
-    report.settled = OpenThing(losses, losses, entries, entries)
+    report.settled = IssueList(losses, losses, entries, entries)
     quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
     report.quarantined = opened(quarantined, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
     alike_now = standing.would_merge + len(push.duplicate_people) + len(left)
@@ -194,7 +194,7 @@ def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, 
         {"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.over_fan_out.items())
     )
     untold_rows = tuple(entry for entry in fanned if (FANNED, entry["row"]) not in standing.told)
-    report.fanned = OpenThing(len(fanned), len(untold_rows), fanned, untold_rows)
+    report.fanned = IssueList(len(fanned), len(untold_rows), fanned, untold_rows)
 
 
 def _table_of(run: Run, board: str) -> str:

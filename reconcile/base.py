@@ -107,11 +107,10 @@ class ItemBase(msgspec.Struct):
         """Its pairs as they are stored: a value per field, and by number what the row held where that differs."""
         raw = _values(self.monday)
         if self.postgres is not self.monday:
-            for number, (shown, held) in enumerate(zip(self.monday, self.postgres, strict=True)):
-                if held is FORCE:
-                    raw.force = [*raw.force, number]
-                elif held != shown:
-                    raw.p = {**raw.p, number: held}
+            pairs = enumerate(zip(self.monday, self.postgres, strict=True))
+            differing = {number: held for number, (shown, held) in pairs if held is FORCE or held != shown}
+            raw.p = {number: held for number, held in differing.items() if held is not FORCE}
+            raw.force = [number for number, held in differing.items() if held is FORCE]
         if self.tolerated_links:
             raw.held = self.tolerated_links
         return _encoder.encode(raw)

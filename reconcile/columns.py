@@ -33,7 +33,7 @@ class Codec:
     """One monday column type: its GraphQL fragment, and both ways between a cell and a value.
 
     The fragment asks for what `decode` needs, since monday prices every field; a write asks for what is `kept` too.
-    `canon` is what two values are compared by; `load` restores a value that was kept as JSON.
+    `compare_key` is what two values are compared by; `load` restores a value that was kept as JSON.
     """
 
     monday_type: str

@@ -1,4 +1,4 @@
-"""What people changed in PostgreSQL, as far as one push needs it: the input of `reconcile.prepare_push`."""
+"""What people changed in PostgreSQL, as far as one push needs it: the input of `reconcile.plan_push`."""
 
 from __future__ import annotations
 

@@ -42,13 +42,13 @@ class Shape:
 def shape_of(column: Column, cells: int) -> Shape:
     """The shape of a field of so many cells, of which this is the first column."""
     if column.table == "users" and (cells == 2 or column.column == "name"):
-        told = _told_halves if cells == 2 else _told_name
-        return Shape(NAME_COLUMNS, person_name, _canon_name, _canon_name, settled_name, told)
+        told = _cells_of_halves if cells == 2 else _cells_of_name
+        return Shape(NAME_COLUMNS, person_name, _compare_name, _compare_name, completed_name, told)
     if column.target == "properties.address":
-        return Shape(ADDRESS_COLUMNS, _address, _canon_address, _raw_address, settled_address, _told_address)
+        return Shape(ADDRESS_COLUMNS, _address, _compare_address, _typed_address, completed_address, _cells_of_address)
     build = or_item_name if column.target == "projects.name" else None
     return Shape(
-        (column.column,), build, column.codec.compare_key, column.codec.compare_key, settled_value, _told_value
+        (column.column,), build, column.codec.compare_key, column.codec.compare_key, completed_value, _cells_of_value
     )
 
 
@@ -89,7 +89,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _canon_name(value: Any) -> Any:
+def _compare_name(value: Any) -> Any:
     """Full name and joined parts, each standing in for the other: a row that holds only the full name is equal to one
     that holds its parts too, but an edit of a single part is seen."""
     if not isinstance(value, tuple):
@@ -101,7 +101,7 @@ def _canon_name(value: Any) -> Any:
     return address.spaced(full), joined or " ".join(full.split())
 
 
-def _canon_address(value: Any) -> Any:
+def _compare_address(value: Any) -> Any:
     """A row that holds only the whole address is equal to one that holds the parts that are read from it too. What
     kind of blanks stand in it is no difference."""
     if not isinstance(value, tuple):
@@ -116,7 +116,7 @@ def _as_spaced(text: Any) -> Any:
     return (address.spaced(text) or None) if isinstance(text, str) else text
 
 
-def _raw_address(value: Any) -> Any:
+def _typed_address(value: Any) -> Any:
     """What a person typed: the parts are ours, and a better parser is no edit."""
     return _as_spaced(value[0]) if isinstance(value, tuple) else value
 
@@ -124,23 +124,23 @@ def _raw_address(value: Any) -> Any:
 # How a value that was edited in PostgreSQL becomes whole again, and how its cells show it ---------------------------
 
 
-def settled_value(now: Any, was: Any = None) -> Any:
+def completed_value(now: Any, was: Any = None) -> Any:
     """A text without outer blanks, as a cell would give it; empty is None. What nobody edited keeps its blanks."""
     return (now.strip() or None) if isinstance(now, str) and now != was else now
 
 
-def settled_name(now: Any, was: Any) -> Any:
+def completed_name(now: Any, was: Any) -> Any:
     """(full, first, last) of which a person edited some: the part that was edited decides about the others.
 
-    >>> settled_name(("Ann Lee", "Anna", "Lee"), ("Ann Lee", "Ann", "Lee"))
+    >>> completed_name(("Ann Lee", "Anna", "Lee"), ("Ann Lee", "Ann", "Lee"))
     ('Anna Lee', 'Anna', 'Lee')
-    >>> settled_name(("Bob Roe", "Ann", "Lee"), ("Ann Lee", "Ann", "Lee"))
+    >>> completed_name(("Bob Roe", "Ann", "Lee"), ("Ann Lee", "Ann", "Lee"))
     ('Bob Roe', 'Bob', 'Roe')
     """
     if not isinstance(now, tuple) or now == was:
         return now
-    full, *parts = map(settled_value, now)
-    old_full, *old_parts = map(settled_value, was if isinstance(was, tuple) else (None, None, None))
+    full, *parts = map(completed_value, now)
+    old_full, *old_parts = map(completed_value, was if isinstance(was, tuple) else (None, None, None))
     joined = " ".join(part for part in parts if part) or None
     if joined is None:
         return None if full is None else _split_name(full)
@@ -158,17 +158,17 @@ class Unplaced(tuple[Value, ...]):
     __slots__ = ()
 
 
-def settled_address(now: Any, was: Any) -> Any:
+def completed_address(now: Any, was: Any) -> Any:
     """(raw, street, city, state, zip) of which a person edited some. An edited part is exchanged inside the raw text,
     so that nothing else of it changes; `Unplaced` where that cannot be done for certain.
 
     >>> was = ("1 A St, Reno, NV (ask Bob)", "1 A St", "Reno", "NV", None)
-    >>> settled_address(("1 A St, Reno, NV (ask Bob)", "1 A St", "Elko", "NV", None), was)
+    >>> completed_address(("1 A St, Reno, NV (ask Bob)", "1 A St", "Elko", "NV", None), was)
     ('1 A St, Elko, NV (ask Bob)', '1 A St', 'Elko', 'NV', None)
     """
     if not isinstance(now, tuple) or now == was:
         return now
-    raw, *parts = map(settled_value, now)
+    raw, *parts = map(completed_value, now)
     old_raw, *old_parts = was if isinstance(was, tuple) else (None,) * 5
     if old_raw is not None and not any(old_parts):
         old_parts = list(address.parse(old_raw))
@@ -196,11 +196,11 @@ def _parts_of_new(raw: str, parts: Sequence[Value], edited: Sequence[bool]) -> S
     return [part if typed else now for part, now, typed in zip(parts, read, edited, strict=True)]
 
 
-def _told_value(value: Any) -> tuple[Value, ...]:
+def _cells_of_value(value: Any) -> tuple[Value, ...]:
     return (value,)
 
 
-def _told_address(value: Any) -> tuple[Value, ...]:
+def _cells_of_address(value: Any) -> tuple[Value, ...]:
     if isinstance(value, Unplaced):
         raise CellError(
             "was edited in a part that has no certain place in the address: write the whole into the column address "
@@ -217,11 +217,11 @@ def whole_name(value: Any) -> Any:
     return full or " ".join(part for part in parts if part)
 
 
-def _told_name(value: Any) -> tuple[Value, ...]:
+def _cells_of_name(value: Any) -> tuple[Value, ...]:
     return (whole_name(value),)
 
 
-def _told_halves(value: Any) -> tuple[Value, ...]:
+def _cells_of_halves(value: Any) -> tuple[Value, ...]:
     if not isinstance(value, tuple):
         return (None, None)
     full, first, last = value

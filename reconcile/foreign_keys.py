@@ -80,7 +80,7 @@ def set_foreign_keys(
 def next_tolerated_links(
     layout: Layout, stored: ItemBase | None, links: Links, row: Sequence[Any] | None
 ) -> dict[int, RowId | None]:
-    """`ItemBase.held` after the plan, for the record's row as it becomes.
+    """`ItemBase.tolerated_links` after the plan, for the record's row as it becomes.
 
     What differs at first contact is no edit; a foreign key that moved since stands against what it was.
     """
@@ -99,8 +99,8 @@ def next_tolerated_links(
 
 
 def waits_for_push(layout: Layout, links: Links, rows: ItemRows, held: Mapping[int, RowId | None]) -> bool:
-    """Whether a foreign key of the record is an edit that the item does not show yet (`held` as it will be): a row that
-    was edited while its item was away is in step with nobody once the item is back."""
+    """Whether a foreign key of the record is an edit that the item does not show yet: a row that was edited while its
+    item was away is in step with nobody once the item is back. `held` are its tolerated links as they will be."""
     record = rows[layout.record]
     if record is None:
         return False

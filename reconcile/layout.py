@@ -44,9 +44,9 @@ Limits = Mapping[tuple[str, str], Limit]
 class Field:
     """The unit of merge: one or two cells on monday, one or several columns of one row.
 
-    `at` is where a row of the hub holds it. `canon` is what two values are compared by, `said` what an edit on monday
-    is seen by. `settled` makes a value whole again of which a part was edited in PostgreSQL, given what it was; `told`
-    is a value as its cells show it, one by one.
+    `at` is where a working row holds it. `from_cells` makes its value of those of its cells, `to_cells` those of its
+    value. `compare_key` is what two values are compared by, `edit_key` what an edit on monday is seen by. `completed`
+    makes a value whole again of which a part was edited in PostgreSQL, given what it was.
     """
 
     id: str
@@ -74,7 +74,7 @@ class Field:
 class Slot:
     """One place of an item that holds one entity. `link` is the column of the item's record that points at its row.
 
-    `first` and `last` bound its fields in the layout; `row_at` is where a row of the hub holds them, and `held` picks
+    `first` and `last` bound its fields in the layout; `row_at` is where a working row holds them, and `values_of` picks
     their values from it.
     `key_said` picks what its keys are made of from an item's values.
     """

@@ -24,7 +24,7 @@ from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited
 from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
-from reconcile.fields import FieldValue, settled_value, whole_name
+from reconcile.fields import FieldValue, completed_value, whole_name
 from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
@@ -631,7 +631,7 @@ class _Planner:
         would from the board."""
         places = [POSITION[table][column] for column in (("item_name", "name") if table == "projects" else ("name",))]
         values = (whole_name(record[place]) if table == "users" else record[place] for place in places)
-        name = settled_value(next((value for value in values if value), None))
+        name = completed_value(next((value for value in values if value), None))
         try:
             write_form(self._options.columns[board]["name"], name)
         except CellError as error:

@@ -87,13 +87,10 @@ class DailyCalls:
     def take(self) -> None:
         """One call is about to be made. Raises Unavailable where it would pass the limit."""
         with self._lock:
-            self.need_one()
+            if not self.fits(1):
+                raise Unavailable(self.refusal(1, "what was done before is kept"))
+            self._reserve(1, at_once=AT_ONCE)
             self._made[self._day] = self.made + 1
-
-    def need_one(self) -> None:
-        if not self.fits(1):
-            raise Unavailable(self.refusal(1, "what was done before is kept"))
-        self._reserve(1, at_once=AT_ONCE)
 
     def give_back(self, calls: float) -> None:
         """A call cost less than a whole one: monday refused it for a limit."""

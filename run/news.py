@@ -22,7 +22,7 @@ from postgres.told import (
 from postgres.transaction import Params, Transaction
 from run.context import Run
 from run.record import killed_runs
-from run.report import OpenThing, counted
+from run.report import IssueList, counted
 
 PUSHED_LATELY_H = 48
 """Rows that wait for a push are no news as long as one ended well in these hours: it sends them, or says why not."""
@@ -31,13 +31,13 @@ _NAMED = 3
 _LISTING = "SELECT place FROM monday_sync.sync_told WHERE topic = 'unseen'"
 
 
-def opened(count: int, listed: Iterable[Entry], new: Iterable[Entry], untold: int) -> OpenThing:
+def opened(count: int, listed: Iterable[Entry], new: Iterable[Entry], untold: int) -> IssueList:
     """One kind of thing that waits for a person: all that is listed and what is new, each once, and how many there are
     beyond the lists."""
     every, untold_ones = (
         list({tuple(entry.items()): entry for entry in entries}.values()) for entries in (listed, new)
     )
-    return OpenThing(max(count, len(every)), max(untold, len(untold_ones)), tuple(every), tuple(untold_ones))
+    return IssueList(max(count, len(every)), max(untold, len(untold_ones)), tuple(every), tuple(untold_ones))
 
 
 def fill_news(run: Run, standing: OpenIssues, judged: Sequence[Judged]) -> None:

@@ -61,7 +61,7 @@ class ItemsReport:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenThing:
+class IssueList:
     """One kind of thing that a person should look at: how many, the first of them, and how many of them nobody was told
     of yet: `news` are the first of these."""
 
@@ -83,11 +83,11 @@ class Report:
     dry_run: bool
     boards: dict[str, BoardReport] = field(default_factory=dict)
     tables: dict[str, TableReport] = field(default_factory=lambda: {table: TableReport() for table in TABLES})
-    conflicts: OpenThing = field(default_factory=OpenThing)
-    settled: OpenThing = field(default_factory=OpenThing)
-    quarantined: OpenThing = field(default_factory=OpenThing)
-    would_merge: OpenThing = field(default_factory=OpenThing)
-    fanned: OpenThing = field(default_factory=OpenThing)
+    conflicts: IssueList = field(default_factory=IssueList)
+    settled: IssueList = field(default_factory=IssueList)
+    quarantined: IssueList = field(default_factory=IssueList)
+    would_merge: IssueList = field(default_factory=IssueList)
+    fanned: IssueList = field(default_factory=IssueList)
     items: ItemsReport | None = None
     forecast: str = ""
     tolerated: int = 0
@@ -247,7 +247,7 @@ def as_quiet_lines(report: Report) -> Iterator[str]:
         yield f"not finished: {report.unfinished}"
 
 
-def _new_ones(entry: OpenThing, text: Callable[[Mapping[str, Any]], str], what: str, where: str) -> Iterator[str]:
+def _new_ones(entry: IssueList, text: Callable[[Mapping[str, Any]], str], what: str, where: str) -> Iterator[str]:
     yield from map(text, entry.news)
     if (more := entry.new - len(entry.news)) > 0:
         yield f"{more:,} more {what}: they are in {where}"
@@ -428,7 +428,7 @@ def _lost(report: Report, verbosity: int, width: int) -> Iterator[str]:
     yield from _told(entry, verbosity, width, lost_text)
 
 
-def _told(entry: OpenThing, verbosity: int, width: int, text: Callable[[Mapping[str, Any]], str]) -> Iterator[str]:
+def _told(entry: IssueList, verbosity: int, width: int, text: Callable[[Mapping[str, Any]], str]) -> Iterator[str]:
     shown = entry.details if verbosity > 0 else entry.details[: 2 * SHOWN]
     for detail in shown:
         yield from wrapped(place_text(detail), width, first="    ", rest="      ")
@@ -470,7 +470,7 @@ def _needs_a_person(report: Report, verbosity: int, width: int) -> Iterator[str]
             yield f"      {'The others' if shown else 'All of them'} are in the table monday_sync.{name}."
 
 
-def _quarantined(entry: OpenThing) -> tuple[OpenThing, str, str]:
+def _quarantined(entry: IssueList) -> tuple[IssueList, str, str]:
     text = (
         f"{counted(entry.count, 'value')} could not be carried to the other side{_new(entry)}: what stood there before "
         "still stands there; correct each one where it was typed, and the next run takes it"
@@ -478,7 +478,7 @@ def _quarantined(entry: OpenThing) -> tuple[OpenThing, str, str]:
     return entry, text, "sync_dead"
 
 
-def _conflicts(entry: OpenThing) -> tuple[OpenThing, str, str]:
+def _conflicts(entry: IssueList) -> tuple[IssueList, str, str]:
     text = (
         f"{counted(entry.count, 'field was', 'fields were')} edited on both sides{_new(entry)}, and both edits stand "
         "where they were made: make both sides equal by hand, or let one side win with --on-conflict monday "
@@ -487,7 +487,7 @@ def _conflicts(entry: OpenThing) -> tuple[OpenThing, str, str]:
     return entry, text, "sync_conflict"
 
 
-def _alike(entry: OpenThing) -> tuple[OpenThing, str, str]:
+def _alike(entry: IssueList) -> tuple[IssueList, str, str]:
     text = (
         f"{counted(entry.count, 'pair')} of rows may be the same person, firm or job{_new(entry)}: rows are never "
         "merged by themselves, that is yours to decide"
@@ -495,7 +495,7 @@ def _alike(entry: OpenThing) -> tuple[OpenThing, str, str]:
     return entry, text, "sync_dead"
 
 
-def _fanned(entry: OpenThing) -> tuple[OpenThing, str, str]:
+def _fanned(entry: IssueList) -> tuple[IssueList, str, str]:
     one = entry.count == 1
     text = (
         f"{counted(entry.count, 'row was', 'rows were')} edited in PostgreSQL of which more than 25 items show the "
@@ -511,7 +511,7 @@ def _reason(report: Report, width: int) -> Iterator[str]:
         yield from wrapped(report.reason, width)
 
 
-def _new(entry: OpenThing) -> str:
+def _new(entry: IssueList) -> str:
     if entry.new == entry.count:
         return ""
     return f" ({entry.new:,} of them new)" if entry.new else " (none of them new)"

@@ -64,6 +64,17 @@ def view(
     return LAYOUTS[board].decode(decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
 
 
+def rule_part(column_id: str, operator: str, *wanted: Any) -> dict[str, Any]:
+    """A constraint of a board's validation rule on one column."""
+    return {"column_id": column_id, "operator": operator, "compare_value": list(wanted)}
+
+
+def board_rule(*then: dict[str, Any], given: dict[str, Any] | None = None, either: bool = False) -> dict[str, Any]:
+    """A rule as `validations` tells it: without a condition it has no key of that name."""
+    found: dict[str, Any] = {"then": {"operator": "OR" if either else "AND", "groups": list(then)}}
+    return found | ({"if": {"operator": "AND", "groups": [given]}} if given else {})
+
+
 @dataclass(slots=True)
 class Memory:
     """Both sides of the sync's state in dictionaries: rows, keys, and what is remembered of each item."""

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from reconcile.errors import Exit
-from run.report import BoardReport, ItemsReport, OpenThing, Report, as_text
+from run.report import BoardReport, IssueList, ItemsReport, Report, as_text
 from tests.company import PUSH, ROOT, Company, Ended
 from tests.pushing import jobs, project
 
@@ -127,13 +127,13 @@ def full_report(code: Exit = Exit.PERSON_NEEDED, *, push: bool = False) -> Repor
     report.samples = ['projects.estimated_value  item 6727300555 "The Smith family roof…"  22,473.55 → 23,723.55'] * 3
     report.differences = ["projects.estimated_value  item 6727300555  what monday shows | what the row holds"]
     detail = {"board": "master", "item": 6727300555, "column": 'numbers0 ("Total price")', "reason": "no amount " * 12}
-    report.quarantined = OpenThing(9, 2, (detail,))
+    report.quarantined = IssueList(9, 2, (detail,))
     place = {"board": "master", "item": 6727300555, "name": "Smith", "table": "projects", "field": "projects.name/m:p"}
     both = place | {"monday": "a " * 40, "postgres": "b " * 40, "agreed": None, "ever_agreed": True}
-    report.conflicts = OpenThing(1, 1, (both,))
+    report.conflicts = IssueList(1, 1, (both,))
     kept = {"kept": "monday", "kept_value": "a " * 40, "lost": "postgres", "lost_value": None}
-    report.settled = OpenThing(1, 1, (place | kept,))
-    report.fanned = OpenThing(1, 1, ({"row": "users.0e0e0e0e-0000-4000-8000-000000000001", "items": 30},))
+    report.settled = IssueList(1, 1, (place | kept,))
+    report.fanned = IssueList(1, 1, ({"row": "users.0e0e0e0e-0000-4000-8000-000000000001", "items": 30},))
     report.monday |= {"requests": 1, "complexity": 1_118_543, "mutations": 3}
     report.exit_code, report.digest, report.planned = code, "5b4a2048ecb7", True
     report.reason = "Refused, nothing was written: because of something that takes a line and a half to say here."

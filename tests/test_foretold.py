@@ -13,6 +13,8 @@ import tenacity
 from monday_api import BOARDS
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from tests.company import PUSH, Company
+from tests.kit import board_rule as rule
+from tests.kit import rule_part as part
 from tests.pushing import CLAIM, EMAIL, TEXT, in_step, jobs, letters, new_project, person, project, sent, shows
 
 PRICE = "numbers0"
@@ -22,20 +24,6 @@ TEAM = "status_13"
 CUSTOMER_EMAIL = "email4__1"
 OFFICE_NOTES = "long_text__1"
 MASTER = BOARDS["master"]
-TYPES = {column_id: column.codec.monday_type for board in BOARDS.values() for column_id, column in board.items()} | {
-    OFFICE_NOTES: "long_text",
-    "check__1": "checkbox",
-}
-
-
-def part(column_id: str, operator: str, *wanted: Any) -> dict[str, Any]:
-    return {"column_id": column_id, "operator": operator, "compare_value": list(wanted)}
-
-
-def rule(*then: dict[str, Any], given: dict[str, Any] | None = None, either: bool = False) -> dict[str, Any]:
-    """A rule as `validations` tells it: without a condition it has no key of that name."""
-    found: dict[str, Any] = {"then": {"operator": "OR" if either else "AND", "groups": list(then)}}
-    return found | ({"if": {"operator": "AND", "groups": [given]}} if given else {})
 
 
 def let(company: Company, *rules: dict[str, Any], board_id: int = MASTER_BOARD_ID, **more: Any) -> None:
@@ -367,7 +355,12 @@ def test_labels_that_a_column_would_not_take(synced: Company) -> None:
 
 
 def test_the_doctor_names_rules_and_what_they_would_refuse(synced: Company) -> None:
-    let(synced, rule(part(PRICE, "GREATER_THAN", 5000)), rule(part(PRICE, "DIVISIBLE_BY", 5)), required=[OFFICE_NOTES])
+    let(
+        synced,
+        rule(part(PRICE, "GREATER_THAN", 5000)),
+        rule(part(PRICE, "DIVISIBLE_BY", 5)),
+        required=[OFFICE_NOTES],
+    )
     item = jobs(synced)[0]
     project(synced, item, estimated_value=12)
     before = synced.contents()

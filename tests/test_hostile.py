@@ -37,7 +37,7 @@ from reconcile.encode import write_form
 from reconcile.errors import CellError, ConfigError, DriftError
 from reconcile.items import Cell, RawItem, decode_item, raw_item
 from reconcile.layout import ItemState
-from run.report import OpenThing, Report, as_text
+from run.report import IssueList, Report, as_text
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from settings import load_settings
 from terminal.signs import printable
@@ -675,7 +675,7 @@ def test_the_report_shows_no_sign_that_a_terminal_obeys(synced: Company, argumen
 @given(st.lists(nasty_text | st.just("x" * 100_000), min_size=1, max_size=4))
 def test_a_report_of_anything_is_plain(texts: list[str]) -> None:
     report = Report("run", "monday_to_pg", True, notes=list(texts), samples=list(texts), differences=list(texts))
-    report.quarantined = OpenThing(1, 1, tuple({"board": "master", "reason": entry} for entry in texts))
+    report.quarantined = IssueList(1, 1, tuple({"board": "master", "reason": entry} for entry in texts))
     shown = printable(as_text(report, 1))
     assert [f"{sign!r}" for sign in _RAW if sign in shown] == []
     assert storable(shown)

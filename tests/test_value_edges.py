@@ -17,13 +17,13 @@ from reconcile.encode import write_form
 from reconcile.errors import CellError
 from reconcile.fields import (
     Unplaced,
-    _canon_address,
-    _canon_name,
-    _told_address,
-    _told_halves,
+    _cells_of_address,
+    _cells_of_halves,
+    _compare_address,
+    _compare_name,
+    completed_address,
+    completed_name,
     person_name,
-    settled_address,
-    settled_name,
 )
 from reconcile.items import Cell
 from reconcile.phones import _parsed, canonical, country_for
@@ -221,15 +221,15 @@ def test_an_edited_part_is_exchanged_inside_the_text_or_set_aside(
 ) -> None:
     was = (raw, *parse(raw))
     parts = parse(raw)._replace(**edited)
-    whole = settled_address((raw, *parts), was)
+    whole = completed_address((raw, *parts), was)
     assert isinstance(whole, Unplaced) == (expected is None)
     assert tuple(whole) == (expected or raw, *parts)
     if expected is None:
         with pytest.raises(CellError, match="column address"):
-            _told_address(whole)
+            _cells_of_address(whole)
     else:
-        assert _told_address(whole) == (expected,)
-        assert settled_address(whole, whole) == whole
+        assert _cells_of_address(whole) == (expected,)
+        assert completed_address(whole, whole) == whole
 
 
 BLANKS = f"5{NBSP}Elm St, Reno,\tNV 89501"
@@ -256,14 +256,14 @@ ROWS_EDITED: list[tuple[tuple[str | None, ...], Any, tuple[str | None, ...] | No
 
 @pytest.mark.parametrize(("now", "was", "whole"), ROWS_EDITED)
 def test_blanks_are_no_edit_of_an_address(now: Any, was: Any, whole: Any) -> None:
-    assert settled_address(now, was) == whole
+    assert completed_address(now, was) == whole
 
 
 @pytest.mark.parametrize("blank", [NBSP, "\t", "\u2009", " "])
 def test_an_address_is_compared_without_regard_to_the_kind_of_its_blanks(blank: str) -> None:
     plain = "5 Elm St, Reno, NV 89501"
     other = plain.replace(" ", blank) + blank
-    assert _canon_address((plain, *parse(plain))) == _canon_address((other, None, None, None, None))
+    assert _compare_address((plain, *parse(plain))) == _compare_address((other, None, None, None, None))
 
 
 @pytest.mark.parametrize(("raw", "edited", "expected"), PARTS_EDITED)
@@ -324,11 +324,11 @@ def test_an_address_with_odd_blanks_is_cleared_and_replaced_whole(synced: Compan
 def test_any_white_space_separates_first_from_last_name(blank: str) -> None:
     full = f"Ann{blank}Lee Poe"
     assert person_name([full]) == (full, "Ann", "Lee Poe")
-    assert _told_halves((full, None, None)) == ("Ann", "Lee Poe")
-    assert settled_name((full, "Bob", "Roe"), ("Bob Roe", "Bob", "Roe")) == (full, "Ann", "Lee Poe")
-    assert settled_name((full, "Anna", "Lee Poe"), (full, "Ann", "Lee Poe")) == ("Anna Lee Poe", "Anna", "Lee Poe")
-    assert settled_name((f" {full}", f"Ann{blank}", "Lee Poe"), (full, "Ann", "Lee Poe")) == (full, "Ann", "Lee Poe")
-    assert _canon_name((full, None, None)) == _canon_name((full, "Ann", "Lee Poe"))
+    assert _cells_of_halves((full, None, None)) == ("Ann", "Lee Poe")
+    assert completed_name((full, "Bob", "Roe"), ("Bob Roe", "Bob", "Roe")) == (full, "Ann", "Lee Poe")
+    assert completed_name((full, "Anna", "Lee Poe"), (full, "Ann", "Lee Poe")) == ("Anna Lee Poe", "Anna", "Lee Poe")
+    assert completed_name((f" {full}", f"Ann{blank}", "Lee Poe"), (full, "Ann", "Lee Poe")) == (full, "Ann", "Lee Poe")
+    assert _compare_name((full, None, None)) == _compare_name((full, "Ann", "Lee Poe"))
 
 
 @pytest.mark.parametrize("between", [NBSP, "\t"])

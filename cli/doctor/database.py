@@ -274,7 +274,7 @@ def _examine_state(tx: Transaction) -> Iterator[Finding]:
 def _examine_open(tx: Transaction) -> Iterator[Finding]:
     counts: dict[str, int] = dict(
         tx.rows(
-            f"SELECT kind, count(*) FROM monday_sync.sync_dead d WHERE NOT {IS_CLAIM} GROUP BY kind UNION ALL"  # noqa: S608
+            f"SELECT kind, count(*) FROM monday_sync.sync_dead d WHERE NOT {IS_CLAIM} GROUP BY kind UNION ALL"  # noqa: S608  constants alone
             " SELECT 'conflict', count(*) FROM monday_sync.sync_conflict WHERE state = 'open'"
         )
     )
@@ -289,7 +289,7 @@ def _examine_open(tx: Transaction) -> Iterator[Finding]:
         if counts.get(kind):
             yield warning("open", f"{counts[kind]:,} {what}", fix)
     claims = tx.rows(
-        f"SELECT place, item_id, reason, count(*) OVER () FROM monday_sync.sync_dead d WHERE {IS_CLAIM}"  # noqa: S608
+        f"SELECT place, item_id, reason, count(*) OVER () FROM monday_sync.sync_dead d WHERE {IS_CLAIM}"  # noqa: S608  constants alone
         f" ORDER BY first_seen DESC, place LIMIT {_SHOWN}"
     )
     for place, item_id, reason, _count in claims:

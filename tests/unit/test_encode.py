@@ -16,7 +16,7 @@ from reconcile.address import Parts, composed, parse
 from reconcile.columns import DATE, EMAIL, LINK, MONEY, NAME, PHONE, STATUS, TEXT, Codec, Column
 from reconcile.encode import write_form
 from reconcile.errors import CellError
-from reconcile.fields import settled_address, settled_name, settled_value
+from reconcile.fields import completed_address, completed_name, completed_value
 from reconcile.items import Cell
 from reconcile.layout import Field
 from tests.kit import LAYOUTS
@@ -29,9 +29,9 @@ _WORD = st.from_regex(r"[A-Z][a-z]{1,8}", fullmatch=True)
 
 def _values(field: Field) -> st.SearchStrategy[Any]:
     if len(field.columns) == 3:
-        return st.tuples(_WORD, _WORD | st.none()).map(lambda parts: settled_name((None, *parts), None))
+        return st.tuples(_WORD, _WORD | st.none()).map(lambda parts: completed_name((None, *parts), None))
     if len(field.columns) == 5:
-        return _TEXT.map(lambda raw: settled_address((raw, None, None, None, None), None))
+        return _TEXT.map(lambda raw: completed_address((raw, None, None, None, None), None))
     return _VALUES.get(field.codec.monday_type, _TEXT)
 
 
@@ -74,8 +74,8 @@ WAS = ("Ann Lee", "Ann", "Lee")
     ],
 )
 def test_a_name_is_made_whole_from_the_part_that_was_edited(now: Any, was: Any, whole: Any) -> None:
-    assert settled_name(now, was) == whole
-    assert settled_name(whole, was) in (whole, settled_name(now, was))
+    assert completed_name(now, was) == whole
+    assert completed_name(whole, was) in (whole, completed_name(now, was))
 
 
 HOME = ("1 A St, Reno, NV 89501", "1 A St", "Reno", "NV", "89501")
@@ -97,7 +97,7 @@ NOWHERE = ("behind the church", None, None, None, None)
     ],
 )
 def test_an_address_is_written_anew_only_where_that_says_no_less(now: Any, was: Any, whole: Any) -> None:
-    assert settled_address(now, was) == whole
+    assert completed_address(now, was) == whole
 
 
 @given(
@@ -116,8 +116,8 @@ def test_a_composed_address_has_the_parts_that_it_was_made_of(
 
 @given(st.text())
 def test_outer_blanks_are_no_edit(text: str) -> None:
-    once = settled_value(text)
-    assert settled_value(once) == once
+    once = completed_value(text)
+    assert completed_value(once) == once
     assert once is None or once == once.strip()
 
 

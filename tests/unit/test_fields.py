@@ -12,11 +12,11 @@ from reconcile.errors import CellError
 from reconcile.fields import (
     Shape,
     Unplaced,
+    completed_address,
+    completed_name,
+    completed_value,
     or_item_name,
     person_name,
-    settled_address,
-    settled_name,
-    settled_value,
     shape_of,
     whole_name,
 )
@@ -76,7 +76,7 @@ def test_a_project_without_a_name_takes_its_items(values: list[Any], item_name: 
     ],
 )
 def test_a_name_of_which_a_part_was_edited(now: Any, was: Any, after: Any) -> None:
-    assert settled_name(now, was) == after
+    assert completed_name(now, was) == after
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_name_of_which_a_part_was_edited(now: Any, was: Any, after: Any) -> No
     ],
 )
 def test_an_address_of_which_a_part_was_edited(now: Any, was: Any, after: Any) -> None:
-    found = settled_address(now, was)
+    found = completed_address(now, was)
     assert found == after
     assert isinstance(found, Unplaced) is isinstance(after, Unplaced)
 
@@ -120,7 +120,7 @@ def test_an_address_of_which_a_part_was_edited(now: Any, was: Any, after: Any) -
     ("now", "was", "after"), [(" a ", None, "a"), (" a ", " a ", " a "), ("  ", "x", None), (7, None, 7)]
 )
 def test_outer_blanks_of_an_edit(now: Any, was: Any, after: Any) -> None:
-    assert settled_value(now, was) == after
+    assert completed_value(now, was) == after
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from reconcile.columns import DATE, MONEY, STATUS, Value
 from reconcile.foretold import Held, foretell, missing, read_rules, standing, written
 from reconcile.items import Cell
 from reconcile.push_plan import CellEdit
+from tests.kit import board_rule as rule
+from tests.kit import rule_part as part
 
 CLAIM = "claim_number__1"
 EMAIL = "email57__1"
 PRICE = "numbers0"
-STAGE = "text95__1"
 LOSS = "date_19__1"
 TEAM = "status_13"
-CUSTOMER_EMAIL = "email4__1"
 OFFICE_NOTES = "long_text__1"
 MASTER = BOARDS["master"]
 TYPES = {column_id: column.codec.monday_type for board in BOARDS.values() for column_id, column in board.items()} | {
@@ -28,18 +28,6 @@ TYPES = {column_id: column.codec.monday_type for board in BOARDS.values() for co
     "check__1": "checkbox",
 }
 
-
-def part(column_id: str, operator: str, *wanted: Any) -> dict[str, Any]:
-    return {"column_id": column_id, "operator": operator, "compare_value": list(wanted)}
-
-
-def rule(*then: dict[str, Any], given: dict[str, Any] | None = None, either: bool = False) -> dict[str, Any]:
-    """A rule as `validations` tells it: without a condition it has no key of that name."""
-    found: dict[str, Any] = {"then": {"operator": "OR" if either else "AND", "groups": list(then)}}
-    return found | ({"if": {"operator": "AND", "groups": [given]}} if given else {})
-
-
-# Reading and judging alone --------------------------------------------------------------------------------------------
 
 ODD_RULES: dict[str, Any] = {
     "an operator": rule(part(PRICE, "DIVISIBLE_BY", 5)),
