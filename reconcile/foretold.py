@@ -242,7 +242,7 @@ def missing(rules: BoardRules, cells: Mapping[str, Any], columns: ColumnMap, tit
     if not lacking:
         return ""
     named = ", ".join(f'"{_title(column_id, columns, titles)}"' for column_id in lacking)
-    fields = [_field(columns[column_id]) for column_id in lacking if _fills(columns.get(column_id))]
+    fields = [_field(columns[column_id]) for column_id in lacking if fills(columns.get(column_id))]
     todo = f"give {', '.join(dict.fromkeys(fields))} a value that monday.com takes" if fields else ""
     if len(fields) < len(lacking):
         todo += ", and " if todo else ""
@@ -383,7 +383,7 @@ def _title(column_id: str, columns: ColumnMap, titles: Mapping[str, str]) -> str
     return columns[column_id].title if column_id in columns else titles.get(column_id, column_id)
 
 
-def _fills(column: Column | None) -> bool:
+def fills(column: Column | None) -> bool:
     """Whether a value of PostgreSQL goes there."""
     return column is not None and bool(column.target) and column.direction == "two-way"
 

@@ -17,7 +17,7 @@ from monday_api import BOARDS, MondayClient
 from options import Options
 from push.plan import PreparedPush, find_edits, prepare_push
 from reconcile.errors import SyncError
-from reconcile.foretold import BoardRules
+from reconcile.foretold import BoardRules, fills
 from reconcile.push_plan import Rejection
 from run.context import PUSH, Run, new_run_id
 from run.progress import Progress
@@ -45,9 +45,9 @@ def _rules(check: str, name: str, schema: BoardSchema, rules: BoardRules) -> Ite
         )
         return
     titles = {column_id: column.title for column_id, column in schema.columns.items()}
-    mapped = [column_id for column_id in rules.required if column_id in BOARDS[name]]
-    fills = {column_id for column_id in mapped if BOARDS[name][column_id].direction == "two-way" or column_id == "name"}
-    if lacking := [column_id for column_id in rules.required if column_id not in fills]:
+    if lacking := [
+        column_id for column_id in rules.required if column_id != "name" and not fills(BOARDS[name].get(column_id))
+    ]:
         named = ", ".join(f'{column_id} ("{titles.get(column_id, "?")}")' for column_id in lacking)
         yield warning(
             check,
