@@ -43,7 +43,7 @@ bench: $(BIN)/.installed-dev
 # make soak SOAK_EXAMPLES=500
 SOAK_EXAMPLES ?= 200
 soak: $(BIN)/.installed-dev
-	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/test_inbound_machine.py tests/test_both_machine.py tests/test_pull_kills.py tests/test_push_kills.py tests/test_races.py -s
+	SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/pytest tests/machines/test_inbound_machine.py tests/machines/test_both_machine.py tests/machines/test_pull_kills.py tests/machines/test_push_kills.py tests/machines/test_races.py -s
 	SOAK_EXAMPLES=12 $(BIN)/pytest -n 2 --dist loadgroup --pooled
 
 $(BIN)/.installed-fuzz: $(BIN)/.installed-dev requirements-fuzz.txt

@@ -23,9 +23,9 @@ from psycopg2 import extensions, sql
 from db_connector import Database
 from postgres.embedded import LocalPostgres
 from postgres.migrate import migrate
-from tests.company import Company, small_world
-from tests.killing import SOAK, Held, Killer, Launcher
-from tests.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
+from tests.support.company import Company, small_world
+from tests.support.killing import SOAK, Held, Killer, Launcher
+from tests.support.servers import PGBOUNCER, IntrudedDatabase, Keywords, Pooler, intruding, no_sleep
 
 _SERVERS = pytest.StashKey[Path]()
 _POOLED = frozenset(

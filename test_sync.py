@@ -22,8 +22,8 @@ import pytest
 
 from models import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
-from tests.company import Company, Ended
-from tests.servers import Keywords
+from tests.support.company import Company, Ended
+from tests.support.servers import Keywords
 
 CONTRACT = {
     "version", "run_id", "direction", "dry_run", "exit_code", "duration_s", "boards", "tables", "conflicts",

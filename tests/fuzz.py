@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of what reads bytes from outside, with atheris: `make fuzz FUZZ_SECONDS=60`.
 
-Each target of `tests.fuzz_targets` runs in a process of its own, since libFuzzer never returns. What it learned stays
-in `.fuzz/<target>/corpus`, so the next run goes on from there; an input that broke a promise is kept in
+Each target of `tests.support.fuzz_targets` runs in a process of its own, since libFuzzer never returns. What it learned
+stays in `.fuzz/<target>/corpus`, so the next run goes on from there; an input that broke a promise is kept in
 `.fuzz/<target>/failures` and tried first from then on. `--again FILE` shows one without atheris.
 
 Edges are those of this program and the Python of usaddress and python-dotenv; msgspec and crfsuite are C and give none.
@@ -49,7 +49,7 @@ def main(seconds: int, only: tuple[str, ...], again: Path | None, inside: str | 
         _take(again.resolve().parent.parent.name)(again.read_bytes())
         click.echo("nothing is broken")
         return
-    from tests.fuzz_targets import TARGETS
+    from tests.support.fuzz_targets import TARGETS
 
     if unknown := set(only) - TARGETS.keys():
         raise click.UsageError(f"there is no {', '.join(unknown)}; there are {', '.join(TARGETS)}")
@@ -102,7 +102,7 @@ def _tell(name: str, took_s: float, figures: re.Match[str], first: str) -> None:
 
 def _take(name: str) -> Callable[[bytes], None]:
     """The target, and that it takes no more than its time."""
-    from tests.fuzz_targets import TARGETS
+    from tests.support.fuzz_targets import TARGETS
 
     take = TARGETS[name].take
 
@@ -121,7 +121,7 @@ def _fuzz(name: str, seconds: int) -> None:
     with atheris.instrument_imports(include=INSTRUMENTED):
         for module in ("usaddress", "dotenv"):  # the program imports them where it first needs them
             import_module(module)
-        from tests.fuzz_targets import TARGETS
+        from tests.support.fuzz_targets import TARGETS
     target = TARGETS[name]
     corpus, seeds, failures = (WORK / name / part for part in ("corpus", "seeds", "failures"))
     for folder in (corpus, seeds, failures):

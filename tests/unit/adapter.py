@@ -36,7 +36,7 @@ from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_pu
 from reconcile.push_plan import Push, input_of, key_changes
 from reconcile.tables import SPECS, row_keys
 from reconcile.working_rows import POSITION
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 
 KEY = hash_key({})
 FIELDS = {

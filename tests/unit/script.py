@@ -34,7 +34,7 @@ from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
-from tests.kit import FILLED, column_of
+from tests.support.kit import FILLED, column_of
 from tests.unit import adapter
 
 STAFF_FROM = 900

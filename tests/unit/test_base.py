@@ -27,7 +27,7 @@ from reconcile.base import (
 from reconcile.columns import TEXT, Column, ColumnMap
 from reconcile.fields import FieldValue
 from reconcile.layout import Layout, compile_layout
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 
 MASTER = LAYOUTS["master"]
 IDS = list(MASTER.field_ids)

@@ -6,7 +6,7 @@ import pytest
 
 from reconcile.change_filter import ChangeFilter, hash_key
 from reconcile.items import raw_item
-from tests.kit import EARLY, LAYOUTS, raw_json
+from tests.support.kit import EARLY, LAYOUTS, raw_json
 from tests.unit.adapter import Known
 
 KEY = hash_key({})

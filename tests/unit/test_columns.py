@@ -21,7 +21,7 @@ from reconcile.fields import person_name
 from reconcile.items import Cell, decode_item
 from reconcile.keys import address_key, email_key, name_key, policy_key
 from reconcile.layout import compile_layout
-from tests.kit import BOARD_IDS, raw_json
+from tests.support.kit import BOARD_IDS, raw_json
 
 FACTS = Path(__file__).resolve().parents[3] / "shared" / "monday" / "columns.csv"
 EVERY_COLUMN = [

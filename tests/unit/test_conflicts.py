@@ -9,7 +9,7 @@ import pytest
 from models import RowId
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, Winner, winner
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 
 FIELD = LAYOUTS["master"].fields[0]
 

@@ -32,7 +32,7 @@ def test_a_test_of_the_core_needs_neither_database_nor_sandbox(name: str) -> Non
     text = (HERE / f"{name}.py").read_text(encoding="utf-8")
     imports = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
     for module in ("psycopg2", "requests", "sandbox", "postgres", "monday.", "cli", "outbound", "inbound", "opening",
-                   "tests.company", "tests.pushing", "tests.servers"):  # fmt: skip
+                   "tests.support.company", "tests.support.pushing", "tests.support.servers"):  # fmt: skip
         found = [
             line
             for line in imports

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from reconcile.base import FORCE
 from reconcile.decide import Decision, Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 
 PHONE = next(field for field in LAYOUTS["master"].fields if field.id == "customers.phone/master:customer")
 ADDRESS = next(field for field in LAYOUTS["master"].fields if field.id == "properties.address/master:property")

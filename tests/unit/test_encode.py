@@ -19,7 +19,7 @@ from reconcile.errors import CellError
 from reconcile.fields import completed_address, completed_name, completed_value
 from reconcile.items import Cell
 from reconcile.layout import Field
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 from tests.unit.test_columns import _SHOWN, _TEXT, _VALUES
 
 SHOWN = {codec.monday_type: shown for codec, shown in _SHOWN}

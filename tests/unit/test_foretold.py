@@ -13,8 +13,8 @@ from reconcile.columns import DATE, MONEY, STATUS, Value
 from reconcile.foretold import Held, foretell, missing, read_rules, standing, written
 from reconcile.items import Cell
 from reconcile.push_plan import CellEdit
-from tests.kit import board_rule as rule
-from tests.kit import rule_part as part
+from tests.support.kit import board_rule as rule
+from tests.support.kit import rule_part as part
 
 CLAIM = "claim_number__1"
 EMAIL = "email57__1"

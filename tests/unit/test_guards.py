@@ -28,7 +28,7 @@ from reconcile.guards import (
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Departed, Plan, Update
 from reconcile.push_plan import CellEdit, ItemPush
-from tests.kit import view
+from tests.support.kit import view
 from tests.unit.script import (
     ARCHIVED,
     DELETED,

@@ -13,7 +13,7 @@ from models import TABLES, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
 from reconcile.layout import ItemState
-from tests.kit import LAYOUTS, Memory, view
+from tests.support.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
 

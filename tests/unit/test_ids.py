@@ -10,7 +10,7 @@ from msgspec import UNSET
 from models import RowId
 from reconcile.base import ItemBase
 from reconcile.ids import CLAIMS, Astray, Claim, IdPlace, LeftBehind, follow
-from tests.kit import LAYOUTS, view
+from tests.support.kit import LAYOUTS, view
 from tests.unit.script import Case, call, case, cases, expect, given, in_postgres, on_monday, pull, push
 
 ITEM = ("master", 1)

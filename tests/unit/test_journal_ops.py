@@ -17,7 +17,7 @@ from reconcile.items import decode_item
 from reconcile.journal_ops import ChangeOp, CreateOp, Seen, change_op, changed_base, create_op, created_base, seen
 from reconcile.layout import ItemState
 from reconcile.push_plan import ItemCreate, ItemPush
-from tests.kit import LAYOUTS, raw_json, view
+from tests.support.kit import LAYOUTS, raw_json, view
 
 MASTER = LAYOUTS["master"]
 ROLES = [slot.role for slot in MASTER.slots]

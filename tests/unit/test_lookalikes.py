@@ -11,7 +11,7 @@ from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve
 from reconcile.layout import ItemState
 from reconcile.lookalikes import lookalikes
-from tests.kit import LAYOUTS, view
+from tests.support.kit import LAYOUTS, view
 
 ANN, BOB = RowId("ann"), RowId("bob")
 ANNS = {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}

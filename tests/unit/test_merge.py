@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models import TABLES, RowId
 from reconcile.columns import Policy
 from reconcile.layout import ItemState
-from tests.kit import LAYOUTS, Memory, view
+from tests.support.kit import LAYOUTS, Memory, view
 
 LATER = "2026-06-01T08:00:00Z"
 LATEST = "2026-06-02T08:00:00Z"

@@ -12,7 +12,7 @@ from reconcile.base import ItemBase
 from reconcile.database_state import DatabaseState
 from reconcile.parting import Parting, part, take_back
 from reconcile.working_rows import POSITION, WorkingRows
-from tests.kit import LAYOUTS, view
+from tests.support.kit import LAYOUTS, view
 
 ROW, TEAM = RowId("row"), RowId("team")
 MASTER = [slot.role for slot in LAYOUTS["master"].slots]

@@ -11,7 +11,7 @@ from models import TABLES, RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
-from tests.kit import LAYOUTS, column_of, view
+from tests.support.kit import LAYOUTS, column_of, view
 
 MASTER = LAYOUTS["master"]
 ROLES = [slot.role for slot in MASTER.slots]

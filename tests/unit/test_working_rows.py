@@ -8,7 +8,7 @@ from models import TABLES, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.layout import folded_row, unfolded_row
 from reconcile.working_rows import POSITION, WorkingRows
-from tests.kit import LAYOUTS
+from tests.support.kit import LAYOUTS
 
 ANN, NEW, LOST = RowId("ann"), RowId("new"), RowId("lost")
 

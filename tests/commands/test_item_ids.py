@@ -1,0 +1,421 @@
+"""A row is the item's whose id it holds, whatever a person does to `monday_item_id`, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
+from tests.support.company import Company
+from tests.support.pushing import CLAIM, TEXT, in_step, jobs, new_project, project, shows
+
+NO_ITEM = 4711
+RELOADED = (
+    "CREATE TEMP TABLE kept AS TABLE {table}; DELETE FROM {table};"
+    " UPDATE kept SET id = gen_random_uuid(); INSERT INTO {table} TABLE kept"
+)
+
+
+def swap(company: Company, one: int, other: int, table: str = "projects") -> None:
+    for was, now in ((one, -1), (other, one), (-1, other)):
+        company.sql(f"UPDATE {table} SET monday_item_id = %s WHERE monday_item_id = %s", now, was)
+
+
+def row_of(company: Company, item: int, table: str = "projects") -> str:
+    return str(company.value(f"SELECT id::text FROM {table} WHERE monday_item_id = %s", item))
+
+
+def linked(company: Company, item: int, role: str = "project") -> Any:
+    rows = company.sql("SELECT row_id::text FROM monday_sync.sync_link WHERE item_id = %s AND role = %s", item, role)
+    return rows[0][0] if rows else None
+
+
+def listed(company: Company) -> dict[str, str]:
+    """Place → kind of what a person is told of because of an id."""
+    return dict(
+        company.sql(
+            "SELECT place, CASE WHEN kind = 'row' THEN input ELSE kind END FROM monday_sync.sync_dead"
+            " WHERE kind IN ('row', 'would-merge')"
+        )
+    )
+
+
+def staff(company: Company) -> list[int]:
+    return sorted(company.sandbox.item_ids(STAFF_BOARD_ID))
+
+
+def roof(company: Company, item: int) -> Any:
+    return company.project(item, "description"), shows(company, item, TEXT)
+
+
+# Swapped ids ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["pull", "push"])
+def test_edits_go_to_the_item_whose_id_the_row_holds(synced: Company, first: str) -> None:
+    """The two rows say each other's things from then on: an edit made in SQL of all that differs, as if the values had
+    been exchanged and not the ids."""
+    one, other = jobs(synced)[:2]
+    rows = row_of(synced, one), row_of(synced, other)
+    swap(synced, one, other)
+    synced.sql("UPDATE projects SET claim_number = 'C-1' WHERE monday_item_id = %s", one)
+    if first == "pull":
+        pulled = synced.sync()
+        assert (pulled.code, pulled.writes) == (0, 0), pulled.err
+        assert (linked(synced, one), linked(synced, other)) == (rows[1], rows[0])
+    ended = synced.push()
+    assert (ended.code, ended.report["items"]["update"]) == (0, 2), ended.err
+    assert (shows(synced, one, CLAIM), shows(synced, other, CLAIM) or None) == ("C-1", None)
+    assert roof(synced, one) == ("Roof 2", "Roof 2")
+    assert (linked(synced, one), linked(synced, other)) == (rows[1], rows[0])
+    in_step(synced)
+    synced.sandbox.edit(one, {TEXT: "Edited on the board"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.value("SELECT description FROM projects WHERE id = %s", rows[1]) == "Edited on the board"
+
+
+def test_both_sides_edited_after_a_swap_is_a_conflict_like_any(synced: Company) -> None:
+    one, other = jobs(synced)[:2]
+    swap(synced, one, other)
+    synced.sandbox.edit(one, {TEXT: "Edited on the board"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 5  # an edit that lost is news
+    assert synced.project(one, "description") == "Edited on the board"
+    lost = synced.sql(
+        "SELECT item_id, lost_from, lost FROM monday_sync.sync_conflict WHERE field LIKE 'projects.desc%%'", 0
+    )
+    assert lost == [(one, "postgres", "Roof 2")]
+
+
+def test_a_dry_run_of_either_direction_says_what_a_swap_will_do(synced: Company) -> None:
+    one, other = jobs(synced)[:2]
+    swap(synced, one, other)
+    before = synced.contents()
+    dry = synced.push("--test")
+    assert synced.sync("--test").code == 0
+    assert synced.contents() == before
+    done = synced.push()
+    assert (dry.report["plan"], dry.report["items"]) == (done.report["plan"], done.report["items"])
+
+
+def test_staff_rows_that_exchange_their_ids(synced: Company) -> None:
+    one, other = staff(synced)
+    swap(synced, one, other, "users")
+    synced.sql("UPDATE users SET shirt_size = 'XL' WHERE monday_item_id = %s", one)
+    assert synced.push().code == 0
+    assert shows(synced, one, "text6") == "XL"
+    assert shows(synced, one, "email__1") == "rep2@roofs.example"
+    assert linked(synced, one, "user:Sales Staff") == row_of(synced, one, "users")
+    in_step(synced)
+
+
+# Rows loaded anew -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["pull", "push"])
+@pytest.mark.parametrize("table", ["projects", "users"])
+def test_rows_that_come_back_with_other_uuids(synced: Company, table: str, first: str) -> None:
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    synced.sql(RELOADED.format(table=table))
+    column, cell = ("claim_number", CLAIM) if table == "projects" else ("shirt_size", "text6")
+    synced.sql(f"UPDATE {table} SET {column} = 'X-1' WHERE monday_item_id = %s", item)
+    rows = synced.counts()
+    if first == "pull":
+        pulled = synced.sync()
+        assert (pulled.code, pulled.writes) == (0, 0), pulled.err
+    ended = synced.push()
+    assert (ended.code, ended.report["items"]["update"]) == (0, 1), ended.err
+    assert ended.report["items"]["create"] == 0
+    assert shows(synced, item, cell) == "X-1"
+    in_step(synced)
+    assert synced.counts() == rows
+    known = synced.value("SELECT count(*) FROM monday_sync.sync_row WHERE table_name = %s", table)
+    assert known == rows[table]
+
+
+def test_everything_loaded_anew(synced: Company) -> None:
+    """All tables, all uuids other ones, the foreign keys with them: nothing is doubled and nothing is sent."""
+    rows = synced.counts()
+    tables = ("customers", "properties", "users", "projects")
+    renewed = "".join(
+        f"CREATE TEMP TABLE new_{table} AS SELECT id AS was, gen_random_uuid() AS now FROM {table};" for table in tables
+    )
+    pointers = {"projects": ["customer_id", "property_id"], "properties": ["customer_id"]}
+    synced.sql(
+        renewed + "CREATE TEMP TABLE kept_c AS TABLE customers; CREATE TEMP TABLE kept_h AS TABLE properties;"
+        " CREATE TEMP TABLE kept_u AS TABLE users; CREATE TEMP TABLE kept_p AS TABLE projects;"
+        " DELETE FROM projects; DELETE FROM properties; DELETE FROM policies; DELETE FROM customers; DELETE FROM users;"
+        + "".join(
+            f"UPDATE kept_{kept} k SET id = n.now FROM new_{table} n WHERE n.was = k.id;"
+            for table, kept in zip(tables, "chup", strict=True)
+        )
+        + "".join(
+            f"UPDATE kept_{table[0] if table != 'properties' else 'h'} k SET {column} = n.now"
+            f" FROM new_{'customers' if column == 'customer_id' else 'properties'} n WHERE n.was = k.{column};"
+            for table, columns in pointers.items()
+            for column in columns
+        )
+        + "INSERT INTO customers TABLE kept_c; INSERT INTO properties TABLE kept_h; INSERT INTO users TABLE kept_u;"
+        " INSERT INTO projects TABLE kept_p"
+    )
+    for ended in (synced.sync(), synced.push(), synced.sync("--full"), synced.push()):
+        assert ended.code == 0, ended.err
+    assert synced.counts() == rows
+    assert synced.sandbox.counters()["mutations"] == 0
+    project(synced, jobs(synced)[0], claim_number="C-1")
+    assert synced.push().report["items"]["update"] == 1
+    in_step(synced)
+
+
+# Ids moved from row to row --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["pull", "push"])
+def test_an_id_that_was_moved_to_another_row_leaves_a_row_for_a_person(synced: Company, first: str) -> None:
+    item = jobs(synced)[0]
+    old = row_of(synced, item)
+    new = new_project(
+        synced, "Job 1 by hand", description="Roof 1, by hand", estimated_value=1001, current_stage="Approved"
+    )
+    synced.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", old)
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, new)
+    synced.sql(
+        "UPDATE projects n SET name = o.name, status = o.status, customer_id = o.customer_id,"
+        " property_id = o.property_id FROM projects o WHERE o.id = %s AND n.id = %s", old, new,
+    )  # fmt: skip
+    run: dict[str, Callable[[], Any]] = {"pull": synced.sync, "push": synced.push}
+    ended = run[first]()
+    assert (ended.code, ended.report["would_merge"]) == (5, 1), ended.err
+    assert listed(synced) == {f"projects.{old}": "would-merge"}
+    pushed = synced.push()
+    assert (pushed.code, pushed.report["items"]["create"]) == (5, 0)
+    assert shows(synced, item, TEXT) == "Roof 1, by hand"
+    assert linked(synced, item) == new
+    assert synced.sync("--full").code == 5
+    synced.sql("DELETE FROM projects WHERE id = %s", old)
+    in_step(synced)
+
+
+def test_a_row_that_lost_its_item_becomes_one_when_a_person_says_so(synced: Company) -> None:
+    one, other = jobs(synced)[:2]
+    old = row_of(synced, one)
+    synced.sql("DELETE FROM projects WHERE monday_item_id = %s", other)
+    synced.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", old)
+    new_project(synced, "Instead", monday_item_id=one)
+    assert synced.push().code == 5
+    synced.sql("DELETE FROM monday_sync.sync_dead WHERE place = %s", f"projects.{old}")
+    assert synced.push().report["items"]["create"] == 1
+    made = synced.value("SELECT monday_item_id FROM projects WHERE id = %s", old)
+    assert made not in (None, one, other)
+
+
+def test_a_corrected_id_gives_the_other_item_a_row_of_its_own(synced: Company) -> None:
+    """The row is item two's; what item one says stands in a new row at the next read, changed or not."""
+    one, two = jobs(synced)[:2]
+    row = row_of(synced, one)
+    synced.sql("DELETE FROM projects WHERE monday_item_id = %s", two)
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", two, row)
+    assert synced.push("--propagate-deletes").report["items"]["archive"] == 0
+    assert shows(synced, two, TEXT) == "Roof 1"
+    assert synced.sync().code == 0
+    assert (row_of(synced, two), linked(synced, two)) == (row, row)
+    assert roof(synced, one) == ("Roof 1", "Roof 1")
+    in_step(synced)
+
+
+def test_an_id_that_becomes_a_new_items(synced: Company) -> None:
+    """Before the new item was read nobody knows whose the row is: nothing is sent to either."""
+    one = jobs(synced)[0]
+    row = row_of(synced, one)
+    new = synced.sandbox.create(MASTER_BOARD_ID, "Job 1 again", {TEXT: "New roof"})
+    synced.sandbox.advance(60)
+    synced.sql("UPDATE projects SET monday_item_id = %s, claim_number = 'C-1' WHERE id = %s", new, row)
+    assert synced.push().report["items"]["update"] == 0
+    assert synced.sync().code == 0
+    assert (linked(synced, new), row_of(synced, new)) == (row, row)
+    assert linked(synced, one) == row_of(synced, one) != row
+    assert synced.project(one, "description") == "Roof 1"
+    assert synced.sync("--full").writes == 0
+
+
+# Ids that nobody has --------------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_no_board_has(synced: Company) -> None:
+    """A typing error: nothing passes between the item and its row, and no second row is made, until it is corrected."""
+    item = jobs(synced)[0]
+    row = row_of(synced, item)
+    synced.sql("UPDATE projects SET monday_item_id = %s, claim_number = 'C-1' WHERE id = %s", NO_ITEM, row)
+    assert synced.push().report["items"]["update"] == 0
+    synced.sandbox.edit(item, {TEXT: "Edited on the board"})
+    synced.sandbox.advance(60)
+    rows = synced.counts()
+    dry = synced.sync("--test")
+    for ended in (dry, synced.sync(), synced.sync("--full"), synced.push(), synced.sync()):
+        assert (ended.code, ended.report["quarantined"]) == (5, 1), ended.err
+        (entry,) = ended.report["details"]["quarantined"]
+        assert (entry["item"], entry["column"]) == (NO_ITEM, f"projects.{row}")
+    assert synced.counts() == rows
+    assert synced.value("SELECT description FROM projects WHERE id = %s", row) == "Roof 1"
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, row)
+    assert synced.sync().code == 0
+    assert synced.project(item, "description") == "Edited on the board"
+    assert synced.push().code == 0
+    assert shows(synced, item, CLAIM) == "C-1"
+    in_step(synced)
+
+
+@pytest.mark.parametrize("table", ["projects", "users"])
+@pytest.mark.parametrize("settled", ["archived", "emptied", "deleted"])
+def test_a_new_row_with_an_id_that_no_board_has(synced: Company, table: str, settled: str) -> None:
+    synced.sql(
+        f"INSERT INTO {table} (name, monday_item_id{', roles' * (table == 'users')})"
+        f" VALUES ('Nobody', %s{', %s' * (table == 'users')})",
+        NO_ITEM,
+        *(["{Sales Staff}"] if table == "users" else []),
+    )
+    row = row_of(synced, NO_ITEM, table)
+    assert synced.push().code == 0  # nothing proves it yet
+    assert synced.sync().code == 5
+    assert listed(synced) == {f"{table}.{row}": "id:unknown"}
+    assert (synced.push().code, synced.sync().code) == (5, 5)
+    doctor = synced.run("--json", program="test_sync.py")
+    assert f"{table}.{row}" in doctor.out
+    settle = {
+        "archived": f"UPDATE {table} SET archived_at = now() WHERE id = %s",
+        "emptied": f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s",
+        "deleted": f"DELETE FROM {table} WHERE id = %s",
+    }
+    synced.sql(settle[settled], row)
+    ended = synced.push()
+    assert (ended.code, ended.report["items"]["create"]) == (0, int(settled == "emptied")), ended.err
+    assert listed(synced) == {}
+    in_step(synced)
+
+
+def test_a_part_of_a_board_proves_nothing_about_ids(company: Company) -> None:
+    assert company.sync("--limit", "2").code == 0
+    new_project(company, "Known to the board", monday_item_id=jobs(company)[-1])
+    assert company.sync("--limit", "2").code == 0
+    assert listed(company) == {}
+
+
+def test_an_id_that_two_people_have(synced: Company) -> None:
+    """`users` has no unique index: the row that was the item's stays it, and the other is listed."""
+    item, row = staff(synced)[0], row_of(synced, staff(synced)[0], "users")
+    smaller = "00000000-0000-4000-8000-000000000001"
+    synced.sql("INSERT INTO users (id, name, monday_item_id) VALUES (%s, 'Twin', %s)", smaller, item)
+    for ended in (synced.push(), synced.sync(), synced.sync("--full"), synced.sync()):
+        assert ended.code == 5, ended.err
+        assert listed(synced) == {f"users.{smaller}": "id:twice"}
+    assert linked(synced, item, "user:Sales Staff") == row
+    synced.sql("UPDATE users SET shirt_size = 'XL' WHERE id = %s", row)
+    synced.sql("UPDATE users SET shirt_size = 'S' WHERE id = %s", smaller)
+    synced.push()
+    assert shows(synced, item, "text6") == "XL"
+    synced.sql("DELETE FROM users WHERE id = %s", smaller)
+    assert (synced.push().code, synced.sync().code) == (0, 0)
+
+
+# Rows whose item is gone ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [(), ("--full",), ("--use-cache",)])
+@pytest.mark.parametrize("table", ["projects", "users"])
+def test_the_id_of_a_live_item_is_written_back_at_once(synced: Company, table: str, read: tuple[str, ...]) -> None:
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    row = row_of(synced, item, table)
+    synced.sql(f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s", row)
+    assert synced.push().report["items"]["create"] == 0
+    dry = synced.sync("--test", *read)
+    ended = synced.sync(*read)
+    assert ended.code == 0, ended.err
+    assert dry.report["plan"] == ended.report["plan"]
+    assert row_of(synced, item, table) == row
+    in_step(synced)
+
+
+GONE: Mapping[str, Callable[[Company, int], None]] = {
+    "archived": lambda company, item: company.sandbox.archive(item),
+    "deleted": lambda company, item: company.sandbox.delete(item),
+}
+
+
+@pytest.mark.parametrize("gone", GONE)
+@pytest.mark.parametrize("table", ["projects", "users"])
+def test_a_row_of_a_gone_item_without_its_id_is_listed_and_becomes_an_item_again(
+    synced: Company, table: str, gone: str
+) -> None:
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    row = row_of(synced, item, table)
+    GONE[gone](synced, item)
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    synced.sql(f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s", row)
+    for ended in (synced.push("--test"), synced.sync("--test"), synced.push(), synced.sync(), synced.sync("--full")):
+        assert ended.code == 5, ended.err
+        assert [entry["column"] for entry in ended.report["details"]["quarantined"]] == [f"{table}.{row}"]
+    assert listed(synced) == {f"{table}.{row}": "id:emptied"}
+    synced.sql(f"UPDATE {table} SET archived_at = NULL WHERE id = %s", row)
+    ended = synced.push()
+    assert (ended.code, ended.report["items"]["create"]) == (0, 1), ended.err
+    again = synced.value(f"SELECT monday_item_id FROM {table} WHERE id = %s", row)
+    assert again not in (None, item)
+    assert listed(synced) == {}
+    in_step(synced)
+    if gone == "archived":  # and if the old item comes back, it is one of its own
+        synced.sandbox.restore(item)
+        synced.sandbox.advance(60)
+        assert synced.sync("--full").code in (0, 5)
+        assert row_of(synced, again, table) == row
+        if table == "projects":
+            assert row_of(synced, item, table) != row
+
+
+@pytest.mark.parametrize("gone", GONE)
+@pytest.mark.parametrize("table", ["projects", "users"])
+@pytest.mark.parametrize("how", ["unmarked", "restored"])
+def test_a_row_under_the_id_of_a_gone_item_is_listed_with_the_reason(
+    synced: Company, table: str, gone: str, how: str
+) -> None:
+    """A person cleared `archived_at`, or brought the row back from a backup under a uuid of its own."""
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    GONE[gone](synced, item)
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 0
+    if how == "restored":
+        synced.sql(f"UPDATE {table} SET id = gen_random_uuid() WHERE monday_item_id = %s", item)
+    synced.sql(f"UPDATE {table} SET archived_at = NULL WHERE monday_item_id = %s", item)
+    row = row_of(synced, item, table)
+    for ended in (synced.push("--test"), synced.sync("--test"), synced.push(), synced.sync(), synced.sync("--full")):
+        assert ended.code == 5, ended.err
+        (entry,) = ended.report["details"]["quarantined"]
+        assert (entry["column"], entry["item"]) == (f"{table}.{row}", item)
+        assert "archived or deleted" in entry["reason"]
+    synced.sql(f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s", row)
+    assert synced.push().report["items"]["create"] == 1
+    in_step(synced)
+
+
+def test_an_item_that_goes_while_its_id_is_missing(synced: Company) -> None:
+    item = jobs(synced)[0]
+    row = row_of(synced, item)
+    synced.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", row)
+    synced.sandbox.archive(item)
+    synced.sandbox.advance(60)
+    assert synced.sync("--full").code == 5
+    assert listed(synced) == {f"projects.{row}": "id:emptied"}
+    assert synced.push().report["items"]["create"] == 0
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, row)
+    in_step(synced)
+
+
+def test_nothing_of_this_costs_a_run_without_changes_anything(synced: Company) -> None:
+    before = synced.contents(only="public")
+    synced.sandbox.reset_counters()
+    assert (synced.sync().writes, synced.push().code) == (0, 0)
+    assert synced.sandbox.counters()["requests"] == 1
+    assert synced.contents(only="public") == before
