@@ -35,6 +35,7 @@ class Options:
     """
 
     test: bool = False
+    detailed_exitcode: bool = False
     limit: int | None = None
     boards: tuple[Board, ...] = BOARDS
     full: bool = False
@@ -147,6 +148,11 @@ _common: Final = _stacked(
     (
         _option("--test", is_flag=True, help="Dry run: read, plan, check and print the plan; write nothing anywhere."),
         _option(
+            "--detailed-exitcode",
+            is_flag=True,
+            help="With --test: end with 10 where something would be written, and nothing else is wrong.",
+        ),
+        _option(
             "--limit",
             type=click.IntRange(min=1),
             metavar="N",
@@ -209,7 +215,7 @@ EPILOG: Final = (
     "Each option can also be set in the environment as SYNC_<OPTION>, for cron: SYNC_LIMIT=10, SYNC_TEST=1. "
     "Exit codes: 0 done, 1 a bug, 2 usage or settings, 3 a board or table is not what the mapping says, 4 a guard "
     "refused, 5 done but a person is needed, 6 another run is at work, 7 temporary trouble: run it again, "
-    "130 interrupted."
+    "10 a dry run with --detailed-exitcode would write, 130 interrupted."
 )
 
 
@@ -236,6 +242,7 @@ def _refuse_contradictions(options: Options) -> None:
         (len(options.cache_files) > len(options.boards), "There are more --cache-file than boards: give one a board."),
         (options.resync and options.limit is not None, "--resync compares everything: leave --limit out."),
         (options.resync and len(options.boards) < len(BOARDS), "--resync compares everything: leave --board out."),
+        (options.detailed_exitcode and not options.test, "--detailed-exitcode is for a dry run: add --test."),
         (options.setup_marker and options.test, "--setup-marker changes the boards: leave --test out."),
         (options.resync and replays, "--resync compares with the live boards: leave the cache out."),
     )

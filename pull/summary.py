@@ -14,7 +14,6 @@ from postgres.write_pull import Applied, alike
 from reconcile.base import FORCE, ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
-from reconcile.errors import Exit
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
@@ -91,9 +90,8 @@ def fill_report(run: Run, result: PullResult) -> None:
     report.waiting = result.standing.awaiting_push
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, result.standing, report.tolerated)]))
-    open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.planned = True
-    report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
+    run.judge()
 
 
 def _fill_open(run: Run, result: PullResult) -> None:

@@ -114,6 +114,12 @@ class Report:
     def fail(self, code: Exit, reason: str) -> None:
         self.exit_code, self.reason, self.recorded = code, reason, False
 
+    def attention(self, *, new: bool = False) -> int:
+        """How many things need a person: all that are open or, with `new`, those of which no earlier run has told. An
+        edit that lost is new by its nature."""
+        lists = (self.conflicts, self.quarantined, self.would_merge, self.fanned)
+        return self.settled.count + sum(entry.new if new else entry.count for entry in lists)
+
     @property
     def written(self) -> int:
         """Rows that were written, or items in a push."""
@@ -359,7 +365,7 @@ _TABLE_ORDER = (
 
 def _ended_well(report: Report) -> bool:
     """Whether the plan was made and passed: only then do the counts of the tables mean anything."""
-    return report.exit_code in (Exit.DONE, Exit.PERSON_NEEDED)
+    return report.exit_code in (Exit.DONE, Exit.PERSON_NEEDED, Exit.WOULD_WRITE)
 
 
 def _has_counts(report: Report) -> bool:
@@ -562,5 +568,6 @@ _EXITS = {
     Exit.PERSON_NEEDED: "done, a person is needed",
     Exit.LEASE_HELD: "another run is at work",
     Exit.UNAVAILABLE: "temporary trouble: run it again",
+    Exit.WOULD_WRITE: "something would be written",
     Exit.INTERRUPTED: "interrupted",
 }
