@@ -9,13 +9,14 @@ from types import MappingProxyType
 
 import timing
 from monday_api import STAGE_STATUS
-from postgres import migrate
+from postgres import boards, migrate
+from postgres.boards import BoardRead
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
 from postgres.rules import read_rules
 from postgres.state import OpenIssues, read_standing
-from postgres.transaction import Transaction
+from postgres.transaction import Params, Transaction
 from postgres.write_pull import Applied, Applier
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
@@ -171,43 +172,24 @@ def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, lay
     return plan
 
 
-def _remember_boards(
-    run: Run, start: RunStart, snapshot: Snapshot, plan: Plan
-) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _remember_boards(run: Run, start: RunStart, snapshot: Snapshot, plan: Plan) -> Iterator[tuple[str, Params]]:
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
     for name in snapshot.intakes:
         schema = snapshot.schemas.get(name)
         complete = snapshot.is_complete(name)
-        yield (
-            _REMEMBER,
-            {
-                "board_id": run.board_ids[name],
-                "board": name,
-                "account_id": schema.account_id if schema else "",
-                "columns": revisions(run, schema) if schema else [],
-                "mapping_hash": start.hash_keys[name].hex() if complete else "",
-                "watermark": _watermark(run, start, name, snapshot) if complete else None,
-                "complete": complete,
-                "full": complete and snapshot.modes[name] == "full",
-                "tolerated": plan.tolerated[name],
-            },
+        yield boards.remember(
+            BoardRead(
+                board_id=run.board_ids[name],
+                board=name,
+                account_id=schema.account_id if schema else "",
+                columns=revisions(run, schema) if schema else [],
+                mapping_hash=start.hash_keys[name].hex() if complete else "",
+                watermark=_watermark(run, start, name, snapshot) if complete else None,
+                complete=complete,
+                full=complete and snapshot.modes[name] == "full",
+                tolerated=plan.tolerated[name],
+            )
         )
-
-
-# A partial read proves nothing about the board, so that only the count of tolerated cells moves because of it.
-_REMEMBER = """
-INSERT INTO monday_sync.sync_board AS b
-    (board_id, board, account_id, columns, mapping_hash, watermark, last_full_at, tolerated)
-VALUES (%(board_id)s, %(board)s, %(account_id)s, %(columns)s, %(mapping_hash)s, %(watermark)s,
-    CASE WHEN %(full)s THEN now() END, %(tolerated)s)
-ON CONFLICT (board_id) DO UPDATE SET
-    tolerated = b.tolerated + EXCLUDED.tolerated,
-    account_id = CASE WHEN %(complete)s THEN EXCLUDED.account_id ELSE b.account_id END,
-    columns = CASE WHEN %(complete)s THEN EXCLUDED.columns ELSE b.columns END,
-    mapping_hash = CASE WHEN %(complete)s THEN EXCLUDED.mapping_hash ELSE b.mapping_hash END,
-    watermark = CASE WHEN %(complete)s THEN EXCLUDED.watermark ELSE b.watermark END,
-    last_full_at = coalesce(EXCLUDED.last_full_at, b.last_full_at)
-"""
 
 
 def _watermark(run: Run, start: RunStart, board: str, snapshot: Snapshot) -> datetime | None:

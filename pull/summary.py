@@ -9,12 +9,12 @@ from typing import Any
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from postgres.by_hand import link_project
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
 from reconcile.base import FORCE, ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
-from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION
@@ -65,14 +65,9 @@ def preview(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
     run.report.samples = list(samples(run, plan, names))
     run.report.changes, run.report.changes_count = _listed_changes(run, plan)
-    run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
+    run.report.second_rows = [link_project(pair.other, pair.item[1]) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
-
-
-def _linking(pair: WouldMerge) -> str:
-    """For a person to run."""
-    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def fill_report(run: Run, result: PullResult) -> None:

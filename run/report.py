@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from models import TABLES
+from postgres.by_hand import ADD_ITEM_ID
 from reconcile.errors import Exit
 from run.edited import lost_text, place_text, waiting_text
 from terminal.page import WIDEST, shortened, table, wrapped
@@ -414,7 +415,7 @@ def _second_rows(report: Report, verbosity: int, width: int) -> Iterator[str]:
     shown = report.second_rows if verbosity > 0 else report.second_rows[:SHOWN]
     text = "Rows without an item id, each with the item that looks like it. Where it is the same job:"
     yield from wrapped(text, width)
-    yield "    ALTER TABLE projects ADD COLUMN IF NOT EXISTS monday_item_id bigint;"
+    yield f"    {ADD_ITEM_ID}"
     yield from (f"    {line}" for line in shown)
     if len(report.second_rows) > len(shown):
         yield f"    … and {len(report.second_rows) - len(shown):,} more: -v lists them all"

@@ -864,7 +864,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "each direction is judged by its own last run",
-        "cli/doctor/runs.py",
+        "postgres/runs.py",
         "WHERE direction = %s AND exit_code IS DISTINCT FROM 6 ",
         "WHERE %s <> '' AND exit_code IS DISTINCT FROM 6 ",
         ("tests/commands/test_doctor_age.py::test_one_that_fails_is_not_healed_by_the_other",),
