@@ -18,8 +18,8 @@ from terminal.streams import make_streams_safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from postgres.journal import OpenBatch
     from reconcile.errors import Exit
+    from reconcile.journal_ops import OpenBatch
     from run.context import Run
     from run.start import RunStart
 
@@ -72,7 +72,7 @@ def _settled(run: Run, start: RunStart) -> Sequence[OpenBatch]:
     from push.recover import recover  # late: next to no run needs it, and it knows how to write
 
     run.keep_lease()
-    return recover(run, start).waiting
+    return recover(run, start).unfinished
 
 
 if __name__ == "__main__":

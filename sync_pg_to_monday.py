@@ -60,7 +60,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
             return set_up_marker(run, start)
         recovered = recover(run, start)
         edits = run.database.transact(
-            partial(find_edits, run, start, recovered.waiting), read_only=True, label="finding what changed"
+            partial(find_edits, run, start, recovered.unfinished), read_only=True, label="finding what changed"
         )
         found = prepare_push(run, start, edits)
         guard(run, start, found)

@@ -19,7 +19,7 @@ from reconcile.base import FORCE, ItemBase, as_remembered
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
-from reconcile.ids import Astray, IdPlace, LeftBehind, follow
+from reconcile.ids import Astray, IdPlace, LeftBehind, follow, left_behind
 from reconcile.keys import email_key, item_key
 from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot, folded_row
 from reconcile.namesakes import NAMES
@@ -57,8 +57,9 @@ class PullLoader:
         part: bool = False,
     ) -> None:
         """`forget` loads rows and items as if they had never been synced: everything is adopted afresh. Only an item
-        that has gone is remembered, since nothing is compared with it. `part` loads the items, of any board, that an
-        older rule of keys has joined with others, to be parted.
+        that has gone is remembered, since nothing is compared with it, and which row was whose where the ids in rows
+        do not say so. `part` loads the items, of any board, that an older rule of keys has joined with others, to be
+        parted.
         """
         self._tx = tx
         self._layouts = layouts
@@ -74,6 +75,7 @@ class PullLoader:
         self._asked_ids: set[RowId] = set()
         self._asked_siblings: set[RowId] = set()
         self._astray: dict[ItemKey, Astray] = {}
+        self._emptied: dict[ItemKey, RowId] = {}
         self._seen: set[ItemKey] = set()
         self.world = DatabaseState()
         self.left_behind: list[LeftBehind] = []
@@ -106,10 +108,12 @@ class PullLoader:
         self._read_pending()
         compared = {} if self._forget else {(view.board, view.id): None for view in everyone}
         self._seen = {(view.board, view.id) for view in views}
-        if self._has_state:
+        if self._tx.has_state:
             self._astray = read_astray(self._tx, self._layouts, self._present, self._seen)
         unread = [] if self._forget else sorted((set(astray) & self._astray.keys()) - compared.keys() - gone.keys())
         self._read_stored([*compared, *gone, *unread])
+        if self._forget:
+            self._keep_rows()
         self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.bases[key]))
         everyone = [view for view in everyone if (view.board, view.id) not in self.world.unsure]
         everyone += [as_remembered(stored) for item in unread if (stored := self.world.bases.get(item))]
@@ -244,13 +248,24 @@ class PullLoader:
         if place is IdPlace.UNSURE:
             self.world.unsure |= {astray.item} & self._seen
             return
-        if place is IdPlace.ANEW:
-            self.world.anew[astray.item] = stored.tolerated
-            return
         left = follow(stored, astray, place, self._layouts[stored.board])
         self.left_behind += [left] if left is not None else []
-        if place is not IdPlace.EMPTIED:
+        if place is IdPlace.ANEW:
+            self.world.anew[astray.item] = stored.tolerated
+        elif place is not IdPlace.EMPTIED:
             self.world.moved.add(astray.item)
+
+    def _keep_rows(self) -> None:
+        """Whose row is whose is not forgotten: a row without its item's id would become a second item."""
+        for item in sorted(self._astray.keys() & self._seen):
+            astray, layout = self._astray[item], self._layouts[item[0]]
+            place = astray.place(self._seen)
+            if place is IdPlace.UNSURE:
+                self.world.unsure.add(item)
+            elif place is IdPlace.EMPTIED and astray.link is not None:
+                self._emptied[item] = astray.link
+            left = left_behind(astray, place, layout)
+            self.left_behind += [left] if left is not None else []
 
     def _own_items(self) -> None:
         """The key of an item is its row's, also where a person wrote its id there."""
@@ -261,10 +276,11 @@ class PullLoader:
                 self.world.keys[table][item_key(board, item_id)] = row
 
     def _read_adopted(self, views: Sequence[ItemState]) -> None:
-        """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
+        """Rows with an item id that the sync has no memory of, or whose id a person emptied: they are linked by it, and
+        by their foreign keys."""
         for layout in self._layouts.values():
             new = [v for v in views if v.board == layout.board and (v.board, v.id) not in self.world.bases]
-            found = self._rows_of_items(layout, [view.id for view in new])
+            found = self._rows_of_items(layout, [view.id for view in new]) | self._rows_without_ids(layout)
             for view in new:
                 if view.id in found:
                     links = adopted_links(view, layout, self.world.rows, found[view.id])
@@ -281,7 +297,7 @@ class PullLoader:
         self._read_rows({table: {view.marker for view in marked if view.marker}})
         place = TABLES[table].__struct_fields__.index("monday_item_id")
         known = {row for row in self.world.rows[table] if self.world.rows[table][row][place] is not None}
-        if self._has_state:
+        if self._tx.has_state:
             known |= self._held_rows(layout, [view.marker for view in marked])
             listed = (
                 "SELECT item_id FROM monday_sync.sync_dead WHERE kind = 'would-merge' AND (board_id, place) = (%s, %s)"
@@ -325,6 +341,14 @@ class PullLoader:
             found.setdefault(row[place], row[0])
         for item_id, row_id in found.items():
             self.world.keys[table][item_key(layout.board, item_id)] = row_id
+        return found
+
+    def _rows_without_ids(self, layout: Layout) -> dict[int, RowId]:
+        """Item id → its row, from which a person cleared it: it is read, and owns the item's key."""
+        table = layout.slots[layout.record].table
+        found = {item_id: row for (board, item_id), row in self._emptied.items() if board == layout.board}
+        self._read_rows({table: {*found.values()}})
+        self.world.keys[table] |= {item_key(layout.board, item_id): row for item_id, row in found.items()}
         return found
 
     def _siblings(self, everyone: Sequence[ItemState]) -> list[ItemState]:

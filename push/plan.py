@@ -15,22 +15,21 @@ from models import RowId
 from monday.current import CurrentBoards as ShownBoards
 from monday.queries import LARGEST_PAGE
 from monday_api import MARKER, STAGE_STATUS, MondayClient
-from postgres.journal import OpenBatch, Sender
 from postgres.load_push import read_edits
 from postgres.parting import read_parting
 from postgres.transaction import Transaction
 from postgres.write_push import taken_items
 from push.claim import refuse_claimed
-from push.lost import AMBIGUOUS
 from push.marker import has_marker
 from push.record import view_of
 from reconcile.change_filter import old_view
 from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
+from reconcile.journal_ops import OpenBatch, Sender
 from reconcile.layout import Layout
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
-from reconcile.push_plan import ItemCreate, Push, Rejection
+from reconcile.push_plan import AMBIGUOUS, ItemCreate, Push, Rejection
 from run.conflicts import item_name
 from run.context import Run
 from run.drift import refuse_drift

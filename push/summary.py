@@ -72,7 +72,7 @@ def fill_report(
     needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
     report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
     boards = run.board_ids.values()
-    waits = any(batch.kind and batch.board_id in boards for batch in recovered.waiting)
+    waits = any(batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:
         report.exit_code = Exit.UNAVAILABLE
         report.unfinished = _UNFINISHED

@@ -1,9 +1,11 @@
-"""What the journal keeps of one op until its outcome is known, by names that a later program still understands."""
+"""What the journal keeps of a request until its outcome is known, by names that a later program still understands."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -36,6 +38,48 @@ class CreateOp(msgspec.Struct):
     target: dict[str, Any]
     links: dict[str, RowId | None]
     uncarried: list[str] = []
+
+
+Content = ChangeOp | CreateOp | None
+"""What will be remembered of an op's item; nothing for one that is archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOp:
+    """One item of a batch, at its place there. `item_id` is None while a new item has none that we know of."""
+
+    place: int
+    item_id: int | None
+    row: RowId | None
+    content: Content
+
+
+class Sender(NamedTuple):
+    """monday's own time before a request was sent, and its user's id; None where monday had not told."""
+
+    at: datetime | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A request whose outcome is not remembered yet. `age_s` by the database's clock; `sender` says when it was written
+    down by monday's own, and for whom."""
+
+    number: int
+    board_id: int
+    kind: str
+    key: str
+    body: str
+    job_id: str | None
+    age_s: float
+    sender: Sender
+    ops: list[JournalOp]
+
+    @property
+    def unmade(self) -> list[JournalOp]:
+        """Ops that name no item: new ones that may or may not be there."""
+        return [op for op in self.ops if op.item_id is None]
 
 
 class Seen(Enum):

@@ -32,6 +32,8 @@ def lookalikes(
     waiting = [row for row in world.rows["projects"].values() if row[0] in world.unknown and _waits(row)]
     if not waiting:
         return []
+    linked = {row for links in resolution.links.values() for row in links}
+    waiting = [row for row in waiting if row[0] not in linked]
     free: dict[Mark, list[RowId]] = defaultdict(list)
     for row in reversed(waiting):  # the first that was loaded is taken first
         for mark in _marks_of_row(row, world):

@@ -296,18 +296,22 @@ def _depart(
     hub: WorkingRows,
     plan: Plan,
 ) -> None:
-    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row."""
+    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row. One that
+    is on another board now keeps its row."""
     for (board, item_id), state in sorted(gone.items()):
         stored = world.bases[board, item_id]
         archive = is_archived(state, stored)
         plan.departed.append(Departed(board, item_id, state, archive))
-        if not archive:
+        if not archive and state != "moved":
             continue
         record = layouts[board].record
         slot = layouts[board].slots[record]
         row = hub.row(slot.table, stored.links[record])
         positions = POSITION[slot.table]
         if row is None or row[positions["monday_item_id"]] not in (item_id, None):
+            continue
+        if not archive:  # it lives, and its row is no new one, although a person emptied its id
+            row[positions["monday_item_id"]] = item_id
             continue
         if other := other_item_of(board, layouts[board], row[0], world, links):
             row[positions["monday_item_id"]] = other
