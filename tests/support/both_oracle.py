@@ -396,9 +396,12 @@ class Ledger:
                 alone = entry.cells and all(was.cells.get(cell) == now.cells.get(cell) for cell in entry.cells)
                 if was.says(entry) != now.says(entry) and not alone:  # else it is called like its item
                     yield from self._written(item, entry, before, after)
-                elif entry.kind == "loud" and not alone:
-                    if self.adopted <= self.spelled.get((item, entry.role, entry.column), 0):
-                        yield from self._unasked(item, entry, before, after, "was written in other letters")
+                elif (
+                    entry.kind == "loud"
+                    and not alone
+                    and self.adopted <= self.spelled.get((item, entry.role, entry.column), 0)
+                ):
+                    yield from self._unasked(item, entry, before, after, "was written in other letters")
 
     def _archived(self, item: int, before: Scene, was: Seen, now: Seen, propagated: bool) -> Iterator[str]:
         link = before.link(item, RECORDS[was.board][0])
