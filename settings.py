@@ -71,7 +71,7 @@ SETTING_NAMES: Final = frozenset(
     (
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
-        "SYNC_DAILY_CALLS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS, *_PG_UNHEARD,
+        "SYNC_DAILY_CALLS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS, *_PG_UNHEARD,
     )
 )  # fmt: skip
 """Every name that is looked at, here or in the environment."""
@@ -112,6 +112,8 @@ class Settings:
     pg_bin: Path | None = None
     daily_calls: int | None = None
     """Calls of the API that both commands may use in a day together; None for no limit."""
+    plan_hours: int = 72
+    """How old a saved plan may be that is carried out."""
     attention: Attention = "open"
     """What ends a run with exit code 5: anything that is open, or only what is new."""
     ping_url: str | None = field(default=None, repr=False)
@@ -159,6 +161,7 @@ def load_settings(
         state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
         daily_calls=_daily_calls(sheet),
+        plan_hours=_plan_hours(sheet),
         attention=_attention(sheet),
         ping_url=_ping_url(sheet),
         warnings=exposed,
@@ -348,6 +351,14 @@ def _daily_calls(sheet: _Sheet) -> int | None:
         sheet.refuse("SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write digits alone, or remove it")
         return None
     return int(text) if text else None
+
+
+def _plan_hours(sheet: _Sheet) -> int:
+    text = sheet.text("SYNC_PLAN_HOURS", "72")
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        sheet.refuse("SYNC_PLAN_HOURS", "is not a number of hours, 1 or more", "write digits alone, or remove it")
+        return 72
+    return int(text)
 
 
 def _attention(sheet: _Sheet) -> Attention:

@@ -18,20 +18,24 @@ from postgres.rules import read_rules
 from postgres.state import OpenIssues, read_standing
 from postgres.transaction import Params, Transaction
 from postgres.write_pull import Applied, Applier
+from pull.approve import plan_as_approved
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
+from reconcile.approval import pull_as_approved
 from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.layout import Layout
 from reconcile.plan_pull import Plan, plan_pull
-from run.conflicts import Names
+from run.approved import keep_plan
+from run.conflicts import Names, item_name
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.record import run_record
+from run.saved_plan import SavedPlan
 from run.start import RunStart
 
 
-def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> None:
+def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, approved: SavedPlan | None = None) -> None:
     """Everything after the read, repeatable as a whole. Raises UnsafePlan before anything is written."""
     options = run.options
     thresholds = Thresholds(
@@ -46,8 +50,12 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     parts = not options.resync and start.every_board is not None
     layouts = start.every_board if parts and start.every_board is not None else run.layouts
-    loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
-    plan = _plan(run, start, snapshot, loader, layouts)
+
+    def plan_anew() -> tuple[PullLoader, Plan]:
+        loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
+        return loader, _plan(run, start, snapshot, loader, layouts)
+
+    loader, plan = plan_as_approved(run, snapshot, approved, plan_anew)
     names = _names(run, start, plan, OpenIssues(), tx)
     preview(run, plan, names)
     _guard(run, start, snapshot, plan, thresholds, names, tx)
@@ -55,6 +63,9 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         plan.would_merge += plan.lookalikes
     if run.dry and plan.writes:
         run.report.notes += read_rules(tx).note()
+    if options.plan is not None:
+        items = {item.key: item_name(run.layouts[item.board], item.monday) or "" for item in plan.items}
+        keep_plan(run, start, plan.digest(), pull_as_approved(plan, layouts), items, names)
     applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
@@ -176,7 +187,7 @@ def _remember_boards(run: Run, start: RunStart, snapshot: Snapshot, plan: Plan) 
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
     for name in snapshot.intakes:
         schema = snapshot.schemas.get(name)
-        complete = snapshot.is_complete(name)
+        complete = snapshot.is_complete(name) and not any(board == name for board, _item in snapshot.left_out)
         yield boards.remember(
             BoardRead(
                 board_id=run.board_ids[name],

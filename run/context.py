@@ -145,7 +145,7 @@ class Run:
     def judge(self) -> None:
         """Put into the report how a run ends that did what it was to do."""
         code = Exit.DONE
-        if self.report.attention(new=self.settings.attention == "new"):
+        if self.report.moved or self.report.attention(new=self.settings.attention == "new"):
             code = Exit.PERSON_NEEDED
         elif self.dry and self.options.detailed_exitcode and self.report.digest:
             code = Exit.WOULD_WRITE

@@ -110,6 +110,7 @@ class Report:
     changes_count: int = 0
     samples: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
@@ -179,6 +180,7 @@ class Report:
             "changes": self.changes[:CHANGES],
             "changes_count": self.changes_count,
             "notes": self.notes,
+            **({"moved": self.moved} if self.moved else {}),
             "plan": self.digest,
             "monday": self.monday,
             "calls": self.calls,
