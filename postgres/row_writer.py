@@ -4,7 +4,6 @@ else the row. All go in one statement where nothing is refused.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,8 +18,9 @@ from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
 from postgres.rules import Rules
-from postgres.state import JSON_COLUMNS, Present
+from postgres.state import Present
 from postgres.transaction import Transaction
+from postgres.updates import as_json, by_columns, changed_values, update_statement
 from reconcile.database_state import RowValues
 from reconcile.layout import together
 from reconcile.plan_pull import Update
@@ -97,10 +97,7 @@ class RowWriter:
         all of them have let go."""
         self._may_wait = bool(updates)
         self._insert(table, rows)
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        for columns, group in sorted(by_columns.items()):
+        for columns, group in by_columns(updates):
             self._update(table, columns, group)
         self._may_wait = False
         waiting, self._waiting = self._waiting, []
@@ -397,32 +394,6 @@ def look_at_deferred(tx: Transaction, rules: Rules) -> None:
         names = sql.SQL(", ").join(rules.deferred)
         with tx.role_path():
             tx.execute(sql.SQL("SET CONSTRAINTS {0} IMMEDIATE; SET CONSTRAINTS {0} DEFERRED").format(names))
-
-
-def update_statement(tx: Transaction, table: str, columns: Sequence[str]) -> sql.Composable:
-    """The record set is typed by the table itself, so an enum or a varchar of an older database fits as it is."""
-    return sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
-        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
-        " WHERE t.id OPERATOR(pg_catalog.=) s.id"
-    ).format(
-        table=tx.table(table),
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-    )
-
-
-def changed_values(update: Update) -> dict[str, Any]:
-    return {"id": update.id} | {column: after for column, (_before, after) in update.changes.items()}
-
-
-def as_json(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as a JSON array; jsonb columns hold JSON themselves."""
-    records = [{column: _json_value(column, value) for column, value in row.items()} for row in rows]
-    return json.dumps(records, default=str, ensure_ascii=False)
-
-
-def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
 
 
 def _is_as_before(table: str, update: Update, stored: RowValues, omit: frozenset[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +13,12 @@ from models import TABLES, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
-from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred, update_statement
+from postgres.row_writer import CHANGED, SKIPPED, look_at_deferred
 from postgres.rules import Rules, read_rules
 from postgres.state import Present, row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
+from postgres.updates import as_json, by_columns, unedited, update_statement
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.layout import STAFF_ROLE, Layout
@@ -51,10 +51,7 @@ def prepare_rows(
     done = Prepared()
     rules = read_rules(tx) if any(completed.values()) else Rules()
     for table, updates in completed.items():
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        for columns, group in sorted(by_columns.items()):
+        for columns, group in by_columns(updates):
             written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
             done.completed[table] += len(written)
@@ -113,24 +110,13 @@ def _write_completed(
     hashes: Mapping[RowId, str],
     rules: Rules,
 ) -> dict[RowId, str]:
-    content, name = row_hash(table, present[table]), tx.table(table)
-    ids = [update.id for update in updates]
-    statement = sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
-        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
-        " JOIN ROWS FROM (pg_catalog.unnest(%s::pg_catalog.uuid[]), pg_catalog.unnest(%s::pg_catalog.text[]))"
-        " AS h (id, content) ON h.id OPERATOR(pg_catalog.=) s.id"
-        " WHERE t.id OPERATOR(pg_catalog.=) s.id AND {hash} OPERATOR(pg_catalog.=) h.content"
-    ).format(
-        table=name,
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-        hash=content,
-    )
-    params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
+    content = row_hash(table, present[table])
+    statement, params = update_statement(tx, table, columns, content), unedited(updates, hashes)
     if not rules.rewrites_updates(table):
         told = sql.SQL("{} RETURNING t.id::pg_catalog.text, {}").format(statement, content)
         with tx.role_path():
             return dict(tx.rows(told, params))
+    ids = [update.id for update in updates]
     there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
     with tx.role_path():
         tx.execute(statement, params)

@@ -737,10 +737,17 @@ SAFEGUARDS = (
         ("tests/faults/test_search_path.py::test_no_trap_of_another_user_is_ever_sprung",),
     ),
     Safeguard(
+        "a row that a person edited since the plan was made is not made whole by it",
+        "postgres/updates.py",
+        'sql.SQL(" AND {} OPERATOR(pg_catalog.=) h.content")',
+        'sql.SQL(" AND {} IS NOT NULL")',
+        ("tests/faults/test_fault_table.py::test_a_row_that_is_edited_while_a_push_looks",),
+    ),
+    Safeguard(
         "what writes the owner's tables names everything in full",
-        "postgres/row_writer.py",
-        '        " WHERE t.id OPERATOR(pg_catalog.=) s.id"\n',
-        '        " WHERE t.id = s.id"\n',
+        "postgres/updates.py",
+        '        " WHERE t.id OPERATOR(pg_catalog.=) s.id{as_before}"\n',
+        '        " WHERE t.id = s.id{as_before}"\n',
         ("tests/faults/test_search_path.py::test_whatever_writes_or_makes_the_owners_tables_names_everything_in_full",),
     ),
     Safeguard(
