@@ -396,11 +396,7 @@ class Ledger:
                 alone = entry.cells and all(was.cells.get(cell) == now.cells.get(cell) for cell in entry.cells)
                 if was.says(entry) != now.says(entry) and not alone:  # else it is called like its item
                     yield from self._written(item, entry, before, after)
-                elif (
-                    entry.kind == "loud"
-                    and not alone
-                    and self.adopted <= self.spelled.get((item, entry.role, entry.column), 0)
-                ):
+                elif entry.kind == "loud" and not alone and not self._asks_for_letters(item, entry):
                     yield from self._unasked(item, entry, before, after, "was written in other letters")
 
     def _archived(self, item: int, before: Scene, was: Seen, now: Seen, propagated: bool) -> Iterator[str]:
@@ -436,6 +432,9 @@ class Ledger:
         asked = max(self._asks(item, entry, before, after), default=0)
         if asked <= self.agreed.get(place, 0):
             yield f"{label} at time {self.time}: nobody asked for that (last {asked}, agreed {self.agreed.get(place)})"
+
+    def _asks_for_letters(self, item: int, entry: Shown) -> bool:
+        return self.adopted > self.spelled.get((item, entry.role, entry.column), 0)
 
     def _asks(self, item: int, entry: Shown, before: Scene, after: Scene) -> Iterator[int]:
         """When people did what may have to show in a field of an item."""
