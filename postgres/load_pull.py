@@ -21,11 +21,10 @@ from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, IdPlace, LeftBehind, follow
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot, folded_row
+from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
@@ -174,18 +173,18 @@ class PullLoader:
         said: set[tuple[str, str]] = set()
         for table in (table for table in TABLES if table in self._present):
             for known, *values in self._tx.rows(self._pending_query(table)):
-                row = tuple(values)
-                self.world.rows[table][row[0]] = row
-                self.world.pending.add(row[0])
+                row = TABLES[table](*values)
+                self.world.rows[table][row.id] = row
+                self.world.pending.add(row.id)
                 if not known:
-                    self.world.unknown.add(row[0])
+                    self.world.unknown.add(row.id)
                 keys = row_keys(table, row)
                 for key in keys:
-                    if self.world.keys[table].setdefault(key, row[0]) != row[0]:
-                        self.world.contested_keys[table].setdefault(key, row[0])
+                    if self.world.keys[table].setdefault(key, row.id) != row.id:
+                        self.world.contested_keys[table].setdefault(key, row.id)
                     self.world.unrecorded_keys[table].add(key)
                     said.add((table, key))
-                if self._first_contact and keys and row[0] not in map(self.world.keys[table].get, keys):
+                if self._first_contact and keys and row.id not in map(self.world.keys[table].get, keys):
                     self.world.duplicate_keys[table] += 1
         self._read_keys(said)
 
@@ -279,8 +278,7 @@ class PullLoader:
         if not marked or "monday_item_id" not in self._present.get(table, ()):
             return
         self._read_rows({table: {view.marker for view in marked if view.marker}})
-        place = TABLES[table].__struct_fields__.index("monday_item_id")
-        known = {row for row in self.world.rows[table] if self.world.rows[table][row][place] is not None}
+        known = {row.id for row in self.world.records(table).values() if row.monday_item_id is not None}
         if self._has_state:
             known |= self._held_rows(layout, [view.marker for view in marked])
             listed = (
@@ -318,11 +316,13 @@ class PullLoader:
             return {}
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
         query = statement.format(model_columns(table, self._present), self._tx.table(table))
-        place = TABLES[table].__struct_fields__.index("monday_item_id")
         found: dict[int, RowId] = {}
-        for row in self._tx.rows(query, (list(ids),)):
-            self.world.rows[table][row[0]] = row
-            found.setdefault(row[place], row[0])
+        for values in self._tx.rows(query, (list(ids),)):
+            row = TABLES[table](*values)
+            self.world.rows[table][row.id] = row
+            item_id = self.world.records(table)[row.id].monday_item_id
+            assert item_id is not None, "it was asked for"
+            found.setdefault(item_id, row.id)
         for item_id, row_id in found.items():
             self.world.keys[table][item_key(layout.board, item_id)] = row_id
         return found
@@ -370,8 +370,8 @@ class PullLoader:
                 self._new_keys[row].append((table, key, row))
         for table, name in NAMES.items():
             for key, row in parting.keys[table].items():
-                if (values := items.rows[table].get(row)) is not None:
-                    self.world.names[table][key] = (row, str(values[POSITION[table][name]] or ""))
+                if (known := items.rows[table].get(row)) is not None:
+                    self.world.names[table][key] = (row, str(getattr(known, name) or ""))
         read = {(view.board, view.id) for view in everyone}
         return [
             as_remembered(stored)
@@ -395,7 +395,7 @@ class PullLoader:
             if not missing:
                 continue
             for row in rows_by_id(self._tx, table, self._present, missing):
-                self.world.rows[table][row[0]] = row
+                self.world.rows[table][row.id] = row
             fresh |= ids - self._asked_ids
         self._asked_ids |= fresh
         if self.parts:
@@ -516,10 +516,9 @@ class PullLoader:
             stored = base_of_row(found, self._by_id, self._tx.encoding)
             for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
                 if link in asked:
-                    held = folded_row(slot.table, self.world.rows[slot.table][link])
-                    before = stored.postgres[slot.first : slot.last]
+                    held, fields = self.world.rows[slot.table][link], self._layouts[stored.board].fields
                     self.world.cleared_fields |= {
-                        (link, at)
-                        for at, was in zip(slot.row_at, before, strict=True)
-                        if held[at] is None and was not in (None, UNSET, FORCE)
+                        (link, fields[number].columns[0])
+                        for number in slot.fields
+                        if held[fields[number]] is None and stored.postgres[number] not in (None, UNSET, FORCE)
                     }

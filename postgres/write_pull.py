@@ -6,15 +6,16 @@ out alone, a value or a row, and reported; the rest lands. What is remembered is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, UNREADABLE, RowId
+from models import REFERENCES, TABLES, UNREADABLE, Row, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
@@ -27,14 +28,13 @@ from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
 from reconcile.columns import MARKER
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
-from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
+from reconcile.layout import Field, Layout, together
 from reconcile.plan_pull import Plan, Update, is_natural
 from reconcile.tables import row_keys
-from reconcile.working_rows import POSITION
 
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
@@ -86,8 +86,8 @@ class Applier:
         """Foreign keys that could not be set, by row."""
         self._lost: dict[RowId, set[str]] = {}
         """Columns that were refused, by row."""
-        self._stored: dict[RowId, tuple[list[Any], list[Any]]] = {}
-        """Rows that hold something else than was planned: both, folded."""
+        self._stored: dict[RowId, tuple[Row, Row]] = {}
+        """Rows that hold something else than was planned: as planned, and as they are."""
         self._refused: set[RowId] = set()
         self._idle: set[RowId] = set()
         """Rows of which nothing was written, since all of it was refused."""
@@ -141,7 +141,7 @@ class Applier:
 
     def _write_rows(self, plan: Plan) -> None:
         for table in TABLES:
-            rows: Sequence[RowValues] = plan.inserts[table]
+            rows: Sequence[Row] = plan.inserts[table]
             updates: Sequence[Update] = plan.updates[table]
             if not rows and not updates:
                 continue
@@ -150,20 +150,20 @@ class Applier:
                 updates = [self._update_without_absent(table, update) for update in updates]
             self._writer.write(table, rows, updates)
             if self._writer.refused:
-                new = {row[0] for row in rows}
+                new = {row.id for row in rows}
                 self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
-    def _without_absent(self, table: str, row: RowValues) -> RowValues:
+    def _without_absent(self, table: str, row: Row) -> Row:
         """A new row whose pointers to rows that were refused are empty for now."""
-        lost = {column: at for column, at in pointers(table) if row[at] in self._absent}
+        lost = [column for column in pointers(table) if getattr(row, column) in self._absent]
         if not lost:
             return row
-        self._adrift.setdefault(row[0], set()).update(lost)
-        return tuple(None if at in lost.values() else value for at, value in enumerate(row))
+        self._adrift.setdefault(row.id, set()).update(lost)
+        return msgspec.structs.replace(row, **dict.fromkeys(lost))
 
     def _update_without_absent(self, table: str, update: Update) -> Update:
         """A change whose pointers to rows that were refused stay as they are for now."""
-        lost = {c for c, _at in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
+        lost = {c for c in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
         if not lost:
             return update
         self._adrift.setdefault(update.id, set()).update(lost)
@@ -184,29 +184,25 @@ class Applier:
             if not planned:
                 continue
             for row in rows_by_id(self._tx, table, EVERYTHING, planned):
-                before, after = folded_row(table, planned[row[0]]), folded_row(table, row)
-                if before != after:
-                    self._stored[row[0]] = (before, after)
+                if planned[row.id] != row:
+                    self._stored[row.id] = (planned[row.id], row)
 
-    def _planned(self, table: str, plan: Plan) -> dict[RowId, RowValues]:
+    def _planned(self, table: str, plan: Plan) -> dict[RowId, Row]:
         """The rows of which it is not certain that they hold what was planned, as they were planned: those of which a
         column was left out, and all where something of the owner's may write too."""
         everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
         if not everything and not dropped:
             return {}
         known = self._world.rows[table]
-        found = {row[0]: row for row in plan.inserts[table] if everything or row[0] in dropped}
+        found = {row.id: row for row in plan.inserts[table] if everything or row.id in dropped}
         for update in plan.updates[table]:
             if everything or update.id in dropped:
-                row = list(known[update.id])
-                for column, (_before, after) in update.changes.items():
-                    row[POSITION[table][column]] = after
-                found[update.id] = tuple(row)
+                found[update.id] = update.applied_to(known[update.id])
         if everything:  # rows that were met or edited are in step from now on, as they are
             linked = {row for item in plan.items for row in item.links if row is not None}
             remembered = linked & self._world.unknown | plan.clean
             found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
-        return {row: values for row, values in found.items() if row not in self._refused}
+        return {row_id: row for row_id, row in found.items() if row_id not in self._refused}
 
     # What is remembered
 
@@ -252,7 +248,7 @@ class Applier:
             adrift = self._adrift.get(row, set())
             if row in self._refused:
                 lost.add(place)
-                adrift = {column for column, _at in pointers(table)} if row in self._world.rows[table] else set()
+                adrift = set(pointers(table)) if row in self._world.rows[table] else set()
             for target, slot in enumerate(layout.slots):
                 moved = item.links[target] != (stored.links[target] if stored is not None else None)
                 if slot.link in adrift and moved:
@@ -280,26 +276,26 @@ class Applier:
         item.tolerated_links = tolerated_links
         self._leave_open(item)
 
-    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
+    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, str], tuple[ItemKey, int]]:
         """Which item's cell stands for a value that was refused, by row and place in it: of those that say it one that
         says it anew, and the staff board's before others. That one is tried again; the others are left different."""
-        found: dict[tuple[RowId, int], tuple[bool, ItemKey, int]] = {}
+        found: dict[tuple[RowId, str], tuple[bool, ItemKey, int]] = {}
         for item in items:
             layout, stored = self._layouts[item.board], self._world.bases.get((item.board, item.id))
             for place, row in enumerate(item.links):
                 if row is None or row not in self._lost or row not in self._stored:
                     continue
                 slot, planned = layout.slots[place], self._stored[row][0]
-                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                for number in slot.fields:
                     shape, says = layout.fields[number], item.monday[number]
                     if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
                         continue
-                    if not same(shape, says, planned[at]):
+                    if not same(shape, says, planned[shape]):
                         continue
                     was = stored.monday[number] if stored is not None and stored.links[place] == row else UNSET
                     anew = was is UNSET or edited_on_monday(shape, says, was)
-                    if anew >= found.get((row, at), (False,))[0]:
-                        found[row, at] = (anew, (item.board, item.id), number)
+                    if anew >= found.get((row, shape.columns[0]), (False,))[0]:
+                        found[row, shape.columns[0]] = (anew, (item.board, item.id), number)
         return {place: (key, number) for place, (_anew, key, number) in found.items()}
 
     def _set_right(
@@ -307,7 +303,7 @@ class Applier:
         item: ItemBase,
         layout: Layout,
         unsettled: Collection[int],
-        tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
+        tellers: Mapping[tuple[RowId, str], tuple[ItemKey, int]],
     ) -> None:
         """The base is of what the rows really hold. A value that was refused stands as an edit that is still to
         come."""
@@ -317,28 +313,28 @@ class Applier:
             planned, holds = self._stored[row]
             if place == layout.record:
                 self._point_right(item, layout, unsettled, planned, holds)
-            for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
+            for number in layout.slots[place].fields:
                 shape, says = layout.fields[number], item.monday[number]
                 was = item.postgres[number]
-                if says is UNSET or was is FORCE or planned[at] == holds[at]:
+                if says is UNSET or was is FORCE or planned[shape] == holds[shape]:
                     continue
-                if not same(shape, was, planned[at]):
+                if not same(shape, was, planned[shape]):
                     continue  # an edit waits there, and waits on
-                if tellers.get((row, at)) == ((item.board, item.id), number):
-                    self._hold_back(item, place, row, number, shape, holds[at])
+                if tellers.get((row, shape.columns[0])) == ((item.board, item.id), number):
+                    self._hold_back(item, place, row, number, shape, holds[shape])
                 else:
-                    self._leave_different(item, number, shape, planned[at], holds[at])
+                    self._leave_different(item, number, shape, planned[shape], holds[shape])
 
     def _point_right(
-        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Sequence[Any], holds: Sequence[Any]
+        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Row, holds: Row
     ) -> None:
         """A foreign key that the record does not have as it was to be is no edit either."""
-        for place, at in layout.pointers:
-            met = item.tolerated_links.get(place, item.links[place])
-            if planned[at] != holds[at] and place not in unsettled and met == planned[at]:
+        for place, column in layout.pointers:
+            met, is_now = item.tolerated_links.get(place, item.links[place]), getattr(holds, column)
+            if getattr(planned, column) != is_now and place not in unsettled and met == getattr(planned, column):
                 item.tolerated_links.pop(place, None)
-                if holds[at] != item.links[place]:
-                    item.tolerated_links[place] = holds[at]
+                if is_now != item.links[place]:
+                    item.tolerated_links[place] = is_now
 
     def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
         says = item.monday[number]
@@ -401,7 +397,7 @@ class Applier:
                 " WHERE k.table_name = w.table_name AND k.key = w.key",
                 ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
-        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows: list[tuple[Any, ...]] = [(table, kept(key), row, "f") for table, key, row in claimed]
         rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
         if rows:
             self._tx.copy_in(
@@ -422,8 +418,8 @@ class Applier:
         return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
 
     def _keys_of(self, table: str, row: RowId) -> Collection[str]:
-        held = self._stored[row][1] if row in self._stored else folded_row(table, self._world.rows[table][row])
-        return set(row_keys(table, unfolded_row(table, held)))
+        held = self._stored[row][1] if row in self._stored else self._world.rows[table][row]
+        return set(row_keys(table, held))
 
     def _write_row_hashes(self, plan: Plan) -> None:
         """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
@@ -431,7 +427,7 @@ class Applier:
         linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
         left = self._refused | self._idle
         for table in TABLES:
-            new = {row[0] for row in plan.inserts[table]} - left
+            new = {row.id for row in plan.inserts[table]} - left
             met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
             clean = {update.id for update in plan.updates[table]} - self._world.pending - left
             dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
@@ -555,12 +551,10 @@ class Applier:
         before = self._world.rows[table].get(row_id) if row_id is not None else None
         if row_id != entry.row or before is None:
             return "nobody", None
-        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
-        written = not changes.keys().isdisjoint(field.columns)
-        names = TABLES[table].__struct_fields__
-        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
-        stands = self._stored[row_id][1] if row_id in self._stored else folded_row(table, after)
-        says, holds = base.monday[number], stands[field.at]
+        update = next((update for update in plan.updates[table] if update.id == row_id), Update(before.id, {}))
+        written = not update.changes.keys().isdisjoint(field.columns)
+        stands = self._stored[before.id][1] if before.id in self._stored else update.applied_to(before)
+        says, holds = base.monday[number], stands[field]
         if says is UNSET or holds is UNREADABLE:
             return "nobody", None
         if same(field, says, holds):

@@ -18,7 +18,6 @@ from reconcile.errors import Exit
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
 from run.news import opened
@@ -54,11 +53,11 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
     if not rows:
         return {}
     return {
-        row[0]: str(name)
+        row.id: str(name)
         for table, inserts in plan.inserts.items()
         for row in inserts
-        if row[0] in rows
-        and (name := next((row[at] for at in map(POSITION[table].get, SPECS[table].names) if at and row[at]), None))
+        if row.id in rows
+        if (name := next(filter(None, (getattr(row, column) for column in SPECS[table].names)), None))
     }
 
 
@@ -264,7 +263,7 @@ def _listed_changes(run: Run, plan: Plan) -> tuple[list[dict[str, Any]], int]:
         for update in plan.updates[table]
         for column, (before, after) in update.changes.items()
     ][:CHANGES]
-    inserts = [(table, row[0]) for table in TABLES for row in plan.inserts[table][: CHANGES - len(updates)]]
+    inserts = [(table, row.id) for table in TABLES for row in plan.inserts[table][: CHANGES - len(updates)]]
     rows = {update[1] for update in updates} | {row for _table, row in inserts}
     items = _items_of(run, plan, rows) if rows else {}
     listed = [

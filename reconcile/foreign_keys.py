@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec import UNSET
 
-from models import UNREADABLE, RowId
+from models import UNREADABLE, Policy, Project, Row, RowId, Unreadable, User
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, ItemState, Layout
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION, ItemRows, WorkingRows
+from reconcile.working_rows import ItemRows, WorkingRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,6 @@ class _Pointer:
     """A foreign key column of a slot's row, and the slot of the same item that it points at."""
 
     column: str
-    place: int
     target: int
 
 
@@ -52,33 +50,35 @@ def set_foreign_keys(
                 continue
             if stored is None or stored.links[anchor] != now[anchor]:  # first contact fills, and changes nothing
                 for pointer in targets:
-                    if row[pointer.place] is not None or there[pointer.target] is None:  # a person deleted the row
+                    if (
+                        getattr(row, pointer.column) is not None or there[pointer.target] is None
+                    ):  # a person deleted the row
                         continue
-                    if not settled or (row[0], pointer.column) not in settled:
-                        row[pointer.place] = now[pointer.target]
+                    if not settled or (row.id, pointer.column) not in settled:
+                        setattr(row, pointer.column, now[pointer.target])
                 continue
             for pointer in targets:
-                wanted, was, held = now[pointer.target], stored.links[pointer.target], row[pointer.place]
-                if wanted in (held, was) or (row[0], pointer.column) in settled:
+                wanted, was, held = now[pointer.target], stored.links[pointer.target], getattr(row, pointer.column)
+                if wanted in (held, was) or (row.id, pointer.column) in settled:
                     continue  # where only the row differs, a person moved it there: that waits for the other direction
                 if wanted is not None and there[pointer.target] is None:
                     continue  # a person deleted the row; the link dangles until the item says something new
                 differed = stored.tolerated_links if anchor == layouts[view.board].record else {}
                 if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
                     slot = layouts[view.board].slots[anchor]
-                    place = (item, slot.role, pointer.column, slot.table, row[0])
+                    place = (item, slot.role, pointer.column, slot.table, row.id)
                     met = UNSET if pointer.target in differed else was
                     told = Conflict(
                         *place, "monday", wanted, "postgres", held, monday=wanted, postgres=held, agreed=met
                     )
                     conflicts.append(told)
-                row[pointer.place] = wanted
-                settled.add((row[0], pointer.column))
+                setattr(row, pointer.column, wanted)
+                settled.add((row.id, pointer.column))
     return conflicts
 
 
 def next_tolerated_links(
-    layout: Layout, stored: ItemBase | None, links: Links, row: Sequence[Any] | None
+    layout: Layout, stored: ItemBase | None, links: Links, row: Row | None
 ) -> dict[int, RowId | None]:
     """`ItemBase.tolerated_links` after the plan, for the record's row as it becomes.
 
@@ -88,8 +88,8 @@ def next_tolerated_links(
         return stored.tolerated_links if stored is not None else {}
     met = stored if stored is not None and stored.links[layout.record] == links[layout.record] else None
     held: dict[int, RowId | None] = {}
-    for place, at in layout.pointers:
-        points, link = row[at], links[place]
+    for place, column in layout.pointers:
+        points, link = getattr(row, column), links[place]
         if points == link:
             continue
         was = points if met is None else met.tolerated_links.get(place, met.links[place])
@@ -105,9 +105,10 @@ def waits_for_push(layout: Layout, links: Links, rows: ItemRows, held: Mapping[i
     if record is None:
         return False
     return any(
-        record[at] not in (links[place], held.get(place, links[place]))
-        and (record[at] is not None or rows[place] is not None)  # a person deleted the row
-        for place, at in layout.pointers
+        points not in (links[place], held.get(place, links[place]))
+        and (points is not None or rows[place] is not None)  # a person deleted the row
+        for place, column in layout.pointers
+        for points in (getattr(record, column),)
     )
 
 
@@ -124,8 +125,10 @@ def edited_in_postgres(
         item = (view.board, view.id)
         for anchor, targets in pointers[view.board]:
             row = rows[item][anchor]
-            if row is not None and any(row[pointer.place] != links[item][pointer.target] for pointer in targets):
-                found.add(row[0])
+            if row is not None and any(
+                getattr(row, pointer.column) != links[item][pointer.target] for pointer in targets
+            ):
+                found.add(row.id)
     return found
 
 
@@ -136,12 +139,11 @@ def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
     for anchor, slot in enumerate(layout.slots):
         roles: Iterable[str] = ()
         if slot.table == "projects":
-            roles = [other.role for other in layout.slots if other.link in POSITION["projects"]]
+            roles = [other.role for other in layout.slots if other.link in Project.__struct_fields__]
         elif slot.table != "users" or slot.role == STAFF_ROLE:
             roles = [role for role in SPECS[slot.table].points_at if role in number]
         targets = [
-            _Pointer(str(other.link), POSITION[slot.table][str(other.link)], number[other.role])
-            for other in (layout.slots[number[role]] for role in roles)
+            _Pointer(str(other.link), number[other.role]) for other in (layout.slots[number[role]] for role in roles)
         ]
         if targets:
             found.append((anchor, targets))
@@ -159,7 +161,6 @@ def assign_policy_customers(
     roles = {slot.role: place for place, slot in enumerate(layouts["master"].slots)} if "master" in layouts else {}
     if "policy" not in roles or "customer" not in roles:
         return
-    column = POSITION["policies"]["customer_id"]
     first: dict[RowId, ItemState] = {}
     for view in views:
         policy = links[view.board, view.id][roles["policy"]] if view.board == "master" else None
@@ -168,7 +169,7 @@ def assign_policy_customers(
     for policy, view in first.items():
         row = hub.row("policies", policy)
         elsewhere = world.elsewhere.get(policy, {})
-        if row is None or any(other.first_item < view.id for other in elsewhere.values()):
+        if not isinstance(row, Policy) or any(other.first_item < view.id for other in elsewhere.values()):
             continue
         item = (view.board, view.id)
         customer, stored = links[item][roles["customer"]], world.bases.get(item)
@@ -178,7 +179,7 @@ def assign_policy_customers(
             and stored.links[roles["customer"]] == customer
         )
         if not unmoved and hub.row("customers", customer) is not None:
-            row[column] = customer
+            row.customer_id = customer
 
 
 def recompute_roles(
@@ -208,15 +209,14 @@ def recompute_roles(
                     moved.add(row)
             if was is not None and row != was:
                 moved.add(was)
-    column, item_at = POSITION["users"]["roles"], POSITION["users"]["monday_item_id"]
     staff = STAFF_ROLE.partition(":")[2]
     for row_id in moved:
         user = hub.row("users", row_id)
-        if user is None or user[column] is UNREADABLE:
+        if not isinstance(user, User) or isinstance(user.roles, Unreadable):
             continue
         others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
-        waits = {staff} if user[item_at] is None else set()  # a person who is to become an item of the staff board
-        user[column] = sorted((set(user[column] or ()) - (ours - waits)) | holds[row_id] | others) or None
+        waits = {staff} if user.monday_item_id is None else set()  # who is to become an item of the staff board
+        user.roles = sorted((set(user.roles or ()) - (ours - waits)) | holds[row_id] | others) or None
 
 
 def set_item_ids(
@@ -230,22 +230,22 @@ def set_item_ids(
     records = {board: (layout.record, layout.slots[layout.record].table) for board, layout in layouts.items()}
     for view in sorted(views, key=lambda view: view.id):
         place, table = records[view.board]
-        item_at, archived_at = POSITION[table]["monday_item_id"], POSITION[table]["archived_at"]
         stored = world.bases.get((view.board, view.id))
-        row = hub.row(table, links[view.board, view.id][place])
-        was = hub.row(table, stored.links[place]) if stored is not None else None
-        if was is not None and was is not row and was[item_at] == view.id:
-            was[item_at] = other_item_of(view.board, layouts[view.board], was[0], world, links)
+        row = hub.record(table, links[view.board, view.id][place])
+        was = hub.record(table, stored.links[place]) if stored is not None else None
+        if was is not None and was is not row and was.monday_item_id == view.id:
+            was.monday_item_id = other_item_of(view.board, layouts[view.board], was.id, world, links)
         if row is None:
             continue
-        if row[item_at] is None:
-            row[item_at] = view.id
-        elif row[archived_at] is UNREADABLE:
+        if row.monday_item_id is None:
+            row.monday_item_id = view.id
+        elif row.archived_at is UNREADABLE:
             continue
-        elif row[archived_at] is not None:  # its item is gone, and this one may have come in its stead
-            row[item_at] = other_item_of(view.board, layouts[view.board], row[0], world, links) or row[item_at]
-        if row[item_at] == view.id and row[archived_at] is not UNREADABLE:
-            row[archived_at] = None
+        elif row.archived_at is not None:  # its item is gone, and this one may have come in its stead
+            other = other_item_of(view.board, layouts[view.board], row.id, world, links)
+            row.monday_item_id = other or row.monday_item_id
+        if row.monday_item_id == view.id and row.archived_at is not UNREADABLE:
+            row.archived_at = None
 
 
 def other_item_of(

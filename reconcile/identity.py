@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from models import TABLES, Project, RowId
+from models import TABLES, Row, RowId, User
 from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
@@ -270,13 +270,12 @@ class _Table:
     def _part_homes(self, said: Sequence[Said]) -> None:
         """Of several items of the staff board with one row the one keeps it whose id the row holds, else the first;
         the others are looked up as if they had none yet."""
-        item_at = TABLES["users"].__struct_fields__.index("monday_item_id")
         at_home: dict[RowId, list[Said]] = defaultdict(list)
         for entry in said:
             if entry.home and entry.old in self.rows:
                 at_home[entry.old].append(entry)
         for row, entries in at_home.items():
-            holds = self.rows[row][item_at]
+            holds = self.world.table(User)[row].monday_item_id
             entries.sort(key=lambda entry: (entry.view.id != holds, entry.view.id))
             self.homes[row] = (entries[0].view.board, entries[0].view.id)
             for entry in entries[1:]:
@@ -300,18 +299,17 @@ class _Table:
             return self.homes[row][1] if self.homes[row] != item else None
         if row not in self.rows:
             return None
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        gone = left is not None or (item[0], holds) in self.world.gone
+        user = self.world.table(User)[row]
+        holds = user.monday_item_id
+        gone = user.archived_at is not None or (holds is not None and (item[0], holds) in self.world.gone)
         return None if gone or holds == item[1] else holds
 
     def _is_left(self, row: RowId) -> bool:
         """Whether a row was home to an item of the staff board that is gone."""
         if self.table != "users" or row not in self.rows:
             return False
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        return left is not None or any(item_id == holds for _board, item_id in self.world.gone)
+        user = self.world.table(User)[row]
+        return user.archived_at is not None or any(item_id == user.monday_item_id for _, item_id in self.world.gone)
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
@@ -523,18 +521,13 @@ def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: ItemBase) -> boo
     )
 
 
-def adopted_links(
-    view: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
-) -> Links:
+def adopted_links(view: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, Row]], row: RowId) -> Links:
     """The links of an item whose row was there before the sync: what its foreign keys already say."""
-    columns = Project.__struct_fields__
-    values = rows["projects"].get(row, ())
+    project = rows["projects"].get(row)
     links: Links = []
     for slot in layout.slots:
         if slot.table == "projects" or slot.role == STAFF_ROLE:
             links.append(row)
-        elif slot.link in columns and values:
-            links.append(values[columns.index(slot.link)])  # type: ignore[arg-type]  # a foreign key column holds a RowId
         else:
-            links.append(None)
+            links.append(getattr(project, slot.link, None) if slot.link is not None else None)
     return links

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from models import RowId
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from models import Customer, Project, RowId
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Resolution, WouldMerge
 from reconcile.keys import bare, loose
 from reconcile.layout import ItemState, Layout
-from reconcile.working_rows import POSITION
 
-_AT, _NAME_OF_CUSTOMER = POSITION["projects"], POSITION["customers"]["name"]
 _NAMES = ("item_name", "name")
 _NOBODY, _SOMEBODY = "(nobody)", "(somebody)"  # no name, once it is folded
 
@@ -29,13 +27,13 @@ def lookalikes(
 ) -> list[WouldMerge]:
     """Items that would get a new row, each with the row that looks like it: by claim number, else by name and customer,
     else by name where one of the two has no customer. An item and a row are in one pair at most."""
-    waiting = [row for row in world.rows["projects"].values() if row[0] in world.unknown and _waits(row)]
+    waiting = [row for row in world.table(Project).values() if row.id in world.unknown and _waits(row)]
     if not waiting:
         return []
     free: dict[Mark, list[RowId]] = defaultdict(list)
     for row in reversed(waiting):  # the first that was loaded is taken first
         for mark in _marks_of_row(row, world):
-            free[mark].append(row[0])
+            free[mark].append(row.id)
     pairs: dict[ItemKey, WouldMerge] = {}
     given: set[RowId] = set()
     said = [said for view in views for said in _said(view, layouts[view.board], resolution)]
@@ -49,8 +47,8 @@ def lookalikes(
     return [pair for _item, pair in sorted(pairs.items())]
 
 
-def _waits(row: RowValues) -> bool:
-    return row[_AT["monday_item_id"]] is None and row[_AT["archived_at"]] is None
+def _waits(row: Project) -> bool:
+    return row.monday_item_id is None and row.archived_at is None
 
 
 def _said(view: ItemState, layout: Layout, resolution: Resolution) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
@@ -68,13 +66,14 @@ def _said(view: ItemState, layout: Layout, resolution: Resolution) -> Iterator[t
         yield from ((strength, item, new, (called, owner)) for strength, owner in owners if owner)
 
 
-def _marks_of_row(row: RowValues, world: DatabaseState) -> Iterator[Mark]:
-    if claim := _claim(row[_AT["claim_number"]]):
+def _marks_of_row(row: Project, world: DatabaseState) -> Iterator[Mark]:
+    if claim := _claim(row.claim_number):
         yield claim
-    customer = row[_AT["customer_id"]]
-    known = world.rows["customers"].get(customer)
-    owners = {customer, _SOMEBODY, _text(known and known[_NAME_OF_CUSTOMER])} - {""} if customer else {_NOBODY}
-    for called in {_text(row[_AT[column]]) for column in _NAMES} - {""}:
+    owners = {_NOBODY}
+    if customer := row.customer_id:
+        known = world.table(Customer).get(customer)
+        owners = {customer, _SOMEBODY, _text(known and known.name)} - {""}
+    for called in {_text(row.item_name), _text(row.name)} - {""}:
         yield from ((called, owner) for owner in owners)
 
 

@@ -13,7 +13,7 @@ from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links, WouldMerge
 from reconcile.keys import loose
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION, WorkingRows
+from reconcile.working_rows import WorkingRows
 
 NAMES = {table: spec.told_apart for table, spec in SPECS.items() if spec.told_apart is not None}
 """Tables whose rows are found by a name, where they say nothing better, and where they hold it."""
@@ -77,5 +77,4 @@ def _text(table: str, row: RowId, world: DatabaseState, hub: WorkingRows) -> str
     held = hub.row(table, row)
     if held is None:
         return next((text for known, text in world.names[table].values() if known == row), "")
-    value = held[POSITION[table][NAMES[table]]]
-    return str((value[0] if isinstance(value, tuple) else value) or "")
+    return str(getattr(held, NAMES[table]) or "")

@@ -16,16 +16,16 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId, User
 from reconcile.base import FORCE, ItemBase
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
 from reconcile.layout import STAFF_ROLE, Layout, Slot
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION, WorkingRows
+from reconcile.working_rows import WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
-Rows = Mapping[str, Mapping[RowId, RowValues]]
+Rows = Mapping[str, Mapping[RowId, Row]]
 SlotPlace = tuple[ItemKey, int]
 """A slot: its item, and its number there."""
 
@@ -83,28 +83,29 @@ def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingR
         stored, slot = world.bases[item], layouts[item[0]].slots[number]
         row = hub.row(slot.table, stored.links[number])
         if row is not None:
-            _take_back(row, (stored, slot), staying[row[0]], layouts)
+            _take_back(row, (stored, slot), staying[row.id], layouts)
 
 
 def _take_back(
-    row: list[Any],
+    row: Row,
     stranger: tuple[ItemBase, Slot],
     staying: Sequence[tuple[ItemBase, Slot]],
     layouts: Mapping[str, Layout],
 ) -> None:
     stored, slot = stranger
-    for number, at in zip(slot.fields, slot.row_at, strict=True):
-        canon, wrote = layouts[stored.board].fields[number].compare_key, stored.monday[number]
-        if wrote is UNSET or row[at] is None or canon(wrote) != canon(row[at]):
+    for number in slot.fields:
+        field = layouts[stored.board].fields[number]
+        canon, wrote = field.compare_key, stored.monday[number]
+        if wrote is UNSET or row[field] is None or canon(wrote) != canon(row[field]):
             continue
         theirs = [
             other.monday[place]
             for other, shown in staying
-            for place, held in zip(shown.fields, shown.row_at, strict=True)
-            if held == at and other.monday[place] is not UNSET
+            for place in shown.fields
+            if layouts[other.board].fields[place].columns[0] == field.columns[0] and other.monday[place] is not UNSET
         ]
         if theirs and all(canon(says) != canon(wrote) for says in theirs):
-            row[at] = theirs[0]
+            row[field] = theirs[0]
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def _slots(
 
 
 def _settle(
-    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, RowValues], parting: Parting
+    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, Row], parting: Parting
 ) -> str:
     """The key of today of a row with this old one: what it held when its slots last met it, else what it holds, else
     what most of them say. The other slots are strangers."""
@@ -187,7 +188,9 @@ def _part_homes(items: Sequence[ItemBase], layouts: Mapping[str, Layout], rows: 
         if row and layout.slots[layout.record].role == STAFF_ROLE and row in rows.get("users", {}):
             homes[row].append(((stored.board, stored.id), layout.record))
     for row, places in homes.items():
-        holds = rows["users"][row][POSITION["users"]["monday_item_id"]]
+        user = rows["users"][row]
+        assert isinstance(user, User)
+        holds = user.monday_item_id
         places.sort(key=lambda place: (place[0][1] != holds, place))
         if places[1:]:
             parting.strangers.update(places[1:])

@@ -6,16 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, RowId
+from models import TABLES, UNREADABLE, Project, Row, RowId
 from reconcile.base import ItemBase, is_as_refused
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday, same
 from reconcile.foreign_keys import (
     assign_policy_customers,
@@ -29,16 +29,16 @@ from reconcile.foreign_keys import (
 )
 from reconcile.identity import Links, Resolution, WouldMerge
 from reconcile.ids import LeftBehind
-from reconcile.layout import ItemState, Layout, folded_row, unfolded_row
+from reconcile.layout import ItemState, Layout
 from reconcile.lookalikes import lookalikes
 from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
 from reconcile.tables import row_keys
-from reconcile.working_rows import POSITION, ItemRows, WorkingRows
+from reconcile.working_rows import ItemRows, WorkingRows
 
-NOW = "now"
+NOW: Final = "now"
 """PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
 
 Gone = Literal["archived", "deleted", "moved", "silent"]
@@ -51,6 +51,10 @@ class Update(msgspec.Struct, frozen=True):
 
     id: RowId
     changes: dict[str, tuple[Any, Any]]
+
+    def applied_to(self, row: Row) -> Row:
+        """The row as it is after the change."""
+        return msgspec.structs.replace(row, **{column: after for column, (_before, after) in self.changes.items()})
 
 
 class Quarantined(msgspec.Struct, frozen=True):
@@ -75,7 +79,7 @@ class Departed(msgspec.Struct, frozen=True):
 class Plan:
     """Everything that one pull would write, sorted."""
 
-    inserts: dict[str, list[RowValues]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    inserts: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
     """New rows, by table."""
     updates: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
     """Rows that change, by table."""
@@ -144,7 +148,7 @@ class Plan:
         digest = hashlib.sha256()
         for table in TABLES:
             for row in self.inserts[table]:
-                digest.update(encode(row))
+                digest.update(encode(msgspec.structs.astuple(row)))
             for update in self.updates[table]:
                 digest.update(encode(update))
         return digest.hexdigest()[:12]
@@ -201,7 +205,7 @@ def plan_pull(
             row_id
             for rows in world.rows.values()
             for row_id in rows.keys() & world.pending
-            if UNREADABLE in rows[row_id]
+            if UNREADABLE in msgspec.structs.astuple(rows[row_id])
         }
         waits = (
             plan.dirty | held | unreadable | edited_in_postgres(views, layouts, links, rows) | world.elsewhere.keys()
@@ -237,7 +241,7 @@ def _keep_keys(world: DatabaseState, links: Mapping[ItemKey, Links], hub: Workin
             if row not in known and row not in plan.clean:
                 continue
             content = hub.row(table, row)
-            has_it = content is not None and key in row_keys(table, unfolded_row(table, content))
+            has_it = content is not None and key in row_keys(table, content)
             if key in world.unrecorded_keys[table]:
                 if has_it and key not in released:
                     claimed.setdefault(key, row)
@@ -267,15 +271,14 @@ def is_natural(key: str) -> bool:
 
 def _derive_status(hub: WorkingRows, world: DatabaseState, stage_status: Mapping[str, str], plan: Plan) -> None:
     """`projects.status` follows `current_stage`; an unknown stage gives `pending` and is reported once."""
-    stage_at, status_at = POSITION["projects"]["current_stage"], POSITION["projects"]["status"]
-    for row in hub.touched("projects"):
-        before, stage = world.rows["projects"].get(row[0]), row[stage_at]
-        if before is not None and before[stage_at] == stage:
+    for row in hub.touched(Project):
+        before, stage = world.table(Project).get(row.id), row.current_stage
+        if before is not None and before.current_stage == stage:
             continue
         status = stage_status.get(stage.casefold()) if stage else DEFAULT_STATUS
-        if status is None:
+        if stage and status is None:
             plan.unknown_stages[stage] += 1
-        row[status_at] = status or DEFAULT_STATUS
+        row.status = status or DEFAULT_STATUS
 
 
 def _depart(
@@ -295,14 +298,13 @@ def _depart(
             continue
         record = layouts[board].record
         slot = layouts[board].slots[record]
-        row = hub.row(slot.table, stored.links[record])
-        positions = POSITION[slot.table]
-        if row is None or row[positions["monday_item_id"]] not in (item_id, None):
+        row = hub.record(slot.table, stored.links[record])
+        if row is None or row.monday_item_id not in (item_id, None):
             continue
-        if other := other_item_of(board, layouts[board], row[0], world, links):
-            row[positions["monday_item_id"]] = other
-        elif row[positions["archived_at"]] is None:
-            row[positions["archived_at"]] = NOW
+        if other := other_item_of(board, layouts[board], row.id, world, links):
+            row.monday_item_id = other
+        elif row.archived_at is None:
+            row.archived_at = NOW
 
 
 def is_archived(state: Gone, stored: ItemBase) -> bool:
@@ -325,9 +327,10 @@ def _count_adopted(
                 continue
             if (view.board, view.id) in world.moved and slot is layout.slots[layout.record]:
                 continue  # the item is compared with what it was remembered with
-            row = folded_row(slot.table, world.rows[slot.table][row_id])
-            for number, at in zip(slot.fields, slot.row_at, strict=True):
-                field, says, holds = layout.fields[number], view.values[number], row[at]
+            row = world.rows[slot.table][row_id]
+            for number in slot.fields:
+                field = layout.fields[number]
+                says, holds = view.values[number], row[field]
                 if says not in (None, UNSET) and holds is not UNREADABLE and not is_empty(holds):
                     plan.adopted_fields += 1
                     if not same(field, says, holds):
@@ -335,16 +338,12 @@ def _count_adopted(
 
 
 def _collect_rows(hub: WorkingRows, plan: Plan) -> None:
-    for table, model in TABLES.items():
-        columns = model.__struct_fields__
-        for row_id, before, after in hub.changed(table):
+    for table in TABLES:
+        for before, after in hub.changed(table):
             if before is None:
                 plan.inserts[table].append(after)
-                continue
-            changes = {
-                column: (was, now) for column, was, now in zip(columns, before, after, strict=True) if was != now
-            }
-            plan.updates[table].append(Update(row_id, changes))
+            else:
+                plan.updates[table].append(Update(after.id, before.changes_to(after)))
 
 
 def _collect_items(

@@ -226,7 +226,7 @@ SAFEGUARDS = (
     Safeguard(
         "what one item wrote into the row of another is not sent to it",
         "reconcile/parting.py",
-        "            row[at] = theirs[0]\n",
+        "            row[field] = theirs[0]\n",
         "            pass\n",
         ("tests/commands/test_older_keys.py::test_what_one_wrote_into_the_row_of_another_is_taken_back",),
     ),
@@ -406,7 +406,7 @@ SAFEGUARDS = (
     Safeguard(
         "a refused value is no emptied one",
         "postgres/write_pull.py",
-        "                    self._hold_back(item, place, row, number, shape, holds[at])\n",
+        "                    self._hold_back(item, place, row, number, shape, holds[shape])\n",
         "                    self._refused_cells.append((item, shape, row))\n",
         ("tests/faults/test_own_rules.py::test_a_refused_value_costs_its_column_alone",),
     ),
@@ -613,8 +613,8 @@ SAFEGUARDS = (
     Safeguard(
         "what was not sent has not lost",
         "reconcile/plan_push.py",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown):\n",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown) or True:\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown):\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown) or True:\n",
         ("tests/commands/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
     Safeguard(

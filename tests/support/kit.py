@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models import TABLES, RowId
+import msgspec
+
+from models import TABLES, Row, RowId
 from monday_api import BOARDS
 from reconcile.base import ItemBase, as_remembered, pairs_from_json
 from reconcile.columns import Policy
@@ -79,7 +81,7 @@ def board_rule(*then: dict[str, Any], given: dict[str, Any] | None = None, eithe
 class Memory:
     """Both sides of the sync's state in dictionaries: rows, keys, and what is remembered of each item."""
 
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
     stored: dict[ItemKey, ItemBase] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
@@ -150,17 +152,15 @@ class Memory:
 
     def apply(self, plan: Plan) -> None:
         """Carry a plan out, the base through its JSON as the database does."""
-        for table, model in TABLES.items():
-            columns = model.__struct_fields__
+        for table in TABLES:
             for row in plan.inserts[table]:
-                self.rows[table][row[0]] = row
+                self.rows[table][row.id] = row
             for update in plan.updates[table]:
-                before = list(self.rows[table][update.id])
-                for column, (was, now) in update.changes.items():
-                    place = columns.index(column)
-                    assert before[place] == was, f"{table}.{column}: the plan's before is not what the row holds"
-                    before[place] = now
-                self.rows[table][update.id] = tuple(before)
+                before = self.rows[table][update.id]
+                for column, (was, _now) in update.changes.items():
+                    seen = getattr(before, column)
+                    assert seen == was, f"{table}.{column}: the plan's before is not what the row holds"
+                self.rows[table][update.id] = update.applied_to(before)
             for key in plan.released[table]:
                 self.keys[table].pop(key, None)
             self.keys[table].update(plan.claimed[table])
@@ -188,20 +188,15 @@ class Memory:
 
     def edit(self, table: str, row: RowId, **values: Any) -> None:
         """A person changes a row in SQL."""
-        columns = TABLES[table].__struct_fields__
-        held = list(self.rows[table][row])
-        for column, value in values.items():
-            held[columns.index(column)] = value
-        self.rows[table][row] = tuple(held)
+        self.rows[table][row] = msgspec.structs.replace(self.rows[table][row], **values)
 
     def table(self, table: str) -> list[dict[str, Any]]:
         """Rows as dictionaries, by id."""
-        columns = TABLES[table].__struct_fields__
-        return [dict(zip(columns, self.rows[table][row], strict=True)) for row in sorted(self.rows[table])]
+        return [msgspec.structs.asdict(self.rows[table][row]) for row in sorted(self.rows[table])]
 
     def linked(self, board: str, item_id: int, role: str) -> dict[str, Any] | None:
         """The row that a slot is linked to."""
         for slot, row in zip(LAYOUTS[board].slots, self.stored[board, item_id].links, strict=True):
             if slot.role == role and row is not None:
-                return dict(zip(TABLES[slot.table].__struct_fields__, self.rows[slot.table][row], strict=True))
+                return msgspec.structs.asdict(self.rows[slot.table][row])
         return None

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET
 
-from models import REFERENCES, TABLES, RowId
+from models import REFERENCES, TABLES, Record, Row, RowId, User
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.base import FORCE, ItemBase, pairs_from_json
 from reconcile.change_filter import ChangeFilter, hash_key, hash_of
@@ -28,14 +28,13 @@ from reconcile.ids import Astray, IdPlace, follow
 from reconcile.items import decode_item, raw_item
 from reconcile.journal_ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, folded_row
+from reconcile.layout import STAFF_ROLE, ItemState
 from reconcile.merge import Adopt
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import NOW, Gone, Plan, is_archived, last_good, plan_pull
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import Push, input_of, key_changes
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION
 from tests.support.kit import LAYOUTS
 
 KEY = hash_key({})
@@ -63,7 +62,7 @@ class State:
     """The database: rows by table, what is remembered of items, keys, the content with which rows were last in step
     (None: still to be told), and cells that were refused."""
 
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     items: dict[ItemKey, ItemBase] = field(default_factory=dict)
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
     placeholders: frozenset[str] = frozenset()
@@ -73,8 +72,8 @@ class State:
     """Rows that a person was told of as what may be an item's: they become none."""
 
     def content(self, table: str, row: RowId) -> str:
-        held = zip(TABLES[table].__struct_fields__, self.rows[table][row], strict=True)
-        return repr([value for column, value in held if column not in UNTRACKED])
+        held = msgspec.structs.asdict(self.rows[table][row])
+        return repr([value for column, value in held.items() if column not in UNTRACKED])
 
     def edited(self) -> dict[RowId, str]:
         """Rows that are not what they were when last in step, or never were in step, with their table."""
@@ -106,6 +105,14 @@ class State:
         roles = [slot.role for slot in LAYOUTS[item[0]].slots]
         place = roles.index(role if role in roles else f"user:{role}")
         return self.items[item].links[place]
+
+
+def users(state: State) -> dict[RowId, User]:
+    return cast(dict[RowId, User], state.rows["users"])
+
+
+def records(state: State, table: str) -> dict[RowId, Record]:
+    return cast(dict[RowId, Record], state.rows[table])
 
 
 # Monday → PostgreSQL --------------------------------------------------------------------------------------------------
@@ -187,15 +194,14 @@ def _load(
     for table, column in NAMES.items():
         for key, row in state.keys[table].items():
             if key.startswith("name:") and row in state.rows[table]:
-                world.names[table][key] = (row, state.rows[table][row][POSITION[table][column]] or "")
+                world.names[table][key] = (row, getattr(state.rows[table][row], column) or "")
     _load_emptied(state, world, everyone)
     return everyone, world
 
 
 def _staff_emails(state: State, views: Sequence[ItemState]) -> frozenset[str]:
-    at = POSITION["users"]
-    staff = [row for row in state.rows["users"].values() if row[at["monday_item_id"]] is not None]
-    said = [row[at[name]] for row in staff for name in ("email", "rm_email")]
+    staff = [user for user in users(state).values() if user.monday_item_id is not None]
+    said: list[Any] = [email for user in staff for email in (user.email, user.rm_email)]
     for view in views:
         for slot in LAYOUTS[view.board].slots:
             if slot.role == STAFF_ROLE:
@@ -220,13 +226,13 @@ def _astray(state: State) -> dict[ItemKey, Astray]:
     for (board, item_id), stored in state.active().items():
         layout = LAYOUTS[board]
         table, link = layout.slots[layout.record].table, stored.links[layout.record]
-        at, rows = POSITION[table]["monday_item_id"], state.rows[table]
-        held = rows[link][at] if link in rows else None
-        holder = next((row for row, values in sorted(rows.items()) if values[at] == item_id), None)
+        rows = records(state, table)
+        held = rows[link].monday_item_id if link in rows else None
+        holder = next((row for row, record in sorted(rows.items()) if record.monday_item_id == item_id), None)
         if held == item_id or (holder is None and link not in rows):
             continue
         others = any(key == (board, held) for key in state.active())
-        waits = link in rows and held is None and rows[link][POSITION[table]["archived_at"]] is None
+        waits = link in rows and held is None and rows[link].archived_at is None
         found[board, item_id] = Astray(
             (board, item_id), link, link in rows, held, others, waits, holder, holder in state.listed
         )
@@ -256,8 +262,8 @@ def _adopt(state: State, world: DatabaseState, view: ItemState) -> None:
     table = layout.slots[layout.record].table
     if (view.board, view.id) in world.bases:
         return
-    for row, values in sorted(state.rows[table].items()):
-        if values[POSITION[table]["monday_item_id"]] == view.id:
+    for row, record in sorted(records(state, table).items()):
+        if record.monday_item_id == view.id:
             world.adopted[view.board, view.id] = adopted_links(view, layout, state.rows, row)
             world.keys[table].setdefault(item_key(view.board, view.id), row)
             return
@@ -310,12 +316,11 @@ def _load_emptied(state: State, world: DatabaseState, everyone: Sequence[ItemSta
     for key, stored in state.active().items():
         for slot, link in zip(LAYOUTS[key[0]].slots, stored.links, strict=True):
             if link is not None and link in asked:
-                held = folded_row(slot.table, state.rows[slot.table][link])
-                met = stored.postgres[slot.first : slot.last]
+                held, fields = state.rows[slot.table][link], LAYOUTS[key[0]].fields
                 world.cleared_fields |= {
-                    (link, at)
-                    for at, was in zip(slot.row_at, met, strict=True)
-                    if held[at] is None and was not in (None, UNSET, FORCE)
+                    (link, fields[number].columns[0])
+                    for number in slot.fields
+                    if held[fields[number]] is None and stored.postgres[number] not in (None, UNSET, FORCE)
                 }
 
 
@@ -323,8 +328,8 @@ def apply_pull(state: State, plan: Plan, world: DatabaseState) -> None:
     """Rows, then keys, items and what is in step: as the plan's records say."""
     for table in TABLES:
         for new in plan.inserts[table]:
-            assert new[0] not in state.rows[table], f"{table}: a new row has the id of one that is there"
-            state.rows[table][new[0]] = new
+            assert new.id not in state.rows[table], f"{table}: a new row has the id of one that is there"
+            state.rows[table][new.id] = new
         _update(state, table, plan.updates[table])
         for key in plan.released.get(table, ()):
             state.keys[table].pop(key, None)
@@ -339,7 +344,7 @@ def apply_pull(state: State, plan: Plan, world: DatabaseState) -> None:
     state.listed |= {pair.other for pair in plan.lookalikes}
     linked = {row for item in plan.items for row in item.links} if world.unknown else set()
     for table, rows in state.rows.items():
-        made = {new[0] for new in plan.inserts[table]}
+        made = {new.id for new in plan.inserts[table]}
         clean = {update.id for update in plan.updates[table]} - world.pending
         for row in rows:
             if row in plan.dirty:
@@ -350,12 +355,13 @@ def apply_pull(state: State, plan: Plan, world: DatabaseState) -> None:
 
 def _update(state: State, table: str, updates: Sequence[Any]) -> None:
     for update in updates:
-        held = list(state.rows[table][update.id])
-        for column, (was, now) in update.changes.items():
-            at = POSITION[table][column]
-            assert held[at] == was, f"{table}.{column}: what the plan saw before is not what the row holds"
-            held[at] = AN_INSTANT if column == "archived_at" and now == NOW else now
-        state.rows[table][update.id] = tuple(held)
+        row = state.rows[table][update.id]
+        for column, (was, _now) in update.changes.items():
+            seen = getattr(row, column)
+            assert seen == was, f"{table}.{column}: what the plan saw before is not what the row holds"
+        state.rows[table][update.id] = update.applied_to(row)
+        if update.changes.get("archived_at", ("", ""))[1] == NOW:
+            records(state, table)[update.id].archived_at = AN_INSTANT
 
 
 def remember(state: State, item: ItemBase) -> None:
@@ -434,11 +440,11 @@ def edits_of(state: State) -> Edits:
     for table, rows in state.rows.items():
         edits.rows[table] = dict(rows)
     pointed = {
-        (REFERENCES[column], row[at])
+        (REFERENCES[column], points)
         for table in ("projects", "users")
         for row in state.rows[table].values()
-        for column, at in POSITION[table].items()
-        if column in REFERENCES and row[at] is not None and row[at] not in state.in_step
+        for column in REFERENCES.keys() & set(row.__struct_fields__)
+        if (points := getattr(row, column)) is not None and points not in state.in_step
     }
     edits.hashes |= {row: state.content(table, row) for table, row in pointed}
     for table, keys in state.keys.items():
@@ -460,18 +466,16 @@ def _load_fresh(state: State, edits: Edits) -> None:
     left = state.listed | {gone.row for gone in edits.left_behind}
     for board, layout in LAYOUTS.items():
         table = layout.slots[layout.record].table
-        at = POSITION[table]
-        for row, values in state.rows[table].items():
-            staff = table != "users" or "Sales Staff" in (values[at["roles"]] or ())
-            waits = values[at["monday_item_id"]] is None and values[at["archived_at"]] is None
+        for row, record in records(state, table).items():
+            staff = table != "users" or "Sales Staff" in (users(state)[row].roles or ())
+            waits = record.monday_item_id is None and record.archived_at is None
             if staff and waits and row not in linked | left:
                 edits.new_rows.append((board, row))
                 edits.hashes[row] = state.content(table, row)
-    at = POSITION["users"]
     for _board, row in edits.new_rows:
         for key in row_keys("users", state.rows["users"][row]) if row in state.rows["users"] else ():
-            for other, values in sorted(state.rows["users"].items()):
-                if values[at["monday_item_id"]] is not None and key in row_keys("users", values):
+            for other, user in sorted(users(state).items()):
+                if user.monday_item_id is not None and key in row_keys("users", user):
                     edits.staff.setdefault(key, other)
 
 
@@ -521,9 +525,7 @@ def apply_push(
         uncarried = (create.links[layout.fields[n].slot] for n in create.uncarried)
         undelivered |= {row for row in uncarried if row is not None}
         table = layout.slots[layout.record].table
-        held = list(state.rows[table][create.row])
-        held[POSITION[table]["monday_item_id"]] = item_id
-        state.rows[table][create.row] = tuple(held)
+        state.rows[table][create.row] = msgspec.structs.replace(state.rows[table][create.row], monday_item_id=item_id)
     for key in planned.archives:
         monday.archive(key)
         state.items[key].state = "archived"

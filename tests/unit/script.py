@@ -187,7 +187,7 @@ class Sides:
 
     def held(self, row_id: RowId) -> dict[str, Any]:
         table = self.table_of(row_id)
-        return dict(zip(TABLES[table].__struct_fields__, self.state.rows[table][row_id], strict=True))
+        return msgspec.structs.asdict(self.state.rows[table][row_id])
 
     def edit_row(self, name: str, values: Mapping[str, Any]) -> None:
         table, is_new, new = name.partition(": ")
@@ -200,19 +200,17 @@ class Sides:
         for column, value in values.items():
             assert column in held, f"{table} has no column {column}"
             held[column] = self.find(value.name) if isinstance(value, row) else value
-        self.state.rows[table][row_id] = tuple(held.values())
+        self.state.rows[table][row_id] = msgspec.structs.replace(TABLES[table](row_id), **held)
 
     def delete_row(self, name: str) -> None:
         """With the foreign keys to it set to null, as the schema says."""
         row_id = self.find(name)
         del self.state.rows[self.table_of(row_id)][row_id]
-        for table, rows in self.state.rows.items():
-            columns = TABLES[table].__struct_fields__
-            for other, values in rows.items():
-                rows[other] = tuple(
-                    None if column in REFERENCES and value == row_id else value
-                    for column, value in zip(columns, values, strict=True)
-                )
+        for rows in self.state.rows.values():
+            for other, held in rows.items():
+                pointing = [name for name, value in msgspec.structs.asdict(held).items() if value == row_id]
+                lost = dict.fromkeys(REFERENCES.keys() & set(pointing))
+                rows[other] = msgspec.structs.replace(held, **lost) if lost else held
 
     # The two commands
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import TABLES, RowId
+from models import TABLES, Property, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
 from reconcile.layout import ItemState
@@ -70,9 +70,9 @@ def test_a_house_from_before_the_sync_that_is_nobodys_goes_to_the_first_who_live
     said = {"customers.email": "ann@x.co", "properties.address": "1 Oak Street"}
     views = [view("master", 1, said), view("master", 2, {**said, "customers.email": "bob@x.co"})]
     number = next(n for n, slot in enumerate(LAYOUTS["master"].slots) if slot.role == "property")
-    for owner, unknown in ((None, True), (None, False), ("ann", True)):
+    for owner, unknown in ((None, True), (None, False), (RowId("ann"), True)):
         world = DatabaseState(unknown={house} if unknown else set())
-        world.rows["properties"][house] = (house, owner, "1 Oak St", None, None, None, None, None, None)
+        world.rows["properties"][house] = Property(house, owner, "1 Oak St")
         world.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
         for order in (views, views[::-1]):
             links = resolve(order, LAYOUTS, world).links

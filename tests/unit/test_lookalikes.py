@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import TABLES, Customer, Project, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve
 from reconcile.layout import ItemState
@@ -23,12 +23,10 @@ def world(*projects: dict[str, Any]) -> DatabaseState:
         keys={table: {} for table in TABLES} | {"customers": {"email:ann@x.co": ANN, "email:bob@x.co": BOB}}
     )
     for row, name in ((ANN, "Ann Lee"), (BOB, "Bob Roe")):
-        found.rows["customers"][row] = (row, name, f"{row}@x.co", None, None)
+        found.rows["customers"][row] = Customer(row, name, f"{row}@x.co")
     for number, told in enumerate(projects):
         row = RowId(f"p{number}")
-        found.rows["projects"][row] = tuple(
-            {"id": row, **told}.get(name) for name in TABLES["projects"].__struct_fields__
-        )
+        found.rows["projects"][row] = Project(row, **told)
         found.unknown.add(row)
     return found
 

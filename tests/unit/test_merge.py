@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def test_a_row_from_before_that_holds_only_the_whole_gets_its_parts(
     table: str, key: str, held: dict[str, str], said: dict[str, str], filled: dict[str, str]
 ) -> None:
     memory, row = Memory(), RowId("old")
-    memory.rows[table][row] = tuple({"id": row, **held}.get(name) for name in TABLES[table].__struct_fields__)
+    memory.rows[table][row] = msgspec.structs.replace(TABLES[table](row), **held)
     memory.keys[table][key] = row
     plan = memory.plan([view("master", 1, said)])
     changes = {name: after for update in plan.updates[table] for name, (_before, after) in update.changes.items()}

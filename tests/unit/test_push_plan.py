@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import TABLES, Customer, Project, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
@@ -95,9 +95,9 @@ def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
     ids=["a free one", "its own", "somebody else's", "none any more"],
 )
 def test_the_keys_of_a_row_that_was_told(changed: str | None, owners: dict[str, RowId], keys: set[str]) -> None:
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = {table: {} for table in TABLES}
-    rows["customers"][ANN] = (ANN, "Ann", changed, None, None)
-    rows["projects"][RECORD] = (RECORD,) + (None,) * (len(TABLES["projects"].__struct_fields__) - 1)
+    rows: dict[str, dict[RowId, Row]] = {table: {} for table in TABLES}
+    rows["customers"][ANN] = Customer(ANN, "Ann", changed)
+    rows["projects"][RECORD] = Project(RECORD)
     owned = {table: dict[str, RowId]() for table in TABLES} | {"customers": owners}
     told = {ANN: "customers", RECORD: "projects", BOB: "customers"}
     assert list(key_changes(told, rows, owned)) == [("customers", ANN, keys)]
