@@ -132,8 +132,8 @@ class _Reader:
             if row[0] not in self._by_id:
                 edits.elsewhere |= edits.changed.keys() & set(row[3])
                 continue
-            stored = base_of_row(row, self._by_id, self._tx.encoding)
-            edits.bases[stored.board, stored.id] = stored
+            base = base_of_row(row, self._by_id, self._tx.encoding)
+            edits.bases[base.board, base.id] = base
         self._follow()
 
     def _follow(self) -> None:
@@ -142,10 +142,10 @@ class _Reader:
         edits = self._edits
         holders: dict[str, set[RowId]] = defaultdict(set)
         for item, astray in self._astray.items():
-            stored, place, layout = edits.bases.get(item), astray.place(), self._layouts[item[0]]
-            if stored is None or place is IdPlace.EMPTIED:
+            base, place, layout = edits.bases.get(item), astray.place(), self._layouts[item[0]]
+            if base is None or place is IdPlace.EMPTIED:
                 continue
-            left = follow(stored, astray, place, layout)
+            left = follow(base, astray, place, layout)
             edits.left_behind += [left] if left is not None else []
             if place is not IdPlace.MOVED:
                 edits.in_flight.add(item)
@@ -189,8 +189,8 @@ class _Reader:
         for board, row in edits.new_rows:
             layout = self._layouts[board]
             wanted[layout.slots[layout.record].table].add(row)
-        for stored in edits.bases.values():
-            for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
+        for base in edits.bases.values():
+            for slot, link in zip(self._layouts[base.board].slots, base.links, strict=True):
                 if link is not None:
                     wanted[slot.table].add(link)
         self._load(wanted)

@@ -72,10 +72,10 @@ class Applied:
 class Applier:
     """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
 
-    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], world: DatabaseState, run_id: str) -> None:
+    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], database: DatabaseState, run_id: str) -> None:
         self._tx = tx
         self._layouts = layouts
-        self._world = world
+        self._database = database
         self._run_id = run_id
         self._applied = Applied()
         self._rules = Rules()
@@ -193,14 +193,14 @@ class Applier:
         everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
         if not everything and not dropped:
             return {}
-        known = self._world.rows[table]
+        known = self._database.rows[table]
         found = {row.id: row for row in plan.inserts[table] if everything or row.id in dropped}
         for update in plan.updates[table]:
             if everything or update.id in dropped:
                 found[update.id] = update.applied_to(known[update.id])
         if everything:  # rows that were met or edited are in step from now on, as they are
             linked = {row for item in plan.items for row in item.links if row is not None}
-            remembered = linked & self._world.unknown | plan.clean
+            remembered = linked & self._database.unknown | plan.clean
             found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
         return {row_id: row for row_id, row in found.items() if row_id not in self._refused}
 
@@ -212,7 +212,7 @@ class Applier:
             return
         known = {(item.board, item.id) for item in items}
         if not forget:
-            known &= self._world.bases.keys() | self._world.anew.keys()
+            known &= self._database.bases.keys() | self._database.anew.keys()
         write_items(self._tx, self._layouts, self._whole(plan), known)
 
     def _whole(self, plan: Plan) -> Iterator[ItemBase]:
@@ -239,7 +239,7 @@ class Applier:
     def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
         """The slots that stand as they did before this run: those of refused rows, and those of which the row is not
         pointed at as it was to be."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         lost: set[int] = set()
         for place, row in enumerate(item.links):
             if row is None:
@@ -248,7 +248,7 @@ class Applier:
             adrift = self._adrift.get(row, set())
             if row in self._refused:
                 lost.add(place)
-                adrift = set(pointers(table)) if row in self._world.rows[table] else set()
+                adrift = set(pointers(table)) if row in self._database.rows[table] else set()
             for target, slot in enumerate(layout.slots):
                 moved = item.links[target] != (stored.links[target] if stored is not None else None)
                 if slot.link in adrift and moved:
@@ -257,12 +257,12 @@ class Applier:
 
     def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
         """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         tolerated_links = dict(item.tolerated_links)
         for place in places:
             slot, row = layout.slots[place], item.links[place]
             before = stored.links[place] if stored is not None else None
-            if before is None and row in self._refused and row in self._world.rows[slot.table]:
+            if before is None and row in self._refused and row in self._database.rows[slot.table]:
                 before = row  # it is there, only its change was refused
             item.links[place] = before
             tolerated_links.pop(place, None)
@@ -281,7 +281,7 @@ class Applier:
         says it anew, and the staff board's before others. That one is tried again; the others are left different."""
         found: dict[tuple[RowId, str], tuple[bool, ItemKey, int]] = {}
         for item in items:
-            layout, stored = self._layouts[item.board], self._world.bases.get((item.board, item.id))
+            layout, stored = self._layouts[item.board], self._database.bases.get((item.board, item.id))
             for place, row in enumerate(item.links):
                 if row is None or row not in self._lost or row not in self._stored:
                     continue
@@ -343,7 +343,7 @@ class Applier:
 
     def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
         """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         met = stored is not None and stored.links[place] == row and stored.monday[number] is not UNSET
         self._refused_cells.append((item, shape, row))
         monday, postgres = (
@@ -386,10 +386,12 @@ class Applier:
             (table, key)
             for table, keys in plan.released.items()
             for key in sorted(keys)
-            if not self._keeps(table, self._world.keys[table].get(key), key)
+            if not self._keeps(table, self._database.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
+        if self._database.remembers or any(
+            self._database.counts.values()
+        ):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(
@@ -407,7 +409,7 @@ class Applier:
     def _has(self, table: str, row: RowId, key: str) -> bool:
         """Whether a row has a key that it was to have; not if the value behind it was refused, and it keeps another."""
         changed = row in self._lost or row in self._adrift
-        if not changed or row not in self._world.rows[table] or not is_natural(key):
+        if not changed or row not in self._database.rows[table] or not is_natural(key):
             return True
         return key in self._keys_of(table, row)
 
@@ -418,23 +420,27 @@ class Applier:
         return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
 
     def _keys_of(self, table: str, row: RowId) -> Collection[str]:
-        held = self._stored[row][1] if row in self._stored else self._world.rows[table][row]
+        held = self._stored[row][1] if row in self._stored else self._database.rows[table][row]
         return set(row_keys(table, held))
 
     def _write_row_hashes(self, plan: Plan) -> None:
         """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
         person's that waits keeps its old hash, or the edit would be forgotten."""
-        linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
+        linked = (
+            {row for item in plan.items for row in item.links if row is not None} if self._database.unknown else set()
+        )
         left = self._refused | self._idle
         for table in TABLES:
             new = {row.id for row in plan.inserts[table]} - left
-            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
-            clean = {update.id for update in plan.updates[table]} - self._world.pending - left
-            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
-            edited = {row for row in plan.clean if row in self._world.rows[table]} - left
+            met = {row for row in self._database.unknown & linked if row in self._database.rows[table]} - left
+            clean = {update.id for update in plan.updates[table]} - self._database.pending - left
+            dirty = {row for row in plan.dirty if row in new or row in self._database.rows[table]} - left
+            edited = {row for row in plan.clean if row in self._database.rows[table]} - left
             current = (new | met | clean | edited) - dirty
             if current:
-                everything = not self._world.counts.get(table) and not dirty  # a first load: every row is one of these
+                everything = (
+                    not self._database.counts.get(table) and not dirty
+                )  # a first load: every row is one of these
                 statement = sql.SQL(
                     "INSERT INTO monday_sync.sync_row (table_name, row_id, p_hash)"
                     " SELECT {name}, t.id, {hash} FROM {table} t {which}"
@@ -454,7 +460,7 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen, kept = plan.items if self._world.bases else (), self._tx.encoding.kept
+        seen, kept = plan.items if self._database.bases else (), self._tx.encoding.kept
         dead = [
             ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
             for cell in plan.quarantined
@@ -522,7 +528,7 @@ class Applier:
 
     def _write_conflicts(self, plan: Plan) -> None:
         gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
-        decided = [(item.board, item.id) for item in plan.items] if self._world.bases else []
+        decided = [(item.board, item.id) for item in plan.items] if self._database.bases else []
         standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
         refused = [entry.place for entry in standing if self._was_refused(entry.row, entry.place[1])]
         conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost.row, lost.field)]
@@ -548,7 +554,7 @@ class Applier:
             return "nobody", None
         field = layout.fields[number]
         table, row_id = layout.slots[field.slot].table, base.links[field.slot]
-        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        before = self._database.rows[table].get(row_id) if row_id is not None else None
         if row_id != entry.row or before is None:
             return "nobody", None
         update = next((update for update in plan.updates[table] if update.id == row_id), Update(before.id, {}))

@@ -31,24 +31,24 @@ class _Pointer:
 
 
 def set_foreign_keys(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
 ) -> list[Conflict]:
-    """Set the foreign keys of the rows of every view, newest view first; returns what lost."""
+    """Set the foreign keys of the rows of every state, newest state first; returns what lost."""
     conflicts: list[Conflict] = []
     settled: set[tuple[RowId, str]] = set()
     pointers = {board: _pointers(layout) for board, layout in layouts.items()}
-    for view in views:
-        item = (view.board, view.id)
-        now, stored, there = links[item], world.bases.get(item), rows[item]
-        for anchor, targets in pointers[view.board]:
+    for state in states:
+        item = (state.board, state.id)
+        now, base, there = links[item], database.bases.get(item), rows[item]
+        for anchor, targets in pointers[state.board]:
             row = there[anchor]
             if row is None:
                 continue
-            if stored is None or stored.links[anchor] != now[anchor]:  # first contact fills, and changes nothing
+            if base is None or base.links[anchor] != now[anchor]:  # first contact fills, and changes nothing
                 for pointer in targets:
                     if (
                         getattr(row, pointer.column) is not None or there[pointer.target] is None
@@ -58,14 +58,14 @@ def set_foreign_keys(
                         setattr(row, pointer.column, now[pointer.target])
                 continue
             for pointer in targets:
-                wanted, was, held = now[pointer.target], stored.links[pointer.target], getattr(row, pointer.column)
+                wanted, was, held = now[pointer.target], base.links[pointer.target], getattr(row, pointer.column)
                 if wanted in (held, was) or (row.id, pointer.column) in settled:
                     continue  # where only the row differs, a person moved it there: that waits for the other direction
                 if wanted is not None and there[pointer.target] is None:
                     continue  # a person deleted the row; the link dangles until the item says something new
-                differed = stored.tolerated_links if anchor == layouts[view.board].record else {}
+                differed = base.tolerated_links if anchor == layouts[state.board].record else {}
                 if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
-                    slot = layouts[view.board].slots[anchor]
+                    slot = layouts[state.board].slots[anchor]
                     place = (item, slot.role, pointer.column, slot.table, row.id)
                     met = UNSET if pointer.target in differed else was
                     told = Conflict(
@@ -78,15 +78,15 @@ def set_foreign_keys(
 
 
 def next_tolerated_links(
-    layout: Layout, stored: ItemBase | None, links: Links, row: Row | None
+    layout: Layout, base: ItemBase | None, links: Links, row: Row | None
 ) -> dict[int, RowId | None]:
     """`ItemBase.tolerated_links` after the plan, for the record's row as it becomes.
 
     What differs at first contact is no edit; a foreign key that moved since stands against what it was.
     """
     if row is None:
-        return stored.tolerated_links if stored is not None else {}
-    met = stored if stored is not None and stored.links[layout.record] == links[layout.record] else None
+        return base.tolerated_links if base is not None else {}
+    met = base if base is not None and base.links[layout.record] == links[layout.record] else None
     held: dict[int, RowId | None] = {}
     for place, column in layout.pointers:
         points, link = getattr(row, column), links[place]
@@ -113,7 +113,7 @@ def waits_for_push(layout: Layout, links: Links, rows: ItemRows, held: Mapping[i
 
 
 def edited_in_postgres(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
@@ -121,9 +121,9 @@ def edited_in_postgres(
     """Rows of which a foreign key points elsewhere than the item says: that waits for the other direction."""
     pointers = {board: _pointers(layout) for board, layout in layouts.items()}
     found: set[RowId] = set()
-    for view in views:
-        item = (view.board, view.id)
-        for anchor, targets in pointers[view.board]:
+    for state in states:
+        item = (state.board, state.id)
+        for anchor, targets in pointers[state.board]:
             row = rows[item][anchor]
             if row is not None and any(
                 getattr(row, pointer.column) != links[item][pointer.target] for pointer in targets
@@ -151,43 +151,41 @@ def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
 
 
 def assign_policy_customers(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
-    hub: WorkingRows,
+    working: WorkingRows,
 ) -> None:
     """`policies.customer_id` is the customer of the linked project with the smallest item id."""
     roles = {slot.role: place for place, slot in enumerate(layouts["master"].slots)} if "master" in layouts else {}
     if "policy" not in roles or "customer" not in roles:
         return
     first: dict[RowId, ItemState] = {}
-    for view in views:
-        policy = links[view.board, view.id][roles["policy"]] if view.board == "master" else None
-        if policy is not None and (policy not in first or view.id < first[policy].id):
-            first[policy] = view
-    for policy, view in first.items():
-        row = hub.row("policies", policy)
-        elsewhere = world.elsewhere.get(policy, {})
-        if not isinstance(row, Policy) or any(other.first_item < view.id for other in elsewhere.values()):
+    for state in states:
+        policy = links[state.board, state.id][roles["policy"]] if state.board == "master" else None
+        if policy is not None and (policy not in first or state.id < first[policy].id):
+            first[policy] = state
+    for policy, state in first.items():
+        row = working.row("policies", policy)
+        elsewhere = database.elsewhere.get(policy, {})
+        if not isinstance(row, Policy) or any(other.first_item < state.id for other in elsewhere.values()):
             continue
-        item = (view.board, view.id)
-        customer, stored = links[item][roles["customer"]], world.bases.get(item)
+        item = (state.board, state.id)
+        customer, base = links[item][roles["customer"]], database.bases.get(item)
         unmoved = (
-            stored is not None
-            and stored.links[roles["policy"]] == policy
-            and stored.links[roles["customer"]] == customer
+            base is not None and base.links[roles["policy"]] == policy and base.links[roles["customer"]] == customer
         )
-        if not unmoved and hub.row("customers", customer) is not None:
+        if not unmoved and working.row("customers", customer) is not None:
             row.customer_id = customer
 
 
 def recompute_roles(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
-    hub: WorkingRows,
+    working: WorkingRows,
 ) -> None:
     """`users.roles` of everybody who gained or lost a slot: sorted, distinct; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
@@ -197,12 +195,12 @@ def recompute_roles(
     }
     holds: dict[RowId, set[str]] = defaultdict(set)
     moved: set[RowId] = set()
-    for view in views:
-        item = (view.board, view.id)
-        linked, stored = links[item], world.bases.get(item)
-        for place, person in people[view.board]:
+    for state in states:
+        item = (state.board, state.id)
+        linked, base = links[item], database.bases.get(item)
+        for place, person in people[state.board]:
             row = linked[place]
-            was = stored.links[place] if stored is not None else None
+            was = base.links[place] if base is not None else None
             if row is not None:
                 holds[row].add(person)
                 if row != was:
@@ -211,45 +209,45 @@ def recompute_roles(
                 moved.add(was)
     staff = STAFF_ROLE.partition(":")[2]
     for row_id in moved:
-        user = hub.row("users", row_id)
+        user = working.row("users", row_id)
         if not isinstance(user, User) or isinstance(user.roles, Unreadable):
             continue
-        others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
+        others = {role.partition(":")[2] for role in database.elsewhere.get(row_id, {})}
         waits = {staff} if user.monday_item_id is None else set()  # who is to become an item of the staff board
         user.roles = sorted((set(user.roles or ()) - (ours - waits)) | holds[row_id] | others) or None
 
 
 def set_item_ids(
-    views: Sequence[ItemState],
+    states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
-    world: DatabaseState,
+    database: DatabaseState,
     links: Mapping[ItemKey, Links],
-    hub: WorkingRows,
+    working: WorkingRows,
 ) -> None:
     """`monday_item_id` of projects and staff, and `archived_at` cleared: an item that is on its board is active."""
     records = {board: (layout.record, layout.slots[layout.record].table) for board, layout in layouts.items()}
-    for view in sorted(views, key=lambda view: view.id):
-        place, table = records[view.board]
-        stored = world.bases.get((view.board, view.id))
-        row = hub.record(table, links[view.board, view.id][place])
-        was = hub.record(table, stored.links[place]) if stored is not None else None
-        if was is not None and was is not row and was.monday_item_id == view.id:
-            was.monday_item_id = other_item_of(view.board, layouts[view.board], was.id, world, links)
+    for state in sorted(states, key=lambda state: state.id):
+        place, table = records[state.board]
+        base = database.bases.get((state.board, state.id))
+        row = working.record(table, links[state.board, state.id][place])
+        was = working.record(table, base.links[place]) if base is not None else None
+        if was is not None and was is not row and was.monday_item_id == state.id:
+            was.monday_item_id = other_item_of(state.board, layouts[state.board], was.id, database, links)
         if row is None:
             continue
         if row.monday_item_id is None:
-            row.monday_item_id = view.id
+            row.monday_item_id = state.id
         elif row.archived_at is UNREADABLE:
             continue
         elif row.archived_at is not None:  # its item is gone, and this one may have come in its stead
-            other = other_item_of(view.board, layouts[view.board], row.id, world, links)
+            other = other_item_of(state.board, layouts[state.board], row.id, database, links)
             row.monday_item_id = other or row.monday_item_id
-        if row.monday_item_id == view.id and row.archived_at is not UNREADABLE:
+        if row.monday_item_id == state.id and row.archived_at is not UNREADABLE:
             row.archived_at = None
 
 
 def other_item_of(
-    board: str, layout: Layout, row: RowId, world: DatabaseState, links: Mapping[ItemKey, Links]
+    board: str, layout: Layout, row: RowId, database: DatabaseState, links: Mapping[ItemKey, Links]
 ) -> int | None:
     """Of two staff items of one person the other one, when the item that the row stood for is gone; None for projects,
     which no two items share.
@@ -258,6 +256,6 @@ def other_item_of(
     if slot.role != STAFF_ROLE:
         return None
     items = [item_id for (name, item_id), linked in links.items() if name == board and linked[layout.record] == row]
-    if elsewhere := world.elsewhere.get(row, {}).get(slot.role):
+    if elsewhere := database.elsewhere.get(row, {}).get(slot.role):
         items.append(elsewhere.first_item)
     return min(items, default=None)

@@ -114,7 +114,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a row was known by before is written down",
         "reconcile/plan_pull.py",
-        "        _keep_keys(world, links, hub, plan)\n",
+        "        _keep_keys(database, links, working, plan)\n",
         "",
         ("tests/machines/test_inbound_machine.py::test_whoever_was_there_before_is_found_by_every_later_item",),
     ),
@@ -170,7 +170,7 @@ SAFEGUARDS = (
     Safeguard(
         "a new item in doubt is held back",
         "pull/read.py",
-        "            del intake.views[item_id]\n",
+        "            del change_filter.states[item_id]\n",
         "            pass\n",
         ("tests/machines/test_push_kills.py::test_new_items_in_doubt",),
     ),
@@ -212,7 +212,7 @@ SAFEGUARDS = (
     Safeguard(
         "rows that an older rule has joined are parted",
         "reconcile/identity.py",
-        "        if (item, number) in self.world.strangers:\n",
+        "        if (item, number) in self.database.strangers:\n",
         "        if False:\n",
         ("tests/commands/test_older_keys.py::test_a_row_of_three_is_parted_by_the_first_pull",),
     ),
@@ -289,7 +289,7 @@ SAFEGUARDS = (
     Safeguard(
         "an item follows its id to another row, when it is read",
         "postgres/load_pull.py",
-        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(stored, astray)\n",
+        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(base, astray)\n",
         "",
         ("tests/commands/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
@@ -513,15 +513,15 @@ SAFEGUARDS = (
     Safeguard(
         "an unknown item is linked to the row whose id it carries",
         "postgres/load_pull.py",
-        "            self._read_marked(layout, views)\n",
+        "            self._read_marked(layout, states)\n",
         "",
         ("tests/faults/test_restored.py::test_rows_from_a_backup_are_linked_to_their_items",),
     ),
     Safeguard(
         "the copy of an item is not linked to the row of the item",
         "postgres/load_pull.py",
-        "            if not row or row not in self.world.rows[table] or row in known",
-        "            if not row or row not in self.world.rows[table]",
+        "            if not row or row not in self.database.rows[table] or row in known",
+        "            if not row or row not in self.database.rows[table]",
         ("tests/faults/test_restored.py::test_of_an_item_and_its_copy_the_older_one_is_known_again",),
     ),
     Safeguard(
@@ -879,8 +879,8 @@ SAFEGUARDS = (
     Safeguard(
         "items that are remembered although all rows were deleted",
         "postgres/load_pull.py",
-        "        if not any(self.world.counts.values()) and not self.world.remembers:",
-        "        if not any(self.world.counts.values()):",
+        "        if not any(self.database.counts.values()) and not self.database.remembers:",
+        "        if not any(self.database.counts.values()):",
         ("tests/faults/test_emptied_tables.py::test_what_was_deleted_stays_deleted_until_an_item_says_something_new",),
     ),
 )

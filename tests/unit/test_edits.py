@@ -46,7 +46,7 @@ def sides() -> tuple[Sides, Edits]:
         in_postgres("customer of 1", {"name": "Anna"}),
         in_postgres("projects: new", {"name": "Oak"}),
     ).run()
-    return both, adapter.edits_of(both.state)
+    return both, adapter.edits_of(both.memory)
 
 
 def test_nothing_is_sent_to_an_item_of_which_the_journal_speaks() -> None:

@@ -13,7 +13,7 @@ from models import TABLES, Property, RowId
 from monday_api import BOARDS
 from reconcile.items import decode_item
 from reconcile.layout import STAFF_ROLE, compile_layout, together
-from tests.support.kit import LAYOUTS, column_of, raw_json, view
+from tests.support.kit import LAYOUTS, column_of, raw_json, state
 
 MASTER, STAFF = LAYOUTS["master"], LAYOUTS["staff"]
 
@@ -87,7 +87,7 @@ def test_the_person_of_a_slot(role: str, person: str | None) -> None:
     ],
 )
 def test_what_a_cell_means(target: str, typed: str, value: Any, bad: bool) -> None:
-    shows = view("master", 1, {target: typed})
+    shows = state("master", 1, {target: typed})
     assert shows.values[field(target)] == value
     assert [column for column, _reason in shows.bad] == ([column_of("master", target)] if bad else [])
     assert shows.values[field("projects.item_name")] == "Job", "the others are as they were"

@@ -11,7 +11,7 @@ from models import TABLES, Customer, Project, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
-from tests.support.kit import LAYOUTS, column_of, view
+from tests.support.kit import LAYOUTS, column_of, state
 
 MASTER = LAYOUTS["master"]
 ROLES = [slot.role for slot in MASTER.slots]
@@ -25,7 +25,7 @@ def number(target: str) -> int:
 
 def item(told: dict[str, Any], cause: RowId = ANN) -> ItemPush:
     """An item of which these fields are to be written."""
-    shows = view("master", 1)
+    shows = state("master", 1)
     base = ItemBase("master", 1, shows.updated_at, [None] * len(ROLES), shows.values, shows.values)
     made = ItemPush("master", 1, shows, base)
     for target, value in told.items():
