@@ -5,19 +5,14 @@ Whatever happens in between (a kill, a lost answer) the next run finds it and se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from models import RowId
 from postgres.transaction import Transaction
-from reconcile.journal_ops import ChangeOp, CreateOp
-
-Content = ChangeOp | CreateOp | None
-"""What will be remembered of an op's item; nothing for one that is archived."""
+from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Sender
 
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     "change": msgspec.json.Decoder(ChangeOp),
@@ -27,39 +22,6 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One item of a batch, at its place there. `item_id` is None while a new item has none that we know of."""
-
-    place: int
-    item_id: int | None
-    row: RowId | None
-    content: Content
-
-
-class Sender(NamedTuple):
-    """monday's own time before a request was sent, and its user's id; None where monday had not told."""
-
-    at: datetime | None = None
-    user_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBatch:
-    """A request whose outcome is not remembered yet. `age_s` by the database's clock; `sender` says when it was written
-    down by monday's own, and for whom."""
-
-    number: int
-    board_id: int
-    kind: str
-    key: str
-    body: str
-    job_id: str | None
-    age_s: float
-    sender: Sender
-    ops: list[Op] = field(default_factory=list)
-
-
 def keep_batch(
     tx: Transaction,
     run_id: str,
@@ -67,7 +29,7 @@ def keep_batch(
     kind: str,
     key: str,
     body: str,
-    ops: Sequence[Op],
+    ops: Sequence[JournalOp],
     sender: Sender,
 ) -> int:
     """Write down a request before it is sent; its number."""
@@ -142,19 +104,12 @@ def open_batches(tx: Transaction) -> list[OpenBatch]:
         " ORDER BY b.batch_id, o.place"
     ):
         sender = Sender(at, user_id)
-        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, said(body), job_id, age_s, sender))
+        batch = found.setdefault(number, OpenBatch(number, board_id, kind, key, said(body), job_id, age_s, sender, []))
         place, item_id, row, content = op
         batch.ops.append(_op(kind, place, item_id, row, said(content)))
     return list(found.values())
 
 
-def _op(kind: str, place: int, item_id: int | None, row: RowId | None, content: str) -> Op:
+def _op(kind: str, place: int, item_id: int | None, row: RowId | None, content: str) -> JournalOp:
     decoder = _decoders.get(kind)
-    return Op(place, item_id, row, decoder.decode(content) if decoder is not None else None)
-
-
-def busy(batches: Sequence[OpenBatch]) -> Iterator[tuple[int, int | None, RowId | None]]:
-    """(board id, item id, row) that unfinished ops speak of."""
-    for batch in batches:
-        for op in batch.ops:
-            yield batch.board_id, op.item_id, op.row
+    return JournalOp(place, item_id, row, decoder.decode(content) if decoder is not None else None)

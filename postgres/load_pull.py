@@ -19,7 +19,7 @@ from reconcile.base import FORCE, ItemBase, as_remembered
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
-from reconcile.ids import Astray, IdPlace, LeftBehind, follow
+from reconcile.ids import Astray, IdPlace, LeftBehind, follow, left_behind
 from reconcile.keys import email_key, item_key
 from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
 from reconcile.namesakes import NAMES
@@ -56,8 +56,9 @@ class PullLoader:
         part: bool = False,
     ) -> None:
         """`forget` loads rows and items as if they had never been synced: everything is adopted afresh. Only an item
-        that has gone is remembered, since nothing is compared with it. `part` loads the items, of any board, that an
-        older rule of keys has joined with others, to be parted.
+        that has gone is remembered, since nothing is compared with it, and which row was whose where the ids in rows
+        do not say so. `part` loads the items, of any board, that an older rule of keys has joined with others, to be
+        parted.
         """
         self._tx = tx
         self._layouts = layouts
@@ -70,9 +71,10 @@ class PullLoader:
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
         self._asked_keys: set[tuple[str, str]] = set()
-        self._asked_ids: set[RowId] = set()
+        self._asked_ids: dict[str, set[RowId]] = defaultdict(set)
         self._asked_siblings: set[RowId] = set()
         self._astray: dict[ItemKey, Astray] = {}
+        self._emptied: dict[ItemKey, RowId] = {}
         self._seen: set[ItemKey] = set()
         self.database = DatabaseState()
         self.left_behind: list[LeftBehind] = []
@@ -89,7 +91,7 @@ class PullLoader:
         gone: Mapping[ItemKey, Gone] | None = None,
         astray: Collection[ItemKey] = (),
     ) -> tuple[DatabaseState, Resolution, list[ItemState]]:
-        """The state of the database, which row each slot belongs to, and the items' states: also those known by their base.
+        """What the database holds, which row each slot belongs to, and the items, also those known by their base alone.
 
         `astray` are items that are to be looked at because of the ids in rows, whether they were read or not.
         """
@@ -105,10 +107,12 @@ class PullLoader:
         self._read_pending()
         compared = {} if self._forget else {(state.board, state.id): None for state in everyone}
         self._seen = {(state.board, state.id) for state in states}
-        if self._has_state:
+        if self._tx.has_state:
             self._astray = read_astray(self._tx, self._layouts, self._present, self._seen)
         unread = [] if self._forget else sorted((set(astray) & self._astray.keys()) - compared.keys() - gone.keys())
         self._read_stored([*compared, *gone, *unread])
+        if self._forget:
+            self._keep_rows()
         self.database.gone = frozenset(key for key, how in gone.items() if is_archived(how, self.database.bases[key]))
         everyone = [state for state in everyone if (state.board, state.id) not in self.database.unsure]
         everyone += [as_remembered(base) for item in unread if (base := self.database.bases.get(item))]
@@ -243,13 +247,24 @@ class PullLoader:
         if place is IdPlace.UNSURE:
             self.database.unsure |= {astray.item} & self._seen
             return
-        if place is IdPlace.ANEW:
-            self.database.anew[astray.item] = base.tolerated
-            return
         left = follow(base, astray, place, self._layouts[base.board])
         self.left_behind += [left] if left is not None else []
-        if place is not IdPlace.EMPTIED:
+        if place is IdPlace.ANEW:
+            self.database.anew[astray.item] = base.tolerated
+        elif place is not IdPlace.EMPTIED:
             self.database.moved.add(astray.item)
+
+    def _keep_rows(self) -> None:
+        """Whose row is whose is not forgotten: a row without its item's id would become a second item."""
+        for item in sorted(self._astray.keys() & self._seen):
+            astray, layout = self._astray[item], self._layouts[item[0]]
+            place = astray.place(self._seen)
+            if place is IdPlace.UNSURE:
+                self.database.unsure.add(item)
+            elif place is IdPlace.EMPTIED and astray.link is not None:
+                self._emptied[item] = astray.link
+            left = left_behind(astray, place, layout)
+            self.left_behind += [left] if left is not None else []
 
     def _own_items(self) -> None:
         """The key of an item is its row's, also where a person wrote its id there."""
@@ -260,10 +275,11 @@ class PullLoader:
                 self.database.keys[table][item_key(board, item_id)] = row
 
     def _read_adopted(self, states: Sequence[ItemState]) -> None:
-        """Rows with an item id that the sync has no memory of: they are linked by it, and by their foreign keys."""
+        """Rows with an item id that the sync has no memory of, or whose id a person emptied: they are linked by it, and
+        by their foreign keys."""
         for layout in self._layouts.values():
             new = [v for v in states if v.board == layout.board and (v.board, v.id) not in self.database.bases]
-            found = self._rows_of_items(layout, [state.id for state in new])
+            found = self._rows_of_items(layout, [state.id for state in new]) | self._rows_without_ids(layout)
             for state in new:
                 if state.id in found:
                     links = adopted_links(state, layout, self.database.rows, found[state.id])
@@ -279,7 +295,7 @@ class PullLoader:
             return
         self._read_rows({table: {state.marker for state in marked if state.marker}})
         known = {row.id for row in self.database.records(table).values() if row.monday_item_id is not None}
-        if self._has_state:
+        if self._tx.has_state:
             known |= self._held_rows(layout, [state.marker for state in marked])
             listed = (
                 "SELECT item_id FROM monday_sync.sync_dead WHERE kind = 'would-merge' AND (board_id, place) = (%s, %s)"
@@ -329,6 +345,14 @@ class PullLoader:
             self.database.keys[table][item_key(layout.board, item_id)] = row_id
         return found
 
+    def _rows_without_ids(self, layout: Layout) -> dict[int, RowId]:
+        """Item id → its row, from which a person cleared it: it is read, and owns the item's key."""
+        table = layout.slots[layout.record].table
+        found = {item_id: row for (board, item_id), row in self._emptied.items() if board == layout.board}
+        self._read_rows({table: {*found.values()}})
+        self.database.keys[table] |= {item_key(layout.board, item_id): row for item_id, row in found.items()}
+        return found
+
     def _siblings(self, everyone: Sequence[ItemState]) -> list[ItemState]:
         """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
         present = {(state.board, state.id) for state in everyone}
@@ -338,10 +362,13 @@ class PullLoader:
             if not self._has_state:
                 break
             for row in self._tx.rows(_SHARING, (list(self._by_id), sorted(shared))):
-                if (self._by_id[row[0]].board, row[1]) in present:
+                item = (self._by_id[row[0]].board, row[1])
+                if item in present:
                     continue
-                base = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
-                present.add((base.board, base.id))
+                base = self.database.bases.get(item)  # of one that is gone
+                if base is None:
+                    base = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
+                present.add(item)
                 found.append(as_remembered(base))
         return found
 
@@ -393,13 +420,14 @@ class PullLoader:
         """Rows by id, with all their keys; an id that is not answered was deleted by a person."""
         fresh: set[RowId] = set()
         for table, ids in ((table, ids) for table, ids in wanted.items() if table in self._present):
-            missing = ids - self.database.rows[table].keys() - self._asked_ids
+            asked = self._asked_ids[table]
+            missing = ids - self.database.rows[table].keys() - asked
             if not missing:
                 continue
             for row in rows_by_id(self._tx, table, self._present, missing):
                 self.database.rows[table][row.id] = row
-            fresh |= ids - self._asked_ids
-        self._asked_ids |= fresh
+            fresh |= ids - asked
+            asked |= ids
         if self.parts:
             self._own(entry for row in sorted(fresh) for entry in self._new_keys[row])
         elif fresh and self._has_state:

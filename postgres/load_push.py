@@ -146,10 +146,10 @@ class _Reader:
             if base is None or place is IdPlace.EMPTIED:
                 continue
             left = follow(base, astray, place, layout)
-            edits.left_behind += [left] if left is not None else []
             if place is not IdPlace.MOVED:
                 edits.in_flight.add(item)
                 continue
+            edits.left_behind += [left] if left is not None else []
             edits.moved.add(item)
             edits.lost |= {astray.link} if astray.link is not None and not astray.there else set()
             holders[layout.slots[layout.record].table] |= {astray.holder} if astray.holder is not None else set()

@@ -45,6 +45,9 @@ NEWS: Final = 10
 CALLS: Final = 11
 """The first version that counts the calls of each day."""
 
+CHANGES: Final = 12
+"""The first version that has a history: what each run wrote."""
+
 _WAIT_BRIEFLY = f"SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock({_LOCK})"
 _WAIT_AS_USUAL = "SET LOCAL lock_timeout = '5s'"
 _STATE = "SELECT version, instance, unlinked, to_jsonb(s) ->> 'key_rule' FROM monday_sync.sync_schema s"

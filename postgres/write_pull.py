@@ -39,14 +39,14 @@ from reconcile.tables import row_keys
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
 read, or until somebody edits them."""
-_FORGET = """
+_FORGET = f"""
 DELETE FROM monday_sync.sync_key WHERE NOT placeholder;
 DELETE FROM monday_sync.sync_row;
-DELETE FROM monday_sync.sync_dead WHERE kind <> 'op';
+DELETE FROM monday_sync.sync_dead d WHERE d.kind <> 'op' AND ({NAMESAKE} OR NOT {LOOKALIKE});
 UPDATE monday_sync.sync_conflict SET state = 'settled', winner = 'nobody', settled_at = now(), told_by = ''
 WHERE state = 'open';
 UPDATE monday_sync.sync_board SET tolerated = 0
-"""
+"""  # noqa: S608  constants alone
 _CORRECTED = f"""
 DELETE FROM monday_sync.sync_dead d USING unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)
 WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND NOT {LOOKALIKE} AND NOT {NAMESAKE}

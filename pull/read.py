@@ -18,13 +18,12 @@ from monday.completeness import Gone as GoneOnMonday
 from monday.completeness import Read, ReadResult
 from monday.pagination import Page
 from monday.queries import LARGEST_PAGE
-from postgres.journal import Op, OpenBatch
 from reconcile.base import digest_of
 from reconcile.change_filter import ChangeFilter
 from reconcile.database_state import ItemKey
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.items import RawItem
-from reconcile.journal_ops import CreateOp
+from reconcile.journal_ops import CreateOp, JournalOp, OpenBatch
 from reconcile.layout import ItemState
 from reconcile.plan_pull import Gone
 from run.context import PULL, Run
@@ -56,6 +55,8 @@ class Snapshot:
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
     asked_at: datetime | None = None
     told_at: datetime | None = None
+    left_out: set[ItemKey] = field(default_factory=set)
+    """Items that are not to be written, and that the next run reads again."""
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""
@@ -131,15 +132,14 @@ def exclude_unconfirmed_creates(run: Run, start: RunStart, snapshot: Snapshot, u
             )
 
 
-def _creates(batch: OpenBatch) -> list[Op]:
-    return [op for op in batch.ops if isinstance(op.content, CreateOp) and op.item_id is None]
+def _creates(batch: OpenBatch) -> list[JournalOp]:
+    return [op for op in batch.unmade if isinstance(op.content, CreateOp)]
 
 
 def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[ItemState]) -> set[int]:
     """Those of the new items that this request may have made: by their marker, else by their maker. A saved read tells
     neither of them, so that each may be one."""
-    from push.lost import carried_marker, made_since  # late: next to no run needs them, and they know how to write
-    from push.marker import has_marker
+    from push.lost import made_since, marker_tells  # late: next to no run needs them, and they know how to write
 
     rows = {op.row for op in _creates(batch)}
     marked = {state.id for state in new if state.marker in rows}
@@ -147,7 +147,7 @@ def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[ItemState]) 
     if run.options.replays:
         return marked | plain
     shown = run.client.look({})
-    if carried_marker(batch) and has_marker(shown.schemas[board]):
+    if marker_tells(shown, board, batch):
         return marked
     return marked | (plain & {made.id for made in made_since(run.client, board, batch, shown.user_id)})
 

@@ -17,7 +17,7 @@ from push.plan import PreparedPush
 from push.record import WriteResult, in_fenced_transaction, write_outcome
 from reconcile.columns import STATUS
 from reconcile.errors import Unavailable
-from reconcile.journal_ops import create_op
+from reconcile.journal_ops import JournalOp, create_op
 from reconcile.push_plan import CellEdit, ItemCreate
 from run.context import Run
 from run.start import RunStart
@@ -47,7 +47,7 @@ class Bulk:
 
     def __init__(self, run: Run, start: RunStart, found: PreparedPush, require_lease: Callable[[], None]) -> None:
         self._run, self._start, self._found, self._gate = run, start, found, require_lease
-        self.made: list[tuple[int, journal.Op, ItemCreate]] = []
+        self.made: list[tuple[int, JournalOp, ItemCreate]] = []
         """Batch number, op with the new item's id, and what was created."""
         self.doubtful: list[tuple[int, ItemCreate]] = []
         """Batch number and what may have been created: the journal keeps it until that is certain."""
@@ -70,7 +70,7 @@ class Bulk:
         columns = sorted({column_id for create in part for column_id in create.cells})
         rows = [(create.name, {MARKER: str(create.row)} | self._cells(board, create)) for create in part]
         file = as_csv([MARKER, *columns], rows)
-        ops = [journal.Op(place, None, create.row, create_op(create, layout)) for place, create in enumerate(part)]
+        ops = [JournalOp(place, None, create.row, create_op(create, layout)) for place, create in enumerate(part)]
         keep = partial(
             journal.keep_batch, run_id=run.run_id, board_id=board_id, kind="ingest", key="", body="", ops=ops
         )
@@ -95,7 +95,7 @@ class Bulk:
         in_fenced_transaction(run, partial(write_outcome, run, outcome=outcome), "recording the new items")
         for place, item_id in sorted(found.items()):
             op = ops[place]
-            self.made.append((number, journal.Op(place, item_id, op.row, op.content), part[place]))
+            self.made.append((number, JournalOp(place, item_id, op.row, op.content), part[place]))
         return [part[place] for place in rest]
 
     def _cells(self, board: str, create: ItemCreate) -> dict[str, str]:

@@ -16,13 +16,12 @@ from models import RowId
 from monday.errors import ApiFault
 from monday.writing import ArchiveItem, ChangeItem, CreateItem, Kind, Op
 from monday_api import MARKER
-from postgres import journal
 from postgres.write_push import Prepared
-from push.record import WriteResult, view_of
+from push.record import WriteResult, state_of
 from push.rejected import column_of, why
 from reconcile.database_state import ItemKey
 from reconcile.items import RawItem
-from reconcile.journal_ops import change_op, changed_base, create_op
+from reconcile.journal_ops import JournalOp, OpenBatch, Sender, change_op, changed_base, create_op
 from reconcile.layout import Layout
 from reconcile.push_plan import ItemCreate, ItemPush, Rejection, input_of
 from run.context import Run
@@ -73,7 +72,7 @@ class WriteKind(ABC, Generic[S]):
         """What is sent."""
 
     @abstractmethod
-    def entry(self, subject: S, place: int) -> journal.Op:
+    def entry(self, subject: S, place: int) -> JournalOp:
         """What the journal keeps."""
 
     @abstractmethod
@@ -119,11 +118,11 @@ class Changes(WriteKind[ItemPush]):
     def op(self, subject: ItemPush) -> ChangeItem:
         return ChangeItem(subject.id, subject.values, self._may_make_labels(subject))
 
-    def entry(self, subject: ItemPush, place: int) -> journal.Op:
-        return journal.Op(place, subject.id, None, change_op(subject, self.layout))
+    def entry(self, subject: ItemPush, place: int) -> JournalOp:
+        return JournalOp(place, subject.id, None, change_op(subject, self.layout))
 
     def take(self, subject: ItemPush, item: RawItem, place: int, outcome: WriteResult) -> None:
-        state = view_of(self.run, self.start, self.board, item, as_page=True)
+        state = state_of(self.run, self.start, self.board, item, as_page=True)
         waits = subject.awaits_pull or subject.open
         op = change_op(subject, self.layout)
         outcome.places.append(place)
@@ -184,27 +183,27 @@ class Creates(WriteKind[ItemCreate]):
     def __init__(self, run: Run, start: RunStart, board: str, sent: Sent, *, marked: bool) -> None:
         super().__init__(run, start, board, sent)
         self._marked = marked
-        self.made: dict[int, journal.OpenBatch] = {}
+        self.made: dict[int, OpenBatch] = {}
 
     def op(self, subject: ItemCreate) -> CreateItem:
         marker = {MARKER: subject.row} if self._marked else {}
         return CreateItem(subject.name, subject.values | marker, self._may_make_labels(subject))
 
-    def entry(self, subject: ItemCreate, place: int) -> journal.Op:
-        return journal.Op(place, None, subject.row, create_op(subject, self.layout))
+    def entry(self, subject: ItemCreate, place: int) -> JournalOp:
+        return JournalOp(place, None, subject.row, create_op(subject, self.layout))
 
     def take(self, subject: ItemCreate, item: RawItem, place: int, outcome: WriteResult) -> None:
         entry = self.entry(subject, place)
         outcome.table = self.layout.slots[self.layout.record].table
         outcome.created.append((place, subject.row, item.id))
-        self.keep(outcome.number, journal.Op(place, item.id, entry.row, entry.content), subject)
+        self.keep(outcome.number, JournalOp(place, item.id, entry.row, entry.content), subject)
         self.sent.refused += [
             Rejection(cell.board, item.id, cell.column_id, cell.reason, cell.input) for cell in subject.rejected
         ]
 
-    def keep(self, number: int, op: journal.Op, subject: ItemCreate) -> None:
+    def keep(self, number: int, op: JournalOp, subject: ItemCreate) -> None:
         """A new item, to be read before it is remembered. Cells that did not go with it are still to be told."""
-        nothing = journal.OpenBatch(number, self.layout.board_id, "create", "", "", None, 0.0, journal.Sender())
+        nothing = OpenBatch(number, self.layout.board_id, "create", "", "", None, 0.0, Sender(), [])
         self.made.setdefault(number, nothing).ops.append(op)
         self.sent.created += 1
         self.sent.cells += len(subject.cells)
@@ -238,8 +237,8 @@ class Archives(WriteKind[ItemKey]):
     def op(self, subject: ItemKey) -> ArchiveItem:
         return ArchiveItem(subject[1])
 
-    def entry(self, subject: ItemKey, place: int) -> journal.Op:
-        return journal.Op(place, subject[1], None, None)
+    def entry(self, subject: ItemKey, place: int) -> JournalOp:
+        return JournalOp(place, subject[1], None, None)
 
     def take(self, subject: ItemKey, item: RawItem, place: int, outcome: WriteResult) -> None:
         del item

@@ -15,22 +15,21 @@ from models import RowId
 from monday.current import CurrentBoards as ShownBoards
 from monday.queries import LARGEST_PAGE
 from monday_api import MARKER, STAGE_STATUS, MondayClient
-from postgres.journal import OpenBatch, Sender
 from postgres.load_push import read_edits
 from postgres.parting import read_parting
 from postgres.transaction import Transaction
 from postgres.write_push import taken_items
 from push.claim import refuse_claimed
-from push.lost import AMBIGUOUS
 from push.marker import has_marker
-from push.record import view_of
+from push.record import state_of
 from reconcile.change_filter import old_view
 from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
+from reconcile.journal_ops import OpenBatch, Sender
 from reconcile.layout import Layout
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
-from reconcile.push_plan import ItemCreate, Push, Rejection
+from reconcile.push_plan import AMBIGUOUS, ItemCreate, Push, Rejection
 from run.conflicts import item_name
 from run.context import Run
 from run.drift import refuse_drift
@@ -90,7 +89,7 @@ def _leave_joined(run: Run, start: RunStart, edits: Edits, tx: Transaction) -> N
     sync_monday_to_pg.py has parted them."""
     _remembered, parting = read_parting(tx, start.every_board or {}, start.present)
     joined = parting.rows.keys() & edits.changed.keys()
-    items = [key for key, stored in edits.bases.items() if not joined.isdisjoint(stored.links)]
+    items = [key for key, base in edits.bases.items() if not joined.isdisjoint(base.links)]
     edits.in_flight.update(items)
     if items:
         run.report.notes.append(
@@ -254,7 +253,7 @@ def _look(run: Run, start: RunStart, looked: Sequence[ItemKey], found: PreparedP
     told = found.told_at = run.client.answered_at
     told_s = told.timestamp() if told is not None else None
     for key, raw in boards.items.items():
-        state = view_of(run, start, key[0], raw, as_page=False)
+        state = state_of(run, start, key[0], raw, as_page=False)
         if old_view(state.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue

@@ -1,9 +1,7 @@
-"""Settles what an earlier run left unfinished, first of all and in both directions: every step is a read, or a write
-that cannot happen twice, so that recovery can itself be killed anywhere.
+"""Settles what an earlier run left unfinished, first of all and in both directions: reads what `reconcile.recovery`
+decides on, and carries its decisions out.
 
-A request younger than the time for which monday keeps its answers is sent again, the same bytes under the same key. An
-older one is looked up: an item that shows what was sent was written, a new item is found by its marker, or by who made
-it, when and under which name.
+Every step is a read, or a write that cannot happen twice, so that recovery can itself be killed anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -21,24 +20,25 @@ from models import RowId
 from monday.completeness import Gone
 from monday.current import CurrentBoards
 from monday.errors import Action
-from monday.jobs import JobStatus
 from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from postgres import journal
 from postgres.bases import items_of_rows, read_bases
-from postgres.journal import OpenBatch
+from postgres.by_hand import forget_created
 from postgres.transaction import Transaction
 from postgres.write_push import note_refused, register_rows, taken_items
 from push.bulk import made_by
 from push.claim import is_anothers, refuse_claimed
-from push.lost import AMBIGUOUS, Maybe, age_s, carried_marker, made_since, may_be
-from push.marker import has_marker
-from push.record import WriteResult, in_fenced_transaction, require_lease, view_of, write_outcome
+from push.lost import made_since, marker_tells
+from push.record import WriteResult, in_fenced_transaction, require_lease, state_of, write_outcome
+from reconcile import recovery
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError, LeaseHeld
-from reconcile.journal_ops import ChangeOp, CreateOp, Seen, changed_base, created_base, seen
-from reconcile.push_plan import Rejection
+from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, changed_base, created_base, seen
+from reconcile.layout import ItemState
+from reconcile.push_plan import AMBIGUOUS, Rejection
+from reconcile.recovery import Answer, Candidates, Decision, OpDecision, Step, Verdict
 from run.context import PUSH, Run
 from run.report import counted
 from run.start import RunStart
@@ -46,23 +46,26 @@ from run.version import heed_version
 
 logger = logging.getLogger(__name__)
 
-RESEND_S: Final = 25 * 60  # monday keeps an answer for 30 minutes (monday docs, "Idempotency")
-LOOK_UP_S: Final = 35 * 60
-LATEST_S: Final = 120  # a request is cut at 60 s (monday docs); one that was sent earlier does not run any more
-UNDECIDED: Final = ""  # in place of the kind of a batch that waits for a person, and not for time to pass
-_FORGET: Final = "DELETE FROM monday_sync.sync_op WHERE row_id = '{}'"  # for a person to run
-_NUMBERED = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
+_NUMBERED: Final = re.compile(r"(item|name)\d+")  # one variable of every op of a batch
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What came of an unfinished journal. `waiting` are requests that are still in doubt."""
+    """What came of an unfinished journal: how many ops were found carried out, and how many not.
 
-    written: int = 0
-    created: int = 0
+    `waiting` are requests that are certain in time, `undecided` those of which a person has to say what they made.
+    """
+
+    done: int = 0
     dropped: int = 0
     waiting: list[OpenBatch] = field(default_factory=list)
+    undecided: list[OpenBatch] = field(default_factory=list)
     refused: list[Rejection] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> list[OpenBatch]:
+        """All that the journal keeps: its items and rows are left alone."""
+        return [*self.waiting, *self.undecided]
 
 
 @timing.timed("recover")
@@ -78,20 +81,18 @@ def recover(run: Run, start: RunStart, *, again: bool = False) -> Recovered:
     batches = run.database.transact(journal.open_batches, read_only=True, label="reading the journal")
     if not batches and not run.dry:
         in_fenced_transaction(run, journal.drop_empty, "clearing the journal")
-    ours = [batch for batch in batches if batch.board_id in run.board_ids.values()]
-    recovered.waiting = [batch for batch in batches if batch not in ours]
-    if run.dry or run.options.replays or start.owned.foreign:
-        recovered.waiting = batches
-    elif ours:
+    reads_only = run.dry or run.options.replays or bool(start.owned.foreign)
+    first_step = partial(recovery.first_step, boards=run.board_ids.values(), reads_only=reads_only)
+    if any(first_step(batch).step is Step.SETTLE for batch in batches):
         with run.writing_client() as client:
+            claimed, version_known = _lost_boards(run, start, client), heed_version(run, client)
+            first_step = partial(first_step, claimed=claimed, version_known=version_known)
             settler = JournalRecovery(run, start, client, recovered)
-            lost, writable = _lost_boards(run, start, client), heed_version(run, client)
-            for batch in ours:
-                if batch.board_id in lost or not writable:
-                    recovered.waiting.append(batch)
-                else:
-                    settler.settle(batch)
+            for batch in batches:
+                settler.settle(batch, first_step(batch))
             settler.record_created()
+    else:
+        recovered.waiting = batches
     _tell(run, recovered)
     return recovered
 
@@ -109,14 +110,14 @@ def _lost_boards(run: Run, start: RunStart, client: MondayClient) -> set[int]:
 
 
 def _tell(run: Run, recovered: Recovered) -> None:
-    if settled := recovered.written + recovered.created + recovered.dropped:
+    if settled := recovered.done + recovered.dropped:
         run.report.notes.append(
             f"An earlier run was cut short: {counted(settled, 'write')} of it "
-            f"{'was' if settled == 1 else 'were'} settled first ({recovered.written + recovered.created:,} had been "
+            f"{'was' if settled == 1 else 'were'} settled first ({recovered.done:,} had been "
             f"carried out, {recovered.dropped:,} had not)."
         )
     boards = run.board_ids.values()
-    waiting = [batch for batch in recovered.waiting if batch.kind != UNDECIDED and batch.board_id in boards]
+    waiting = [batch for batch in recovered.waiting if batch.board_id in boards]
     if waiting:
         run.report.notes.append(in_doubt(waiting, "an earlier run"))
 
@@ -136,193 +137,203 @@ class JournalRecovery:
         self._run, self._start, self._client, self.recovered = run, start, client, recovered
         self._boards = {board_id: board for board, board_id in run.board_ids.items()}
         self._gate = partial(require_lease, run)
-        self._unmet: list[tuple[str, OpenBatch]] = []
+        self._created: list[tuple[str, OpenBatch]] = []
 
-    def settle(self, batch: OpenBatch) -> None:
+    def settle(self, batch: OpenBatch, first: Decision) -> None:
         """Bring one batch to its end, or leave it where that is not certain yet."""
-        board = self._boards[batch.board_id]
+        if first.step is Step.LEAVE:
+            self._wait(batch, first)
+            return
         steps: Mapping[str, Callable[[str, OpenBatch], object]] = {
-            "change": self.changes,
+            "change": self._changes,
             "create": self._creates,
             "archive": self._archives,
             "ingest": self._bulk,
         }
-        steps[batch.kind](board, batch)
+        steps[batch.kind](self._boards[batch.board_id], batch)
 
-    def changes(self, board: str, batch: OpenBatch, *, resend: bool = True) -> set[int]:
-        """Items of which the write is known to be done; the others are planned anew, unless all is still in doubt."""
-        layout = self._run.layouts[board]
-        ops = {op.item_id: op for op in batch.ops if op.item_id is not None}
-        views = {
-            raw.id: view_of(self._run, self._start, board, raw, as_page=False)
-            for answer in self._client.looker.items(board, ops)
-            for raw in answer.alive
-        }
-        states = {
-            item_id: seen(op.content, views[item_id], layout)
-            for item_id, op in ops.items()
-            if item_id in views and isinstance(op.content, ChangeOp)
-        }
-        found = set(states.values())
-        if resend and Seen.NOT_DONE in found and Seen.EDITED not in found and batch.age_s < RESEND_S:
-            self._again(board, batch)
-            return set()
-        if resend and found - {Seen.DONE} and batch.age_s < LATEST_S:
-            self.recovered.waiting.append(batch)
-            return set()
-        done = {item_id for item_id, state in states.items() if state is Seen.DONE}
-        outcome = WriteResult(batch.number, [op.place for op in batch.ops])
-        for item_id, stored in self._stored(board, done).items():
-            op = ops[item_id].content
-            assert isinstance(op, ChangeOp)
-            outcome.bases.append(changed_base(op, stored, views[item_id], layout))
-            outcome.conflicts += op.conflicts
-        self._record(outcome, written=len(done), dropped=len(batch.ops) - len(done))
-        return done
+    def _wait(self, batch: OpenBatch, decision: Decision) -> None:
+        _log(batch, decision.step.name, decision.reason, len(batch.ops))
+        self.recovered.waiting.append(batch)
 
-    def _again(self, board: str, batch: OpenBatch) -> None:
-        """The same request once more: monday repeats its answer, or carries it out now. Then every item tells."""
-        results = self._send(board, batch)
-        if results is None:
-            self._leave_or_read(board, batch)
-            return
-        layout = self._run.layouts[board]
-        outcome = WriteResult(batch.number)
-        stored = self._stored(board, [op.item_id for op in batch.ops if op.item_id is not None])
-        for op in batch.ops:
-            result = results[op.place]
-            if _unread(result):
-                continue
-            outcome.places.append(op.place)
-            if result.item is not None and isinstance(op.content, ChangeOp) and result.item.id in stored:
-                view = view_of(self._run, self._start, board, result.item, as_page=True)
-                outcome.bases.append(changed_base(op.content, stored[result.item.id], view, layout))
-                outcome.conflicts += op.content.conflicts
-        done = len(outcome.bases)
-        self._record(outcome, written=done, dropped=len(outcome.places) - done)
-        unread = [op for op in batch.ops if op.place not in outcome.places]
-        if unread:  # the answer came, so that nothing of it runs any more
-            self.changes(board, replace(batch, ops=unread), resend=False)
+    # Cells of items
 
-    def _leave_or_read(self, board: str, batch: OpenBatch) -> None:
-        """No answer is to be had: what the items show decides, once the request cannot be running any more."""
-        if batch.age_s < LATEST_S:
-            self.recovered.waiting.append(batch)
+    def _changes(self, board: str, batch: OpenBatch) -> None:
+        states = self._states(board, batch)
+        decision = recovery.change_step(self._seen(board, batch, states).values(), batch.age_s)
+        if decision.step is Step.SEND_AGAIN:
+            results = self._send(board, batch, decision)
+            if results is not None:
+                self._take_answer(board, batch, results)
+                return
+            decision = recovery.unanswered_change_step(batch.age_s)
+            states = self._states(board, batch) if decision.step is Step.SETTLE else {}
+        if decision.step is Step.WAIT:
+            self._wait(batch, decision)
         else:
-            self.changes(board, batch, resend=False)
+            self._take_shown(board, batch, states)
+
+    def _take_answer(self, board: str, batch: OpenBatch, results: Sequence[Result]) -> None:
+        """monday repeated its answer, or carried the request out now; what that leaves open the items tell."""
+        items = [result.item for result in results if result.item is not None]
+        states = {raw.id: state_of(self._run, self._start, board, raw, as_page=True) for raw in items}
+        decisions = recovery.answered(batch.ops, _answers(results))
+        self._record_changes(board, batch, decisions, states)
+        unread = [decision.op for decision in decisions if decision.verdict is Verdict.IN_DOUBT]
+        if unread:  # the answer came, so that nothing of it runs any more
+            self.read_changes(board, replace(batch, ops=unread))
+
+    def read_changes(self, board: str, batch: OpenBatch) -> set[int]:
+        """Settle by what the items show; nothing of the batch runs any more. Items of which the write is known to be
+        done: the others are planned anew."""
+        return self._take_shown(board, batch, self._states(board, batch))
+
+    def _take_shown(self, board: str, batch: OpenBatch, states: Mapping[int, ItemState]) -> set[int]:
+        decisions = recovery.changes_shown(batch.ops, self._seen(board, batch, states))
+        return self._record_changes(board, batch, decisions, states)
+
+    def _record_changes(
+        self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision], states: Mapping[int, ItemState]
+    ) -> set[int]:
+        layout = self._run.layouts[board]
+        settled = [decision for decision in decisions if decision.verdict is not Verdict.IN_DOUBT]
+        ops = _ops(settled, Verdict.DONE)
+        done = {op.item_id: op.content for op in ops if op.item_id is not None and op.item_id in states}
+        outcome = WriteResult(batch.number, [decision.op.place for decision in settled])
+        for item_id, base in self._bases(board, done).items():
+            op = done[item_id]
+            assert isinstance(op, ChangeOp)
+            outcome.bases.append(changed_base(op, base, states[item_id], layout))
+            outcome.conflicts += op.conflicts
+        self._record(batch, outcome, settled)
+        return set(done)
+
+    def _states(self, board: str, batch: OpenBatch) -> dict[int, ItemState]:
+        """What the items show that are still there, by id."""
+        ids = [op.item_id for op in batch.ops if op.item_id is not None]
+        shown = (raw for answer in self._client.looker.items(board, ids) for raw in answer.alive)
+        return {raw.id: state_of(self._run, self._start, board, raw, as_page=False) for raw in shown}
+
+    def _seen(self, board: str, batch: OpenBatch, states: Mapping[int, ItemState]) -> dict[int, Seen]:
+        return {
+            op.item_id: seen(op.content, states[op.item_id], self._run.layouts[board])
+            for op in batch.ops
+            if op.item_id is not None and op.item_id in states and isinstance(op.content, ChangeOp)
+        }
 
     def _archives(self, board: str, batch: OpenBatch) -> None:
-        results = self._send(board, batch) if batch.age_s < RESEND_S else None
+        decision = recovery.archive_step(batch.age_s)
+        results = self._send(board, batch, decision) if decision.step is Step.SEND_AGAIN else None
         if results is not None:
-            done = {op.item_id for op in batch.ops if results[op.place].item is not None}
+            decisions = recovery.archives_answered(batch.ops, _answers(results))
         else:
             ids = [op.item_id for op in batch.ops if op.item_id is not None]
             gone = [pair for answer in self._client.looker.items(board, ids) for pair in answer.gone.items()]
-            done = {item_id for item_id, how in gone if how in (Gone.ARCHIVED, Gone.DELETED)}
+            archived = {item_id for item_id, how in gone if how in (Gone.ARCHIVED, Gone.DELETED)}
+            decisions = recovery.archives_shown(batch.ops, archived)
         outcome = WriteResult(batch.number, [op.place for op in batch.ops])
-        outcome.archived = [(board, item_id) for item_id in sorted(filter(None, done))]
-        self._record(outcome, written=len(outcome.archived), dropped=len(batch.ops) - len(outcome.archived))
+        done = (op.item_id for op in _ops(decisions, Verdict.DONE))
+        outcome.archived = [(board, item_id) for item_id in done if item_id is not None]
+        self._record(batch, outcome, decisions)
 
     # New items
 
     def _creates(self, board: str, batch: OpenBatch) -> None:
-        unknown = [op for op in batch.ops if op.item_id is None]
-        shown = self._client.look({}) if unknown else None  # which also tells monday's time
-        age = age_s(self._client, batch)
-        results = self._send(board, batch) if unknown and max(age, batch.age_s) < RESEND_S else None
-        if results is not None:
-            made = ((op.place, results[op.place].item) for op in unknown)
-            found = {place: item.id for place, item in made if item is not None}
-            unread = {op.place for op in unknown if _unread(results[op.place])}
-            self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found.keys() | unread])
-            if unread:
-                self.recovered.waiting.append(batch)
-        elif unknown and age < LOOK_UP_S:
-            self.recovered.waiting.append(batch)
-        elif shown is not None:
-            self._look_up(board, batch, unknown, shown)
-        self._unmet.append((board, batch))
+        if batch.unmade:
+            batch = self._settle_unmade(board, batch)
+        self._created.append((board, batch))
 
-    def _look_up(self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], shown: CurrentBoards) -> None:
-        """Which new items are there: by the marker where they carry it, else by their maker, time and name.
+    def _settle_unmade(self, board: str, batch: OpenBatch) -> OpenBatch:
+        """What is left of a batch of new items, some of which have no id yet."""
+        boards = self._client.look({})  # which also tells monday's time
+        age = recovery.age_of(batch, self._client.answered_at)
+        decision = recovery.create_step(age)
+        if decision.step is Step.SEND_AGAIN:
+            results = self._send(board, batch, decision)
+            if results is not None:
+                return self._take_new(board, batch, recovery.answered(batch.unmade, _answers(results)))
+            decision = recovery.unanswered_create_step(age)
+        if decision.step is Step.WAIT:
+            self._wait(batch, decision)
+            return batch
+        return self._take_new(board, batch, self._looked_up(board, batch, boards))
 
-        What cannot be told apart stays in the journal, so that nobody doubles it, until a person has decided.
-        """
-        rows = self._rows(board, [op.row for op in unknown if op.row is not None])
-        found = {op.place: item_id for op in unknown if op.row and (item_id := rows.get(op.row))}  # by a person
-        left = [op for op in unknown if op.place not in found]
-        free = self._candidates(board, batch, left, shown) if left else {}
-        claims = [item_id for maybe in free.values() for item_id in maybe.ids]
-        found |= {
-            place: ids[0] for place, (ids, sure) in free.items() if sure and len(ids) == 1 == claims.count(ids[0])
-        }
-        unsure = [op for op in left if op.row in rows and op.place not in found and free[op.place].ids]
-        self.recovered.refused += [self._ambiguous(board, op, free[op.place].ids) for op in unsure]
-        if unsure:
-            self.recovered.waiting.append(replace(batch, kind=UNDECIDED, ops=unsure))
-        kept = found.keys() | {op.place for op in unsure}
-        self._take_new(board, batch, found, [op.place for op in unknown if op.place not in kept])
-
-    def _ambiguous(self, board: str, op: journal.Op, ids: Sequence[int]) -> Rejection:
-        table = self._table(board)
-        reason = (
-            f"may be one of the items {', '.join(map(str, ids))}, which a lost request may have made: write the right "
-            f"one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a new one "
-            f"made: {_FORGET.format(op.row)}"
-        )
-        return Rejection(board, 0, f"{table}.{op.row}", reason, AMBIGUOUS)
+    def _looked_up(self, board: str, batch: OpenBatch, boards: CurrentBoards) -> list[OpDecision]:
+        rows = self._rows(board, [op.row for op in batch.unmade if op.row is not None])
+        left = recovery.unlinked(batch.unmade, rows)
+        candidates = self._candidates(board, batch, left, boards) if left else {}
+        return recovery.creates_found(batch.unmade, rows, candidates)
 
     def _candidates(
-        self, board: str, batch: OpenBatch, unknown: Sequence[journal.Op], shown: CurrentBoards
-    ) -> dict[int, Maybe]:
+        self, board: str, batch: OpenBatch, ops: Sequence[JournalOp], boards: CurrentBoards
+    ) -> dict[int, Candidates]:
         """Place → items that may be the one, and are nobody's yet."""
-        if has_marker(shown.schemas[board]) and carried_marker(batch):
-            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
-            named = {op.place: [item.id for item in marked.get(str(op.row), ())] for op in unknown}
-            taken = self._taken(board, {item_id for ids in named.values() for item_id in ids})
-            return {place: Maybe(sorted(set(ids) - taken), sure=True) for place, ids in named.items()}
-        made = made_since(self._client, board, batch, shown.user_id)
-        taken = self._taken(board, {item.id for item in made})
-        names = {op.place: op.content.name for op in unknown if isinstance(op.content, CreateOp)}
-        return may_be(names, [item for item in made if item.id not in taken])
+        if marker_tells(boards, board, batch):
+            marked = self._marked(board, ops)
+            taken = self._taken(board, {item_id for ids in marked.values() for item_id in ids})
+            return recovery.marked_candidates(marked, taken)
+        made = {item.id: item.name for item in made_since(self._client, board, batch, boards.user_id)}
+        return recovery.named_candidates(ops, made, self._taken(board, made.keys()))
+
+    def _marked(self, board: str, ops: Sequence[JournalOp]) -> dict[int, list[int]]:
+        """Place → items that carry the row's id."""
+        found = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in ops])
+        return {op.place: [item.id for item in found[str(op.row)]] for op in ops}
 
     def _bulk(self, board: str, batch: OpenBatch) -> None:
-        """A bulk job by its report; where that is gone, by the marker. An upload that never came is planned anew."""
-        unknown = [op for op in batch.ops if op.item_id is None]
-        status = self._job(batch) if unknown and batch.job_id else None
-        found = made_by(self._client.jobs, status) if status is not None else {}
-        if found is None and batch.age_s < LATEST_S:  # the file may be on its way, new items not be found yet
-            self.recovered.waiting.append(batch)
-            return
-        if found is None:
-            marked = self._client.looker.by_marker(board, MARKER, [str(op.row) for op in unknown])
-            found = {op.place: min(item.id for item in items) for op in unknown if (items := marked[str(op.row)])}
-        if unknown:
-            self._take_new(board, batch, found, [op.place for op in unknown if op.place not in found])
-        self._unmet.append((board, batch))
+        """A bulk job, by its report; where that is gone, by the marker."""
+        if batch.unmade:
+            made = self._told_by_job(batch)
+            decision = recovery.job_step(batch, made)
+            if decision.step is Step.WAIT:
+                self._wait(batch, decision)
+                return
+            if decision.step is Step.LOOK:
+                made = {place: min(ids) for place, ids in self._marked(board, batch.unmade).items() if ids}
+            batch = self._take_new(board, batch, recovery.creates_told(batch.unmade, made or {}))
+        self._created.append((board, batch))
 
-    def _job(self, batch: OpenBatch) -> JobStatus:
-        """How a job is; one that is at work is waited for."""
-        assert batch.job_id is not None
+    def _told_by_job(self, batch: OpenBatch) -> dict[int, int] | None:
+        """Place → item id, of a job that is waited for while it is at work; None where nothing tells."""
+        if batch.job_id is None:
+            return None
         status = self._client.jobs.status(batch.job_id)
-        return self._client.jobs.wait(batch.job_id, gate=self._gate) if status.state == "PROCESSING" else status
+        if status.state == "PROCESSING":
+            status = self._client.jobs.wait(batch.job_id, gate=self._gate)
+        return made_by(self._client.jobs, status)
 
-    def _take_new(self, board: str, batch: OpenBatch, found: Mapping[int, int], dropped: Sequence[int]) -> None:
+    def _take_new(self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision]) -> OpenBatch:
+        """Keep the ids of new items in the journal until the items are read, and drop what was not made; the rest."""
+        made = {decision.op.place: decision.items[0] for decision in decisions if decision.verdict is Verdict.DONE}
+        dropped = {op.place for op in _ops(decisions, Verdict.NOT_DONE)}
+        outcome = WriteResult(batch.number, sorted(dropped), table=self._table(board))
         rows = {op.place: op.row for op in batch.ops}
-        outcome = WriteResult(batch.number, list(dropped), table=self._table(board))
-        outcome.created = [(place, row, item_id) for place, item_id in found.items() if (row := rows[place])]
-        self._record(outcome, created=len(outcome.created), dropped=len(dropped))
-        batch.ops[:] = [
-            journal.Op(op.place, found.get(op.place, op.item_id), op.row, op.content)
-            for op in batch.ops
-            if op.place not in dropped
-        ]
+        outcome.created = [(place, row, item_id) for place, item_id in made.items() if (row := rows[place])]
+        self._record(batch, outcome, decisions)
+        ops = [replace(op, item_id=made.get(op.place, op.item_id)) for op in batch.ops if op.place not in dropped]
+        rest = replace(batch, ops=ops)
+        if _ops(decisions, Verdict.IN_DOUBT):
+            self.recovered.waiting.append(rest)
+        if unsure := [decision for decision in decisions if decision.verdict is Verdict.AMBIGUOUS]:
+            self.recovered.refused += [self._ambiguous(board, decision) for decision in unsure]
+            self.recovered.undecided.append(replace(batch, ops=[decision.op for decision in unsure]))
+        return rest
+
+    def _ambiguous(self, board: str, decision: OpDecision) -> Rejection:
+        table, row = self._table(board), decision.op.row
+        assert row is not None
+        reason = (
+            f"may be one of the items {', '.join(map(str, decision.items))}, which a lost request may have made: write "
+            f"the right one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a "
+            f"new one made: {forget_created(row)}"
+        )
+        return Rejection(board, 0, f"{table}.{row}", reason, AMBIGUOUS)
 
     def record_created(self) -> None:
         """Read the new items, and remember what they show beside what their rows held."""
         for board in self._run.board_ids:
-            unmet = [batch for name, batch in self._unmet if name == board]
-            record_created(self._run, self._start, self._client, board, unmet)
+            created = [batch for name, batch in self._created if name == board]
+            record_created(self._run, self._start, self._client, board, created)
         if self.recovered.refused:
             note = partial(note_refused, layouts=self._run.layouts, run_id=self._run.run_id)
             in_fenced_transaction(
@@ -331,17 +342,21 @@ class JournalRecovery:
 
     # The database and the wire
 
-    def _record(self, outcome: WriteResult, *, written: int = 0, created: int = 0, dropped: int = 0) -> None:
+    def _record(self, batch: OpenBatch, outcome: WriteResult, decisions: Sequence[OpDecision]) -> None:
         in_fenced_transaction(self._run, partial(write_outcome, self._run, outcome=outcome), "settling the journal")
-        self.recovered.written += written
-        self.recovered.created += created
-        self.recovered.dropped += dropped
+        alike = Counter((decision.verdict, decision.reason) for decision in decisions)
+        for (verdict, reason), ops in alike.items():
+            _log(batch, verdict.name, reason, ops)
+        verdicts = Counter(decision.verdict for decision in decisions)
+        self.recovered.done += verdicts[Verdict.DONE]
+        self.recovered.dropped += verdicts[Verdict.NOT_DONE]
 
-    def _send(self, board: str, batch: OpenBatch) -> Sequence[Result] | None:
+    def _send(self, board: str, batch: OpenBatch, decision: Decision) -> Sequence[Result] | None:
         """The results by place; None when the answer, be it the stored one, leaves open what ran.
 
         Raises SyncError for a refused token, spent calls, or a lease that is not ours any more.
         """
+        _log(batch, decision.step.name, decision.reason, len(batch.ops))
         size = sum(_NUMBERED.fullmatch(name) is not None for name in json.loads(batch.body)["variables"])
         again = Batch(board, batch.kind, size, batch.key, batch.body)  # type: ignore[arg-type]  # not a job
         try:
@@ -354,13 +369,14 @@ class JournalRecovery:
         logger.warning("batch still in doubt board=%s kind=%s ops=%d", board, batch.kind, len(batch.ops))
         return None
 
-    def _stored(self, board: str, ids: Iterable[int]) -> dict[int, ItemBase]:
+    def _bases(self, board: str, ids: Iterable[int]) -> dict[int, ItemBase]:
+        """What is remembered of these items, by id."""
         wanted: list[ItemKey] = [(board, item_id) for item_id in ids]
         work = partial(read_bases, layouts=self._run.layouts, items=wanted)
         found = self._run.database.transact(work, read_only=True, label="reading what is remembered")
         return {base.id: base for base in found}
 
-    def _taken(self, board: str, ids: set[int]) -> set[int]:
+    def _taken(self, board: str, ids: Collection[int]) -> set[int]:
         work = partial(taken_items, layout=self._run.layouts[board], ids=ids)
         return self._run.database.transact(work, read_only=True, label="looking for known items")
 
@@ -374,9 +390,24 @@ class JournalRecovery:
         return layout.slots[layout.record].table
 
 
-def _unread(result: Result) -> bool:
-    """Whether the answer leaves open if this op was carried out: it stays in the journal."""
-    return result.fault is not None and result.fault.rule.action is Action.READ_BACK
+def _answers(results: Sequence[Result]) -> list[Answer]:
+    """What the results say: one that leaves open whether it was carried out stays in the journal."""
+    return [
+        Answer(
+            result.item.id if result.item is not None else None,
+            unread=result.fault is not None and result.fault.rule.action is Action.READ_BACK,
+        )
+        for result in results
+    ]
+
+
+def _ops(decisions: Iterable[OpDecision], verdict: Verdict) -> list[JournalOp]:
+    return [decision.op for decision in decisions if decision.verdict is verdict]
+
+
+def _log(batch: OpenBatch, decided: str, reason: str, ops: int) -> None:
+    facts = (batch.number, batch.board_id, batch.kind, ops, decided.lower(), reason)
+    logger.info("journal batch=%d board_id=%d kind=%s ops=%d decided=%s reason=%s", *facts)
 
 
 def record_created(
@@ -394,8 +425,8 @@ def record_created(
         for raw in answer.alive:
             number, op = ops[raw.id]
             assert isinstance(op.content, CreateOp)
-            view = view_of(run, start, board, raw, as_page=False)
-            outcomes[number].bases.append(created_base(op.content, view, layout, late=late))
+            state = state_of(run, start, board, raw, as_page=False)
+            outcomes[number].bases.append(created_base(op.content, state, layout, late=late))
             linked = ((op.content.links.get(slot.role), slot.table) for slot in layout.slots)
             rows |= {row: table for row, table in linked if row is not None}
 

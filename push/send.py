@@ -20,7 +20,6 @@ from monday.queries import LARGEST_PAGE
 from monday.writing import Answered, BatchSize, Result, TooLarge
 from monday_api import BOARDS
 from postgres import journal
-from postgres.journal import OpenBatch
 from postgres.transaction import Transaction
 from postgres.write_push import link_rows, prepare_rows
 from push.bulk import BULK_FROM, Bulk
@@ -32,6 +31,7 @@ from push.record import WriteResult, in_fenced_transaction, require_lease, write
 from push.recover import JournalRecovery, Recovered, in_doubt, record_created
 from push.rejected import is_internal
 from reconcile.errors import SyncError, Unavailable
+from reconcile.journal_ops import OpenBatch
 from reconcile.push_plan import ItemCreate, Push, Rejection
 from run.command import StopSignal
 from run.context import Run
@@ -204,7 +204,7 @@ class _Sender:
         unread = self._open(self._unread)
         for batch in unread:
             if batch.kind == "change":
-                self.sent.updated += len(self._settler().changes(boards[batch.board_id], batch, resend=False))
+                self.sent.updated += len(self._settler().read_changes(boards[batch.board_id], batch))
         left = [batch for batch in unread if batch.kind != "change"]
         self.sent.unsettled = bool(left)
         if left:
@@ -297,7 +297,7 @@ class _Sender:
                 self._leave_unread(lane, number, part.pop())
             return
         if lane.in_doubt == "look":
-            written = self._settler().changes(lane.board, self._open([number])[0], resend=False)
+            written = self._settler().read_changes(lane.board, self._open([number])[0])
             part[:] = [subject for subject in part if not lane.seen(subject, written)]
         else:
             self._forget(number)

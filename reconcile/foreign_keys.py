@@ -14,12 +14,13 @@ from msgspec import UNSET
 
 from models import UNREADABLE, Policy, Project, Row, RowId, Unreadable, User
 from reconcile.base import ItemBase
+from reconcile.changes import DERIVED, EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, ItemState, Layout
 from reconcile.tables import SPECS
-from reconcile.working_rows import ItemRows, WorkingRows
+from reconcile.working_rows import Causes, ItemRows, WorkingRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ def set_foreign_keys(
     database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
+    causes: Causes,
 ) -> list[Conflict]:
-    """Set the foreign keys of the rows of every state, newest state first; returns what lost."""
+    """Set the foreign keys of the rows of every state, newest state first, and note why; returns what lost."""
     conflicts: list[Conflict] = []
     settled: set[tuple[RowId, str]] = set()
     pointers = {board: _pointers(layout) for board, layout in layouts.items()}
@@ -50,12 +52,12 @@ def set_foreign_keys(
                 continue
             if base is None or base.links[anchor] != now[anchor]:  # first contact fills, and changes nothing
                 for pointer in targets:
-                    if (
-                        getattr(row, pointer.column) is not None or there[pointer.target] is None
-                    ):  # a person deleted the row
-                        continue
+                    if getattr(row, pointer.column) is not None or there[pointer.target] is None:
+                        continue  # it is filled, or a person deleted the row
                     if not settled or (row.id, pointer.column) not in settled:
                         setattr(row, pointer.column, now[pointer.target])
+                        if causes.wanted:
+                            causes.note(row.id, pointer.column, item, FIRST_CONTACT)
                 continue
             for pointer in targets:
                 wanted, was, held = now[pointer.target], base.links[pointer.target], getattr(row, pointer.column)
@@ -64,7 +66,8 @@ def set_foreign_keys(
                 if wanted is not None and there[pointer.target] is None:
                     continue  # a person deleted the row; the link dangles until the item says something new
                 differed = base.tolerated_links if anchor == layouts[state.board].record else {}
-                if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
+                lost = held != was or pointer.target in differed
+                if lost:  # which a person made equal since: an edit, too
                     slot = layouts[state.board].slots[anchor]
                     place = (item, slot.role, pointer.column, slot.table, row.id)
                     met = UNSET if pointer.target in differed else was
@@ -73,6 +76,7 @@ def set_foreign_keys(
                     )
                     conflicts.append(told)
                 setattr(row, pointer.column, wanted)
+                causes.note(row.id, pointer.column, item, MONDAY_WON if lost else EDITED_ON_MONDAY)
                 settled.add((row.id, pointer.column))
     return conflicts
 
@@ -178,6 +182,7 @@ def assign_policy_customers(
         )
         if not unmoved and working.row("customers", customer) is not None:
             row.customer_id = customer
+            working.causes.note(policy, "customer_id", item, DERIVED)
 
 
 def recompute_roles(
@@ -194,7 +199,7 @@ def recompute_roles(
         for board, layout in layouts.items()
     }
     holds: dict[RowId, set[str]] = defaultdict(set)
-    moved: set[RowId] = set()
+    moved: dict[RowId, ItemKey] = {}
     for state in states:
         item = (state.board, state.id)
         linked, base = links[item], database.bases.get(item)
@@ -204,17 +209,18 @@ def recompute_roles(
             if row is not None:
                 holds[row].add(person)
                 if row != was:
-                    moved.add(row)
+                    moved[row] = item
             if was is not None and row != was:
-                moved.add(was)
+                moved[was] = item
     staff = STAFF_ROLE.partition(":")[2]
-    for row_id in moved:
+    for row_id, item in moved.items():
         user = working.row("users", row_id)
         if not isinstance(user, User) or isinstance(user.roles, Unreadable):
             continue
         others = {role.partition(":")[2] for role in database.elsewhere.get(row_id, {})}
         waits = {staff} if user.monday_item_id is None else set()  # who is to become an item of the staff board
         user.roles = sorted((set(user.roles or ()) - (ours - waits)) | holds[row_id] | others) or None
+        working.causes.note(row_id, "roles", item, DERIVED)
 
 
 def set_item_ids(
@@ -228,22 +234,27 @@ def set_item_ids(
     records = {board: (layout.record, layout.slots[layout.record].table) for board, layout in layouts.items()}
     for state in sorted(states, key=lambda state: state.id):
         place, table = records[state.board]
-        base = database.bases.get((state.board, state.id))
-        row = working.record(table, links[state.board, state.id][place])
+        item = (state.board, state.id)
+        base, note = database.bases.get(item), working.causes.note
+        row = working.record(table, links[item][place])
         was = working.record(table, base.links[place]) if base is not None else None
         if was is not None and was is not row and was.monday_item_id == state.id:
             was.monday_item_id = other_item_of(state.board, layouts[state.board], was.id, database, links)
+            note(was.id, "monday_item_id", item, DERIVED)
         if row is None:
             continue
         if row.monday_item_id is None:
             row.monday_item_id = state.id
+            note(row.id, "monday_item_id", item, FIRST_CONTACT)
         elif row.archived_at is UNREADABLE:
             continue
         elif row.archived_at is not None:  # its item is gone, and this one may have come in its stead
             other = other_item_of(state.board, layouts[state.board], row.id, database, links)
             row.monday_item_id = other or row.monday_item_id
+            note(row.id, "monday_item_id", item, DERIVED)
         if row.monday_item_id == state.id and row.archived_at is not UNREADABLE:
             row.archived_at = None
+            note(row.id, "archived_at", item, EDITED_ON_MONDAY)
 
 
 def other_item_of(

@@ -340,7 +340,7 @@ class _Table:
         for entry in said:
             if entry.row is None and entry.keys and not entry.home:
                 entry.row = self._owner_or_new(entry.keys)
-            elif entry.adopted:
+            elif entry.adopted and not entry.home:
                 self._claim_free(entry)
         for entry in said:
             if entry.row in self.deleted and self.owner.get(next(iter(entry.keys), "")) in self.resolution.new_rows:

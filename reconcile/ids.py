@@ -84,12 +84,17 @@ def follow(base: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> Le
     """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
     if place is IdPlace.MOVED:
         base.links[layout.record] = astray.holder
-        table = layout.slots[layout.record].table
-        if astray.waits and astray.link is not None and astray.holder is not None:
-            return LeftBehind(astray.item, table, astray.link, astray.holder)
     elif place is IdPlace.LEFT:
         base.links[layout.record] = None
-    return None
+    return left_behind(astray, place, layout)
+
+
+def left_behind(astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
+    """The row that an item leaves for another one, if it would become an item."""
+    moved = place in (IdPlace.MOVED, IdPlace.ANEW)
+    if not moved or not astray.waits or astray.link is None or astray.holder is None:
+        return None
+    return LeftBehind(astray.item, layout.slots[layout.record].table, astray.link, astray.holder)
 
 
 CLAIMS = {

@@ -1,9 +1,11 @@
-"""What the journal keeps of one op until its outcome is known, by names that a later program still understands."""
+"""What the journal keeps of a request until its outcome is known, by names that a later program still understands."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -19,12 +21,14 @@ from reconcile.push_plan import ItemCreate, ItemPush
 
 class ChangeOp(msgspec.Struct):
     """Cells of one item on their way. `expected` and `target` by field id: what the item showed, what the row held;
-    `links` by role: slots that show another row from then on."""
+    `links` by role: slots that show another row from then on. `rows` by role: whose values are told, where the slot
+    shows the row that it did."""
 
     expected: dict[str, Any]
     target: dict[str, Any]
     links: dict[str, RowId | None] = {}
     conflicts: list[Conflict] = []
+    rows: dict[str, RowId | None] = {}
 
 
 class CreateOp(msgspec.Struct):
@@ -36,6 +40,48 @@ class CreateOp(msgspec.Struct):
     uncarried: list[str] = []
 
 
+Content = ChangeOp | CreateOp | None
+"""What will be remembered of an op's item; nothing for one that is archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOp:
+    """One item of a batch, at its place there. `item_id` is None while a new item has none that we know of."""
+
+    place: int
+    item_id: int | None
+    row: RowId | None
+    content: Content
+
+
+class Sender(NamedTuple):
+    """monday's own time before a request was sent, and its user's id; None where monday had not told."""
+
+    at: datetime | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A request whose outcome is not remembered yet. `age_s` by the database's clock; `sender` says when it was written
+    down by monday's own, and for whom."""
+
+    number: int
+    board_id: int
+    kind: str
+    key: str
+    body: str
+    job_id: str | None
+    age_s: float
+    sender: Sender
+    ops: list[JournalOp]
+
+    @property
+    def unmade(self) -> list[JournalOp]:
+        """Ops that name no item: new ones that may or may not be there."""
+        return [op for op in self.ops if op.item_id is None]
+
+
 class Seen(Enum):
     """What an item says about a write whose answer was lost."""
 
@@ -45,11 +91,14 @@ class Seen(Enum):
 
 
 def change_op(item: ItemPush, layout: Layout) -> ChangeOp:
+    told = {layout.record, *(layout.fields[n].slot for n in item.targets)}
+    roles = {layout.slots[place].role: item.base.links[place] for place in sorted(told)}
     return ChangeOp(
         {layout.fields[n].id: _plain(item.state.values[n]) for n in item.targets},
         {layout.fields[n].id: _plain(target) for n, target in item.targets.items()},
         item.moved,
         item.conflicts,
+        {role: row for role, row in roles.items() if role not in item.moved},
     )
 
 

@@ -30,6 +30,8 @@ def lookalikes(
     waiting = [row for row in database.table(Project).values() if row.id in database.unknown and _waits(row)]
     if not waiting:
         return []
+    linked = {row for links in resolution.links.values() for row in links}
+    waiting = [row for row in waiting if row.id not in linked]
     free: dict[Mark, list[RowId]] = defaultdict(list)
     for row in reversed(waiting):  # the first that was loaded is taken first
         for mark in _marks_of_row(row, database):

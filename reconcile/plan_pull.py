@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, Project, Row, RowId
 from reconcile.base import ItemBase, is_as_refused
+from reconcile.changes import DERIVED, EDITED_ON_MONDAY, Cause
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import DatabaseState, ItemKey
@@ -136,6 +137,10 @@ class Plan:
     """Rows of items that are there no more."""
     marked: int = 0
     """How many items were linked to the row whose id they carry."""
+    causes: Mapping[tuple[RowId, str], Cause] = field(default_factory=dict)
+    """(row, column; of a joint field the first) → why it changes, for people. None of new rows."""
+    known_items: Collection[ItemKey] = ()
+    """Items that were synced before."""
 
     @property
     def writes(self) -> int:
@@ -175,8 +180,8 @@ def plan_pull(
     rows = {item: working.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
     take_back(database, layouts, working)
     ranked = newest_first(states, layouts)
-    merged = merge_fields(ranked, layouts, database, links, rows, policy, adopt)
-    merged.conflicts += set_foreign_keys(ranked, layouts, database, links, rows)
+    merged = merge_fields(ranked, layouts, database, links, rows, policy, adopt, working.causes)
+    merged.conflicts += set_foreign_keys(ranked, layouts, database, links, rows, working.causes)
     assign_policy_customers(ranked, layouts, database, links, working)
     recompute_roles(ranked, layouts, database, links, working)
     set_item_ids([state for state in ranked if (state.board, state.id) not in gone], layouts, database, links, working)
@@ -193,6 +198,8 @@ def plan_pull(
         moved=set(database.moved),
         unsure=set(database.unsure),
         marked=len(database.marked),
+        causes=working.causes.found,
+        known_items=frozenset(database.bases),
     )
     if database.unknown:
         _count_adopted(states, layouts, database, links, plan)
@@ -285,6 +292,9 @@ def _derive_status(working: WorkingRows, database: DatabaseState, stage_status: 
         if stage and status is None:
             plan.unknown_stages[stage] += 1
         row.status = status or DEFAULT_STATUS
+        if before is not None:
+            cause = working.causes.found.get((row.id, "current_stage"))
+            working.causes.note(row.id, "status", cause.item if cause is not None else None, DERIVED)
 
 
 def _depart(
@@ -295,22 +305,28 @@ def _depart(
     working: WorkingRows,
     plan: Plan,
 ) -> None:
-    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row."""
+    """Archived and deleted items mark their row in this run; silent ones at the second complete read in a row. One that
+    is on another board now keeps its row."""
     for (board, item_id), how in sorted(gone.items()):
         base = database.bases[board, item_id]
         archive = is_archived(how, base)
         plan.departed.append(Departed(board, item_id, how, archive))
-        if not archive:
+        if not archive and how != "moved":
             continue
         record = layouts[board].record
         slot = layouts[board].slots[record]
         row = working.record(slot.table, base.links[record])
         if row is None or row.monday_item_id not in (item_id, None):
             continue
+        if not archive:  # it lives, and its row is no new one, although a person emptied its id
+            row.monday_item_id = item_id
+            continue
         if other := other_item_of(board, layouts[board], row.id, database, links):
             row.monday_item_id = other
+            working.causes.note(row.id, "monday_item_id", (board, item_id), DERIVED)
         elif row.archived_at is None:
             row.archived_at = NOW
+            working.causes.note(row.id, "archived_at", (board, item_id), EDITED_ON_MONDAY)
 
 
 def is_archived(how: Gone, base: ItemBase) -> bool:

@@ -45,6 +45,10 @@ class Rejection(msgspec.Struct, frozen=True):
     input: str
 
 
+AMBIGUOUS = "ambiguous"
+"""The input of a new row that may be an item that is there: another try would be no better."""
+
+
 @dataclass(slots=True)
 class ItemPush:
     """One item that has to show something else."""

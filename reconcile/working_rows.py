@@ -12,11 +12,26 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from models import NAME_OF, TABLES, Record, Row, RowId
-from reconcile.database_state import DatabaseState, R
+from reconcile.changes import Cause
+from reconcile.database_state import DatabaseState, ItemKey, R
 from reconcile.layout import Slot
 
 ItemRows = list[Row | None]
 """The row of each slot of one item as it becomes; None where there is no link, or a person deleted the row."""
+
+
+class Causes:
+    """Why fields of rows that were there before change: the last cause that was noted of each counts. A first load
+    changes none, and notes nothing: `wanted` says whether to."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self.wanted = wanted
+        self.found: dict[tuple[RowId, str], Cause] = {}
+        """(row, column; of a joint field the first) → the cause."""
+
+    def note(self, row: RowId, column: str, item: ItemKey | None, reason: str, cell: str | None = None) -> None:
+        if self.wanted:
+            self.found[row, column] = Cause(item, reason, cell)
 
 
 class WorkingRows:
@@ -29,6 +44,7 @@ class WorkingRows:
         for row_id, (table, _key) in new_rows.items():
             self._rows[table][row_id] = self._new[row_id] = TABLES[table](row_id)
         self._all_new = not any(database.rows.values())
+        self.causes = Causes(wanted=not self._all_new)
 
     def row(self, table: str, row_id: RowId | None) -> Row | None:
         """The row as it becomes; None when there is none (no link, or a person deleted it)."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from monday_api import MARKER
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
-from tests.support.company import Company
+from tests.support.company import PUSH, Company
 from tests.support.pushing import CLAIM, TEXT, in_step, jobs, new_project, project, shows
 
 NO_ITEM = 4711
@@ -112,6 +113,54 @@ def test_staff_rows_that_exchange_their_ids(synced: Company) -> None:
     in_step(synced)
 
 
+@pytest.mark.parametrize("gone", ["archived", "moved"])
+@pytest.mark.parametrize("left", ["there", "loaded anew"])
+def test_ids_that_were_exchanged_before_one_of_the_items_went(synced: Company, gone: str, left: str) -> None:
+    """Both have the same customer, so that the one that is gone still has a say in whose he is."""
+    one, other = jobs(synced)[:2]
+    synced.sandbox.edit(other, {"email4__1": {"email": "owner1@mail.example", "text": ""}, "text65__1": "Owner 1"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    rows = synced.counts()
+    swap(synced, one, other)
+    if left == "loaded anew":
+        synced.sql("UPDATE projects SET id = gen_random_uuid() WHERE monday_item_id = %s", one)
+    if gone == "moved":
+        synced.sandbox.move_to_board(other, STAFF_BOARD_ID)
+    else:
+        synced.sandbox.archive(other)
+    synced.sandbox.edit(one, {CLAIM: "C-1"})
+    synced.sandbox.advance(60)
+    dry, ended = synced.sync("--test"), synced.sync()
+    assert (dry.code, ended.code) == (0, 0), ended.err
+    assert dry.report["plan"] == ended.report["plan"]
+    assert linked(synced, one) == row_of(synced, one)
+    assert synced.project(one, "claim_number") == "C-1"
+    assert (synced.push().code, synced.sync("--full").code) == (0, 0)
+    assert synced.counts() == rows
+    assert roof(synced, one) == ("Roof 2", "Roof 2")
+
+
+def test_a_row_whose_id_an_item_of_another_board_carries(synced: Company) -> None:
+    """It was made of that row, gave it to another item, and went to the other board with its Sync ID."""
+    marked(synced)
+    row = new_project(synced, "New job")
+    assert synced.push().code == 0
+    item, other = synced.value("SELECT monday_item_id FROM projects WHERE id = %s", row), jobs(synced)[0]
+    swap(synced, item, other)
+    assert synced.sync("--full").code == 0
+    assert synced.push().code == 0
+    synced.sandbox.move_to_board(item, STAFF_BOARD_ID)
+    synced.sandbox.edit(other, {TEXT: "Edited"})
+    synced.sandbox.advance(60)
+    before = synced.counts()["projects"]
+    ended = synced.sync()
+    assert ended.code == 0, ended.out
+    assert (row_of(synced, other), linked(synced, other)) == (row, row)
+    assert synced.project(other, "description") == "Edited"
+    assert synced.counts()["projects"] == before
+
+
 # Rows loaded anew -----------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +173,8 @@ def test_rows_that_come_back_with_other_uuids(synced: Company, table: str, first
     synced.sql(f"UPDATE {table} SET {column} = 'X-1' WHERE monday_item_id = %s", item)
     rows = synced.counts()
     if first == "pull":
-        pulled = synced.sync()
-        assert (pulled.code, pulled.writes) == (0, 0), pulled.err
+        dry, pulled = synced.sync("--test"), synced.sync()
+        assert (dry.code, pulled.code, pulled.writes) == (0, 0, 0), pulled.err
     ended = synced.push()
     assert (ended.code, ended.report["items"]["update"]) == (0, 1), ended.err
     assert ended.report["items"]["create"] == 0
@@ -196,6 +245,28 @@ def test_an_id_that_was_moved_to_another_row_leaves_a_row_for_a_person(synced: C
     assert linked(synced, item) == new
     assert synced.sync("--full").code == 5
     synced.sql("DELETE FROM projects WHERE id = %s", old)
+    in_step(synced)
+
+
+@pytest.mark.parametrize("runs", ["pull", "push, pull", "afresh"])
+def test_a_row_that_was_made_for_an_item_is_left_for_a_person_too(synced: Company, runs: str) -> None:
+    """The item looked like a row that waited, got one of its own and was told of; then that row was given its id."""
+    waits = new_project(synced, "Job 9")
+    item = synced.sandbox.create(MASTER_BOARD_ID, "Job 9", {TEXT: "Roof 9"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 5
+    made = row_of(synced, item)
+    synced.sql("UPDATE projects SET monday_item_id = NULL WHERE id = %s", made)
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, waits)
+    if runs == "push, pull":
+        assert synced.push().report["items"]["create"] == 0
+    ended = synced.sync(*(["--resync"] if runs == "afresh" else []))
+    assert (ended.code, ended.report["would_merge"]) == (5, 1), ended.err
+    assert listed(synced)[f"projects.{made}"] == "would-merge"
+    assert synced.push().report["items"]["create"] == 0
+    assert (row_of(synced, item), linked(synced, item)) == (waits, waits)
+    synced.sql("DELETE FROM projects WHERE id = %s", made)
+    assert synced.push().code == 0
     in_step(synced)
 
 
@@ -320,7 +391,154 @@ def test_an_id_that_two_people_have(synced: Company) -> None:
     assert (synced.push().code, synced.sync().code) == (0, 0)
 
 
+# Begun afresh: what was read is forgotten, and not whose row is whose -------------------------------------------------
+
+AFRESH = [("--resync",), ("--resync", "--adopt", "monday"), ("--resync", "--adopt", "pg")]
+RECORDS = {"projects": "project", "users": "user:Sales Staff"}
+EMPTY = "UPDATE {table} SET monday_item_id = NULL WHERE monday_item_id = ANY(%s) RETURNING id::text"
+
+
+def marked(company: Company) -> Company:
+    assert company.run("--setup-marker", program=PUSH).code == 0
+    return company
+
+
+def without_ids(company: Company, *items: int) -> dict[str, list[str]]:
+    """Table → its rows of these items, which lose their ids."""
+    return {table: [row for (row,) in company.sql(EMPTY.format(table=table), list(items))] for table in RECORDS}
+
+
+@pytest.mark.parametrize("afresh", AFRESH)
+@pytest.mark.parametrize("marker", [False, True])
+def test_a_row_without_the_id_of_its_live_item_stays_its_row(
+    synced: Company, afresh: tuple[str, ...], marker: bool
+) -> None:
+    """Of items of both boards; nothing is there twice afterwards, and nobody is needed."""
+    if marker:
+        marked(synced)
+    items, rows = (jobs(synced)[0], staff(synced)[0]), synced.counts()
+    emptied = without_ids(synced, *items)
+    dry = synced.sync("--test", *afresh)
+    ended = synced.sync(*afresh)
+    assert ended.code == 0, ended.err
+    assert dry.report["plan"] == ended.report["plan"]
+    for (table, role), item in zip(RECORDS.items(), items, strict=True):
+        assert [row_of(synced, item, table)] == [linked(synced, item, role)] == emptied[table]
+    assert synced.push().report["items"]["create"] == 0
+    assert synced.counts() == rows
+    in_step(synced)
+
+
+@pytest.mark.parametrize("afresh", AFRESH)
+def test_whose_row_it_was_last_counts_and_not_the_id_that_an_item_carries(
+    synced: Company, afresh: tuple[str, ...]
+) -> None:
+    """Two made by the push exchanged their rows since; then both ids went, or one did."""
+    marked(synced)
+    rows = [new_project(synced, name) for name in ("One", "Two")]
+    assert synced.push().code == 0
+    one, other = (synced.value("SELECT monday_item_id FROM projects WHERE id = %s", row) for row in rows)
+    swap(synced, one, other)
+    assert synced.sync("--full").code == 0
+    before = synced.counts()
+    without_ids(synced, one, *([other] if afresh == AFRESH[0] else []))
+    assert synced.sync(*afresh).code in (0, 5)
+    assert [row_of(synced, other), row_of(synced, one)] == rows
+    assert synced.push().report["items"]["create"] == 0
+    assert synced.counts() == before
+
+
+@pytest.mark.parametrize("afresh", AFRESH)
+@pytest.mark.parametrize("told", ["before", "now"])
+@pytest.mark.parametrize("table", ["projects", "users"])
+def test_a_row_that_lost_its_item_to_another_one_goes_on_to_wait_for_a_person(
+    synced: Company, table: str, told: str, afresh: tuple[str, ...]
+) -> None:
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    old = row_of(synced, item, table)
+    synced.sql(f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s", old)
+    synced.sql(
+        f"INSERT INTO {table} (name, monday_item_id{', roles' * (table == 'users')})"
+        f" SELECT name, %s{', roles' * (table == 'users')} FROM {table} WHERE id = %s",
+        item, old,
+    )  # fmt: skip
+    if told == "before":
+        assert synced.sync().code == 5
+    dry = synced.sync("--test", *afresh)
+    ended = synced.sync(*afresh)
+    assert (dry.code, ended.code) == (5, 5), ended.err
+    claims = {} if table == "projects" else {RECORDS[table]: "would-merge"}  # the old row has the item's e-mail
+    assert dry.report["would_merge"] == ended.report["would_merge"] == 1 + len(claims)
+    assert listed(synced) == {f"{table}.{old}": "would-merge", **claims}
+    assert synced.push().report["items"]["create"] == 0
+    synced.sql(f"DELETE FROM {table} WHERE id = %s", old)
+    assert synced.sync().code == 0
+    in_step(synced)
+
+
+@pytest.mark.parametrize("afresh", AFRESH)
+def test_an_item_whose_row_holds_an_unknown_id_gets_no_second_one(synced: Company, afresh: tuple[str, ...]) -> None:
+    item, rows = jobs(synced)[0], synced.counts()
+    row = row_of(synced, item)
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", NO_ITEM, row)
+    for ended in (synced.sync("--test", *afresh), synced.sync(*afresh), synced.push()):
+        assert (ended.code, ended.report["quarantined"]) == (5, 1), ended.err
+    assert synced.counts() == rows
+    assert listed(synced) == {f"projects.{row}": "id:unknown"}
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, row)
+    assert synced.sync().code == 0
+    assert linked(synced, item) == row
+    in_step(synced)
+    assert synced.counts() == rows
+
+
+def test_a_row_that_looks_like_an_item_is_not_forgotten(synced: Company) -> None:
+    new_project(synced, "Job 9")
+    synced.sandbox.create(MASTER_BOARD_ID, "Job 9", {TEXT: "Roof 9"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 5
+    dry, ended = synced.sync("--test", "--resync"), synced.sync("--resync")
+    assert (dry.code, ended.code, ended.report["would_merge"]) == (5, 5, 1)
+    pushed = synced.push()
+    assert (pushed.code, pushed.report["items"]["create"]) == (5, 0)
+
+
+@pytest.mark.parametrize("afresh", AFRESH)
+@pytest.mark.parametrize("copy", ["before", "after"])
+def test_the_copy_of_an_item_does_not_take_the_row_whose_id_was_emptied(
+    synced: Company, copy: str, afresh: tuple[str, ...]
+) -> None:
+    marked(synced)
+    row = new_project(synced, "One")
+    assert synced.push().code == 0
+    item = synced.value("SELECT monday_item_id FROM projects WHERE id = %s", row)
+    twin = synced.sandbox.create(MASTER_BOARD_ID, "One (copy)", {MARKER: row})
+    synced.sandbox.advance(60)
+    if copy == "before":
+        assert synced.sync().code == 5
+    without_ids(synced, item)
+    synced.sandbox.edit(item, {MARKER: None})
+    assert synced.sync(*afresh).code == 5
+    assert row_of(synced, item) == row != row_of(synced, twin)
+
+
 # Rows whose item is gone ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [("--full",), ("--resync",)])
+@pytest.mark.parametrize("table", ["projects", "users"])
+def test_an_id_that_was_missing_when_its_item_moved_away_is_written_back(
+    synced: Company, table: str, read: tuple[str, ...]
+) -> None:
+    """The item lives, if on another board: its row becomes no second one."""
+    item = jobs(synced)[0] if table == "projects" else staff(synced)[0]
+    row = row_of(synced, item, table)
+    synced.sql(f"UPDATE {table} SET monday_item_id = NULL WHERE id = %s", row)
+    synced.sandbox.move_to_board(item, STAFF_BOARD_ID if table == "projects" else MASTER_BOARD_ID)
+    synced.sandbox.advance(60)
+    assert synced.sync(*read).code == 0
+    assert row_of(synced, item, table) == row
+    assert synced.push().report["items"]["create"] == 0
 
 
 @pytest.mark.parametrize("read", [(), ("--full",), ("--use-cache",)])

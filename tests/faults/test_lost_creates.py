@@ -6,8 +6,6 @@ from __future__ import annotations
 import pytest
 import tenacity
 
-from monday.current import Candidate
-from push.lost import Maybe, may_be
 from sandbox import MASTER_BOARD_ID
 from sandbox.world import API_USER
 from tests.support.company import PUSH, Company
@@ -189,27 +187,3 @@ def test_a_database_whose_clock_is_set_sends_nothing_again_that_monday_has_forgo
     ended = synced.push()
     assert ended.code == 0, ended.out
     assert len(named(synced, "New job")) == 1
-
-
-MADE = [Candidate(number, name, None, "1") for number, name in ((1, "A"), (2, " A "), (3, "B"), (4, "X"))]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("names", "made", "found"),
-    [
-        ({0: "A"}, [], {0: ([], False)}),
-        ({0: "B"}, [3], {0: ([3], True)}),
-        ({0: "B"}, [3, 4], {0: ([3], True)}),
-        ({0: "A"}, [1, 2], {0: ([1, 2], True)}),
-        ({0: "C"}, [4], {0: ([4], False)}),
-        ({0: "C"}, [3, 4], {0: ([3, 4], False)}),
-        ({0: "B", 1: "C"}, [3, 4], {0: ([3], True), 1: ([4], False)}),
-        ({0: "B", 1: "C"}, [3], {0: ([3], True), 1: ([], False)}),
-        ({0: "B", 1: "B"}, [3], {0: ([3], True), 1: ([3], True)}),
-    ],
-)
-def test_which_items_may_be_the_lost_one(
-    names: dict[int, str], made: list[int], found: dict[int, tuple[list[int], bool]]
-) -> None:
-    said = may_be(names, [item for item in MADE if item.id in made])
-    assert said == {place: Maybe(*maybe) for place, maybe in found.items()}
