@@ -24,7 +24,6 @@ from reconcile.database_state import ItemKey
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
-from reconcile.working_rows import POSITION
 
 logger = logging.getLogger(__name__)
 
@@ -139,14 +138,14 @@ def _not_as_sent(
 ) -> dict[RowId, str]:
     """Rows that a trigger or rule left out, or stored otherwise in a column that monday is told of, with the reason."""
     told, now = set(tracked_columns(table)), _contents(tx, table, present, [update.id for update in updates])
-    stored = {row[0]: row for row in rows_by_id(tx, table, present, written)}
+    stored = {row.id: row for row in rows_by_id(tx, table, present, written)}
     refused: dict[RowId, str] = {}
     for update in updates:
         if update.id not in written:
             if now.get(update.id) == hashes[update.id]:
                 refused[update.id] = SKIPPED
             continue
-        holds = {column: stored[update.id][POSITION[table][column]] for column in update.changes}
+        holds = {column: getattr(stored[update.id], column) for column in update.changes}
         if any(holds[column] != after for column, (_before, after) in update.changes.items() if column in told):
             same = all(holds[column] == before for column, (before, _after) in update.changes.items())
             refused[update.id] = SKIPPED if same else CHANGED

@@ -69,7 +69,7 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, app
     applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
-            applied = Applier(tx, layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
+            applied = Applier(tx, layouts, loader.database, run.run_id).apply(plan, forget=options.resync)
             if parts:
                 migrate.keys_are_new(tx)
             migrate.link(tx, start.unlinked)
@@ -115,7 +115,7 @@ def _standing(
     run: Run, start: RunStart, snapshot: Snapshot, plan: Plan, tx: Transaction, *, carried_out: bool
 ) -> OpenIssues:
     """What stays open. A plan that is not carried out says what would, if it were."""
-    proved = [board for board in snapshot.intakes if snapshot.is_complete(board)]
+    proved = [board for board in snapshot.filters if snapshot.is_complete(board)]
     claims = partial(claims_query, tx, run.layouts, start.present, proved)
     if carried_out:
         standing = read_standing(tx, start.present, claims=claims())
@@ -151,28 +151,28 @@ def _has_news(start: RunStart, snapshot: Snapshot) -> bool:
         or start.every_board
         or start.sync_state.astray
         or snapshot.gone
-        or any(intake.views for intake in snapshot.intakes.values())
+        or any(change_filter.states for change_filter in snapshot.filters.values())
     )
 
 
 def _sizes(start: RunStart, snapshot: Snapshot) -> dict[str, BoardSize]:
     return {
-        board: BoardSize(intake.seen, len(start.active(board)), snapshot.is_complete(board))
-        for board, intake in snapshot.intakes.items()
+        board: BoardSize(change_filter.seen, len(start.active(board)), snapshot.is_complete(board))
+        for board, change_filter in snapshot.filters.items()
         if snapshot.modes[board] == "full"
     }
 
 
 @timing.timed("plan")
 def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, layouts: Mapping[str, Layout]) -> Plan:
-    views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
-    if not views and not snapshot.gone and not loader.parts and not start.sync_state.astray:
+    states = [state for change_filter in snapshot.filters.values() for state in change_filter.states.values()]
+    if not states and not snapshot.gone and not loader.parts and not start.sync_state.astray:
         return Plan()  # nothing is asked of the database
-    world, resolution, everyone = loader.load(views, snapshot.gone, start.sync_state.astray)
+    database, resolution, everyone = loader.load(states, snapshot.gone, start.sync_state.astray)
     plan = plan_pull(
         everyone,
         layouts,
-        world,
+        database,
         resolution,
         gone=snapshot.gone,
         stage_status=STAGE_STATUS,
@@ -185,7 +185,7 @@ def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, lay
 
 def _remember_boards(run: Run, start: RunStart, snapshot: Snapshot, plan: Plan) -> Iterator[tuple[str, Params]]:
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
-    for name in snapshot.intakes:
+    for name in snapshot.filters:
         schema = snapshot.schemas.get(name)
         complete = snapshot.is_complete(name) and not any(board == name for board, _item in snapshot.left_out)
         yield boards.remember(
@@ -211,6 +211,6 @@ def _watermark(run: Run, start: RunStart, board: str, snapshot: Snapshot) -> dat
     if before is None:
         known = max((known.updated_at for known in start.known(board).values()), default=None)
         before = None if known is None else datetime.fromtimestamp(known, UTC)
-    moments = (before, snapshot.intakes[board].newest, snapshot.asked_at)
+    moments = (before, snapshot.filters[board].newest, snapshot.asked_at)
     newest, told = max((moment for moment in moments if moment is not None), default=None), snapshot.told_at
     return told if newest is not None and told is not None and newest > told + CLOCKS_AGREE else newest

@@ -48,6 +48,6 @@ def _leave(snapshot: Snapshot, subject: Subject) -> bool:
     board, item_id = subject
     snapshot.left_out.add(subject)
     snapshot.gone.pop(subject, None)
-    if board in snapshot.intakes:
-        snapshot.intakes[board].views.pop(item_id, None)
+    if board in snapshot.filters:
+        snapshot.filters[board].states.pop(item_id, None)
     return True

@@ -18,7 +18,6 @@ from reconcile.conflicts import Conflict
 from reconcile.decide import same
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION
 from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
@@ -52,11 +51,11 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
     if not rows:
         return {}
     return {
-        row[0]: str(name)
+        row.id: str(name)
         for table, inserts in plan.inserts.items()
         for row in inserts
-        if row[0] in rows
-        and (name := next((row[at] for at in map(POSITION[table].get, SPECS[table].names) if at and row[at]), None))
+        if row.id in rows
+        if (name := next(filter(None, (getattr(row, column) for column in SPECS[table].names)), None))
     }
 
 

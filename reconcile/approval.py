@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.changes import Address, Change, pull_changes, push_changes
 from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
@@ -78,11 +78,11 @@ def without(changes: Sequence[Change], left: Collection[Subject]) -> list[Change
 
 def pull_as_approved(plan: Plan, layouts: Mapping[str, Layout]) -> Iterator[Change]:
     """The changes of a pull as a saved plan has them: with what new rows hold."""
-    rows = {row[0]: (table, row) for table, inserts in plan.inserts.items() for row in inserts}
+    rows = {row.id: row for inserts in plan.inserts.values() for row in inserts}
     for change in pull_changes(plan, layouts):
         if change.action == "insert" and change.address.row is not None:
-            table, row = rows[change.address.row]
-            filled = {name: value for name, value in zip(TABLES[table].__struct_fields__, row, strict=True) if value}
+            row = msgspec.structs.asdict(rows[change.address.row])
+            filled = {column: value for column, value in row.items() if value}
             change = msgspec.structs.replace(change, after=filled)
         yield as_json(change)
 

@@ -114,7 +114,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a row was known by before is written down",
         "reconcile/plan_pull.py",
-        "        _keep_keys(world, links, hub, plan)\n",
+        "        _keep_keys(database, links, working, plan)\n",
         "",
         ("tests/machines/test_inbound_machine.py::test_whoever_was_there_before_is_found_by_every_later_item",),
     ),
@@ -170,7 +170,7 @@ SAFEGUARDS = (
     Safeguard(
         "a new item in doubt is held back",
         "pull/read.py",
-        "            del intake.views[item_id]\n",
+        "            del change_filter.states[item_id]\n",
         "            pass\n",
         ("tests/machines/test_push_kills.py::test_new_items_in_doubt",),
     ),
@@ -212,7 +212,7 @@ SAFEGUARDS = (
     Safeguard(
         "rows that an older rule has joined are parted",
         "reconcile/identity.py",
-        "        if (item, number) in self.world.strangers:\n",
+        "        if (item, number) in self.database.strangers:\n",
         "        if False:\n",
         ("tests/commands/test_older_keys.py::test_a_row_of_three_is_parted_by_the_first_pull",),
     ),
@@ -226,7 +226,7 @@ SAFEGUARDS = (
     Safeguard(
         "what one item wrote into the row of another is not sent to it",
         "reconcile/parting.py",
-        "            row[at] = theirs[0]\n",
+        "            row[field] = theirs[0]\n",
         "            pass\n",
         ("tests/commands/test_older_keys.py::test_what_one_wrote_into_the_row_of_another_is_taken_back",),
     ),
@@ -289,7 +289,7 @@ SAFEGUARDS = (
     Safeguard(
         "an item follows its id to another row, when it is read",
         "postgres/load_pull.py",
-        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(stored, astray)\n",
+        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(base, astray)\n",
         "",
         ("tests/commands/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
@@ -345,7 +345,7 @@ SAFEGUARDS = (
     Safeguard(
         "the row of an item that went to another board becomes no second one",
         "reconcile/plan_pull.py",
-        '        if not archive and state != "moved":\n',
+        '        if not archive and how != "moved":\n',
         "        if not archive:\n",
         ("tests/commands/test_item_ids.py::test_an_id_that_was_missing_when_its_item_moved_away_is_written_back",),
     ),
@@ -448,7 +448,7 @@ SAFEGUARDS = (
     Safeguard(
         "a refused value is no emptied one",
         "postgres/write_pull.py",
-        "                    self._hold_back(item, place, row, number, shape, holds[at])\n",
+        "                    self._hold_back(item, place, row, number, shape, holds[shape])\n",
         "                    self._refused_cells.append((item, shape, row))\n",
         ("tests/faults/test_own_rules.py::test_a_refused_value_costs_its_column_alone",),
     ),
@@ -555,15 +555,15 @@ SAFEGUARDS = (
     Safeguard(
         "an unknown item is linked to the row whose id it carries",
         "postgres/load_pull.py",
-        "            self._read_marked(layout, views)\n",
+        "            self._read_marked(layout, states)\n",
         "",
         ("tests/faults/test_restored.py::test_rows_from_a_backup_are_linked_to_their_items",),
     ),
     Safeguard(
         "the copy of an item is not linked to the row of the item",
         "postgres/load_pull.py",
-        "            if not row or row not in self.world.rows[table] or row in known",
-        "            if not row or row not in self.world.rows[table]",
+        "            if not row or row not in self.database.rows[table] or row in known",
+        "            if not row or row not in self.database.rows[table]",
         ("tests/faults/test_restored.py::test_of_an_item_and_its_copy_the_older_one_is_known_again",),
     ),
     Safeguard(
@@ -669,8 +669,8 @@ SAFEGUARDS = (
     Safeguard(
         "what was not sent has not lost",
         "reconcile/plan_push.py",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown):\n",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown) or True:\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown):\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown) or True:\n",
         ("tests/commands/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
     Safeguard(
@@ -942,8 +942,8 @@ SAFEGUARDS = (
     Safeguard(
         "items that are remembered although all rows were deleted",
         "postgres/load_pull.py",
-        "        if not any(self.world.counts.values()) and not self.world.remembers:",
-        "        if not any(self.world.counts.values()):",
+        "        if not any(self.database.counts.values()) and not self.database.remembers:",
+        "        if not any(self.database.counts.values()):",
         ("tests/faults/test_emptied_tables.py::test_what_was_deleted_stays_deleted_until_an_item_says_something_new",),
     ),
 )
