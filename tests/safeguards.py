@@ -319,14 +319,14 @@ SAFEGUARDS = (
         "postgres/ids.py",
         '"t.id IS NOT NULL AND t.monday_item_id IS NULL',
         '"t.monday_item_id IS NULL',
-        ("tests/test_item_ids.py::test_rows_that_come_back_with_other_uuids",),
+        ("tests/commands/test_item_ids.py::test_rows_that_come_back_with_other_uuids",),
     ),
     Safeguard(
         "a row that was looked for in another table is not taken for deleted",
         "postgres/load_pull.py",
         "            asked = self._asked_ids[table]\n",
         '            asked = self._asked_ids[""]\n',
-        ("tests/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
+        ("tests/commands/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
     ),
     Safeguard(
         "begun afresh, a row without the id of its item stays its row",
