@@ -55,7 +55,7 @@ class _Window(click.Group):
 @click.option("--demo", is_flag=True, help="Look at the made-up boards and the local database of --demo.")
 @click.option("--max-age", metavar="AGE", help="End with 7 where a direction or a complete read is older, such as 2h.")
 @click.pass_context
-def command(ctx: click.Context, **given: Any) -> None:
+def command(ctx: click.Context, /, **given: Any) -> None:
     """See what the sync did, settle what is open, prove that both sides agree, take a run back."""
     if ctx.invoked_subcommand is not None:
         if any(given.values()):

@@ -15,6 +15,7 @@ from db_connector import Database, open_database
 from monday_api import MondayClient
 from postgres import migrate
 from postgres.transaction import Transaction
+from postgres.window_grants import missing_grants
 from reconcile.errors import ConfigError, Exit, SyncError
 from run.redact import Redactor
 from settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
@@ -23,6 +24,21 @@ from terminal.say import say_error, say_json
 T = TypeVar("T")
 
 PROGRAM: Final = "sync_status.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a person types what the window names."""
+
+    demo: bool = False
+
+    def run(self, program: str, options: str = "") -> str:
+        """A command: `python sync_pg_to_monday.py --test`."""
+        return " ".join(filter(None, ("python", program, options, "--demo" if self.demo else "")))
+
+    def window(self, words: str) -> str:
+        """A command of the window."""
+        return self.run(PROGRAM, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +57,12 @@ class Window:
     def read(self, work: Callable[[Transaction], T], label: str, *, since: int = 0) -> T:
         """Run `work` in one transaction that can write nothing. `since` is the version of the schema that it needs.
 
-        Raises ConfigError for a database that was never synced, or that no run has brought to that version.
+        Raises ConfigError for a database that was never synced, or that no run has brought to that version, and for a
+        role that may not read everything.
         """
 
         def guarded(tx: Transaction) -> T:
+            refuse_blind(tx)
             refuse_older(tx, since)
             return work(tx)
 
@@ -64,7 +82,17 @@ class Window:
 
     def command(self, words: str) -> str:
         """A command of the window as a person types it."""
-        return f"python {PROGRAM} {words}{' --demo' if self.demo else ''}".replace("  ", " ")
+        return self.words.window(words)
+
+    @property
+    def words(self) -> Words:
+        return Words(self.demo)
+
+
+def refuse_blind(tx: Transaction) -> None:
+    """Raises ConfigError, with the statements that are missing, for a role that may not read everything."""
+    if lacking := missing_grants(tx):
+        raise ConfigError(f"This role may not read everything: as the owner, run: {' '.join(lacking)}")
 
 
 def refuse_older(tx: Transaction, since: int = 0) -> None:
