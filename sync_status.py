@@ -16,7 +16,9 @@ import click
 from options import CONTEXT_SETTINGS
 from terminal.streams import make_streams_safe
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "history": "status.history",
+}
 """Name → module of `status/` with the `command`; in the order of the help."""
 
 _EPILOG: Final = (
