@@ -939,6 +939,13 @@ SAFEGUARDS = (
         '        return ""',
         ("tests/unit/test_window_lists.py::test_it_says_how_many_more_there_are",),
     ),
+    Safeguard(
+        "a request of a run that is at work is no doubt",
+        "postgres/window_open.py",
+        "WHERE b.run_id IS DISTINCT FROM %s\n",
+        "WHERE coalesce(%s, '') IS NOT NULL\n",
+        ("tests/commands/test_window_todo.py::test_a_request_that_is_under_way_is_no_doubt",),
+    ),
 )
 
 
