@@ -19,6 +19,7 @@ from terminal.streams import make_streams_safe
 COMMANDS: Final[dict[str, str]] = {
     "history": "status.history",
     "todo": "status.todo",
+    "conflicts": "status.conflicts",
 }
 """Name → module of `status/` with the `command`; in the order of the help."""
 
