@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "history": "status.history",
     "todo": "status.todo",
     "conflicts": "status.conflicts",
+    "metrics": "status.metrics",
 }
 """Name → module of `status/` with the `command`; in the order of the help."""
 
