@@ -102,7 +102,7 @@ class Database:
         try:
             result: T = attempts(self._once, work, read_only)
         except psycopg2.Error as error:
-            raise as_sync_error(error, label) from None
+            raise as_sync_error(error, label, reads=read_only) from None
         except UnicodeDecodeError:
             raise not_text(label, "UTF-8") from None
         return result

@@ -946,6 +946,48 @@ SAFEGUARDS = (
         "        if not any(self.database.counts.values()):",
         ("tests/faults/test_emptied_tables.py::test_what_was_deleted_stays_deleted_until_an_item_says_something_new",),
     ),
+    Safeguard(
+        "a cell of CSV is no formula",
+        "status/lists.py",
+        """    return printable(f"'{text}" if text.startswith(_FORMULA) else text)""",
+        "    return printable(text)",
+        ("tests/unit/test_window_lists.py::test_no_cell_of_csv_is_a_formula",),
+    ),
+    Safeguard(
+        "a list says how many rows it does not show",
+        "status/lists.py",
+        '        return f"{hidden:,} more of {self.total:,}: {self.more}" if hidden > 0 else ""',
+        '        return ""',
+        ("tests/unit/test_window_lists.py::test_it_says_how_many_more_there_are",),
+    ),
+    Safeguard(
+        "a role that may not read everything is told each grant",
+        "status/window.py",
+        "            refuse_blind(tx)\n",
+        "",
+        ("tests/commands/test_window.py::test_a_role_that_may_only_look_is_told_each_grant_and_needs_no_more",),
+    ),
+    Safeguard(
+        "a request of a run that is at work is no doubt",
+        "postgres/window_open.py",
+        "WHERE b.run_id IS DISTINCT FROM %s\n",
+        "WHERE coalesce(%s, '') IS NOT NULL\n",
+        ("tests/commands/test_window_todo.py::test_a_request_that_is_under_way_is_no_doubt",),
+    ),
+    Safeguard(
+        "gauges replace no file of another's",
+        "status/metrics.py",
+        "    if begins and begins != _OURS:\n",
+        "    if False:\n",
+        ("tests/commands/test_window_metrics.py::test_what_cannot_be_written_is_left_alone",),
+    ),
+    Safeguard(
+        "gauges are readable whatever the umask is",
+        "status/metrics.py",
+        "                os.fchmod(file.fileno(), MODE)  # whatever the umask of cron is\n",
+        "                pass\n",
+        ("tests/commands/test_window_metrics.py::test_the_file_is_for_all_to_read_whatever_the_umask",),
+    ),
 )
 
 
