@@ -32,6 +32,7 @@ PROGRAM_DIR: Final = Path(__file__).resolve().parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
 DEFAULT_BOARD_ID_USERS: Final = "5764059860"
 DEFAULT_BOARD_ID_DATA: Final = "6727219152"
+DEFAULT_KEEP_DAYS: Final = "90"
 
 _PG_KEYWORDS: Final = {
     "PGHOST": "host",
@@ -71,7 +72,8 @@ SETTING_NAMES: Final = frozenset(
     (
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
-        "SYNC_DAILY_CALLS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS, *_PG_UNHEARD,
+        "SYNC_DAILY_CALLS", "SYNC_KEEP_DAYS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS,
+        *_PG_UNHEARD,
     )
 )  # fmt: skip
 """Every name that is looked at, here or in the environment."""
@@ -118,6 +120,8 @@ class Settings:
     """What ends a run with exit code 5: anything that is open, or only what is new."""
     ping_url: str | None = field(default=None, repr=False)
     """Who is told that a run begins and how it ended; its address may be all that protects it."""
+    keep_days: int = int(DEFAULT_KEEP_DAYS)
+    """Days after which what runs have changed, conflicts that are settled and records of runs may go."""
     warnings: tuple[str, ...] = ()
     """What is no reason to stop, and said by each run."""
 
@@ -164,6 +168,7 @@ def load_settings(
         plan_hours=_plan_hours(sheet),
         attention=_attention(sheet),
         ping_url=_ping_url(sheet),
+        keep_days=_keep_days(sheet),
         warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -381,6 +386,14 @@ def _ping_url(sheet: _Sheet) -> str | None:
         sheet.refuse("SYNC_PING_URL", "has a ? inside", "/start and /fail are added to it: give it without")
         return None
     return url or None
+
+
+def _keep_days(sheet: _Sheet) -> int:
+    text = sheet.text("SYNC_KEEP_DAYS", DEFAULT_KEEP_DAYS)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        sheet.refuse("SYNC_KEEP_DAYS", "is not a number of days, 1 or more", "write digits alone, or remove it")
+        return int(DEFAULT_KEEP_DAYS)
+    return int(text)
 
 
 def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:

@@ -11,6 +11,7 @@ import timing
 from monday_api import STAGE_STATUS
 from postgres import boards, migrate
 from postgres.boards import BoardRead
+from postgres.changes import pruned
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
@@ -76,7 +77,7 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, app
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
         news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
-        records = [*run.calls.statements(), run_record(run, tx.encoding)]
+        records = [*pruned(run.settings.keep_days), *run.calls.statements(), run_record(run, tx.encoding)]
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, *records])
 
 
