@@ -72,7 +72,7 @@ class PullLoader:
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
         self._asked_keys: set[tuple[str, str]] = set()
-        self._asked_ids: set[RowId] = set()
+        self._asked_ids: dict[str, set[RowId]] = defaultdict(set)
         self._asked_siblings: set[RowId] = set()
         self._astray: dict[ItemKey, Astray] = {}
         self._emptied: dict[ItemKey, RowId] = {}
@@ -360,10 +360,13 @@ class PullLoader:
             if not self._has_state:
                 break
             for row in self._tx.rows(_SHARING, (list(self._by_id), sorted(shared))):
-                if (self._by_id[row[0]].board, row[1]) in present:
+                item = (self._by_id[row[0]].board, row[1])
+                if item in present:
                     continue
-                stored = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
-                present.add((stored.board, stored.id))
+                stored = self.world.bases.get(item)  # of one that is gone
+                if stored is None:
+                    stored = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
+                present.add(item)
                 found.append(as_remembered(stored))
         return found
 
@@ -415,13 +418,14 @@ class PullLoader:
         """Rows by id, with all their keys; an id that is not answered was deleted by a person."""
         fresh: set[RowId] = set()
         for table, ids in ((table, ids) for table, ids in wanted.items() if table in self._present):
-            missing = ids - self.world.rows[table].keys() - self._asked_ids
+            asked = self._asked_ids[table]
+            missing = ids - self.world.rows[table].keys() - asked
             if not missing:
                 continue
             for row in rows_by_id(self._tx, table, self._present, missing):
                 self.world.rows[table][row[0]] = row
-            fresh |= ids - self._asked_ids
-        self._asked_ids |= fresh
+            fresh |= ids - asked
+            asked |= ids
         if self.parts:
             self._own(entry for row in sorted(fresh) for entry in self._new_keys[row])
         elif fresh and self._has_state:

@@ -9,28 +9,33 @@ from types import MappingProxyType
 
 import timing
 from monday_api import STAGE_STATUS
-from postgres import migrate
+from postgres import boards, migrate
+from postgres.boards import BoardRead
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
 from postgres.rules import read_rules
 from postgres.state import OpenIssues, read_standing
-from postgres.transaction import Transaction
+from postgres.transaction import Params, Transaction
 from postgres.write_pull import Applied, Applier
+from pull.approve import plan_as_approved
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
+from reconcile.approval import pull_as_approved
 from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.layout import Layout
 from reconcile.plan_pull import Plan, plan_pull
-from run.conflicts import Names
+from run.approved import keep_plan
+from run.conflicts import Names, item_name
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.record import run_record
+from run.saved_plan import SavedPlan
 from run.start import RunStart
 
 
-def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> None:
+def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, approved: SavedPlan | None = None) -> None:
     """Everything after the read, repeatable as a whole. Raises UnsafePlan before anything is written."""
     options = run.options
     thresholds = Thresholds(
@@ -45,8 +50,12 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     parts = not options.resync and start.every_board is not None
     layouts = start.every_board if parts and start.every_board is not None else run.layouts
-    loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
-    plan = _plan(run, start, snapshot, loader, layouts)
+
+    def plan_anew() -> tuple[PullLoader, Plan]:
+        loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
+        return loader, _plan(run, start, snapshot, loader, layouts)
+
+    loader, plan = plan_as_approved(run, snapshot, approved, plan_anew)
     names = _names(run, start, plan, OpenIssues(), tx)
     preview(run, plan, names)
     _guard(run, start, snapshot, plan, thresholds, names, tx)
@@ -54,6 +63,9 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         plan.would_merge += plan.lookalikes
     if run.dry and plan.writes:
         run.report.notes += read_rules(tx).note()
+    if options.plan is not None:
+        items = {item.key: item_name(run.layouts[item.board], item.monday) or "" for item in plan.items}
+        keep_plan(run, start, plan.digest(), pull_as_approved(plan, layouts), items, names)
     applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
@@ -171,43 +183,24 @@ def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, lay
     return plan
 
 
-def _remember_boards(
-    run: Run, start: RunStart, snapshot: Snapshot, plan: Plan
-) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _remember_boards(run: Run, start: RunStart, snapshot: Snapshot, plan: Plan) -> Iterator[tuple[str, Params]]:
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
     for name in snapshot.intakes:
         schema = snapshot.schemas.get(name)
-        complete = snapshot.is_complete(name)
-        yield (
-            _REMEMBER,
-            {
-                "board_id": run.board_ids[name],
-                "board": name,
-                "account_id": schema.account_id if schema else "",
-                "columns": revisions(run, schema) if schema else [],
-                "mapping_hash": start.hash_keys[name].hex() if complete else "",
-                "watermark": _watermark(run, start, name, snapshot) if complete else None,
-                "complete": complete,
-                "full": complete and snapshot.modes[name] == "full",
-                "tolerated": plan.tolerated[name],
-            },
+        complete = snapshot.is_complete(name) and not any(board == name for board, _item in snapshot.left_out)
+        yield boards.remember(
+            BoardRead(
+                board_id=run.board_ids[name],
+                board=name,
+                account_id=schema.account_id if schema else "",
+                columns=revisions(run, schema) if schema else [],
+                mapping_hash=start.hash_keys[name].hex() if complete else "",
+                watermark=_watermark(run, start, name, snapshot) if complete else None,
+                complete=complete,
+                full=complete and snapshot.modes[name] == "full",
+                tolerated=plan.tolerated[name],
+            )
         )
-
-
-# A partial read proves nothing about the board, so that only the count of tolerated cells moves because of it.
-_REMEMBER = """
-INSERT INTO monday_sync.sync_board AS b
-    (board_id, board, account_id, columns, mapping_hash, watermark, last_full_at, tolerated)
-VALUES (%(board_id)s, %(board)s, %(account_id)s, %(columns)s, %(mapping_hash)s, %(watermark)s,
-    CASE WHEN %(full)s THEN now() END, %(tolerated)s)
-ON CONFLICT (board_id) DO UPDATE SET
-    tolerated = b.tolerated + EXCLUDED.tolerated,
-    account_id = CASE WHEN %(complete)s THEN EXCLUDED.account_id ELSE b.account_id END,
-    columns = CASE WHEN %(complete)s THEN EXCLUDED.columns ELSE b.columns END,
-    mapping_hash = CASE WHEN %(complete)s THEN EXCLUDED.mapping_hash ELSE b.mapping_hash END,
-    watermark = CASE WHEN %(complete)s THEN EXCLUDED.watermark ELSE b.watermark END,
-    last_full_at = coalesce(EXCLUDED.last_full_at, b.last_full_at)
-"""
 
 
 def _watermark(run: Run, start: RunStart, board: str, snapshot: Snapshot) -> datetime | None:

@@ -55,6 +55,8 @@ class Snapshot:
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
     asked_at: datetime | None = None
     told_at: datetime | None = None
+    left_out: set[ItemKey] = field(default_factory=set)
+    """Items that are not to be written, and that the next run reads again."""
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from postgres.by_hand import link_project
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
-from reconcile.base import FORCE, ItemBase
+from reconcile.base import FORCE
+from reconcile.changes import Change, count_pull_changes, pull_changes
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
-from reconcile.errors import Exit
-from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
 from reconcile.working_rows import POSITION
+from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
 from run.news import opened
-from run.report import CHANGES, IssueList, counted
-from terminal.contrast import contrasted, shortened
-from terminal.page import aligned
-
-_SAMPLES = 10
+from run.report import IssueList, counted
+from terminal.contrast import contrasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,9 @@ class PullResult:
 def named_rows(run: Run, plan: Plan, standing: OpenIssues) -> dict[str, set[RowId]]:
     """Table → rows that the report will name: those that foreign keys of shown changes and edits point at."""
     wanted = pointed_at([*_lines(run, plan, plan.conflicts), *standing.lost, *standing.open])
-    for column, _row, before, after in _shown_changes(plan, run.options.verbosity):
-        if table := REFERENCES.get(column.partition(".")[2]):
-            wanted.setdefault(table, set()).update(row for row in (before, after) if row is not None)
+    for change in _shown_values(run, plan)[0]:
+        if table := REFERENCES.get((change.address.field or "").partition(".")[2]):
+            wanted.setdefault(table, set()).update(row for row in (change.before, change.after) if row is not None)
     return wanted
 
 
@@ -64,16 +62,11 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
 
 def preview(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
-    run.report.samples = list(samples(run, plan, names))
-    run.report.changes, run.report.changes_count = _listed_changes(run, plan)
-    run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
+    run.report.samples = list(_samples(run, plan, names))
+    run.report.changes, run.report.changes_count = entries(pull_changes(plan, run.layouts)), count_pull_changes(plan)
+    run.report.second_rows = [link_project(pair.other, pair.item[1]) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
-
-
-def _linking(pair: WouldMerge) -> str:
-    """For a person to run."""
-    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def fill_report(run: Run, result: PullResult) -> None:
@@ -91,9 +84,8 @@ def fill_report(run: Run, result: PullResult) -> None:
     report.waiting = result.standing.awaiting_push
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, result.standing, report.tolerated)]))
-    open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.planned = True
-    report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
+    run.judge()
 
 
 def _fill_open(run: Run, result: PullResult) -> None:
@@ -225,82 +217,22 @@ def _notes(plan: Plan, standing: OpenIssues, tolerated: int) -> Iterable[str]:
         )
 
 
-def samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
-    """The first changes, before → after; all of them with -v."""
-    shown = _shown_changes(plan, run.options.verbosity)
-    items = _items_of(run, plan, {row for _column, row, _before, _after in shown})
-    lines: list[tuple[str, str, str]] = []
-    for column, row, before, after in shown:
-        where = f"row {row[:8]}"
-        if row in items:
-            name = item_name(run.layouts[items[row].board], items[row].monday)
-            where = f"item {items[row].id}" + (f' "{shortened(name)}"' if name else "")
-        before, after = (names.get(value, value) if isinstance(value, str) else value for value in (before, after))
-        was, now = contrasted(before, after)
-        lines.append((column, where, f"{was} → {now}"))
-    yield from aligned(lines)
+def _shown_values(run: Run, plan: Plan) -> tuple[list[Change], int]:
+    """The values that change of which the report shows each, and how many there are beside them."""
     every = sum(len(update.changes) for updates in plan.updates.values() for update in updates)
-    if every > len(shown):
-        yield f"… and {counted(every - len(shown), 'more change')}: -v lists them all"
+    shown = every if run.options.verbosity > 0 else min(every, SAMPLES)
+    return list(islice(pull_changes(plan, run.layouts), shown)), every - shown
 
 
-def _shown_changes(plan: Plan, verbosity: int) -> list[tuple[str, RowId, Any, Any]]:
-    changes = (
-        (f"{table}.{column}", update.id, before, after)
-        for table in TABLES
-        for update in plan.updates[table]
-        for column, (before, after) in update.changes.items()
-    )
-    return list(changes if verbosity > 0 else islice(changes, _SAMPLES))
-
-
-def _listed_changes(run: Run, plan: Plan) -> tuple[list[dict[str, Any]], int]:
-    """The first changes as `--json` lists them, and how many there are: values that change, then rows that are new."""
-    count = sum(map(len, plan.inserts.values()))
-    count += sum(len(update.changes) for updates in plan.updates.values() for update in updates)
-    updates = [
-        (table, update.id, column, before, after)
-        for table in TABLES
-        for update in plan.updates[table]
-        for column, (before, after) in update.changes.items()
-    ][:CHANGES]
-    inserts = [(table, row[0]) for table in TABLES for row in plan.inserts[table][: CHANGES - len(updates)]]
-    rows = {update[1] for update in updates} | {row for _table, row in inserts}
-    items = _items_of(run, plan, rows) if rows else {}
-    listed = [
-        _change(run, "update", items.get(row), table, row, column, before, after)
-        for table, row, column, before, after in updates
-    ]
-    listed += [_change(run, "insert", items.get(row), table, row) for table, row in inserts]
-    return listed[:CHANGES], count
-
-
-def _change(
-    run: Run,
-    action: str,
-    item: ItemBase | None,
-    table: str,
-    row: RowId,
-    column: str | None = None,
-    before: Any = None,
-    after: Any = None,
-) -> dict[str, Any]:
-    cell = None
-    if item is not None and column is not None:
-        fields = run.layouts[item.board].fields
-        places = [place for place, link in enumerate(item.links) if link == row]
-        cell = next((f.cells[0] for f in fields if f.slot in places and column in f.columns and f.cells), None)
-    return {
-        "action": action,
-        "board": item.board if item is not None else None,
-        "item": item.id if item is not None else None,
-        "table": table,
-        "row": row,
-        "field": f"{table}.{column}" if column is not None else None,
-        "column": cell,
-        "before": before,
-        "after": after,
+def _samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
+    shown, others = _shown_values(run, plan)
+    told = {(change.address.board, change.address.item) for change in shown}
+    items = {
+        item.key: item_name(run.layouts[item.board], item.monday) or ""
+        for item in (plan.items if shown else ())
+        if item.key in told and item.board in run.layouts
     }
+    return samples([line(change, items, names) for change in shown], (), run.options.verbosity, others=others)
 
 
 def _differences(run: Run, plan: Plan) -> Iterable[str]:
@@ -319,9 +251,3 @@ def _apart(says: Any, holds: Any) -> tuple[Any, Any]:
     both = [value if isinstance(value, tuple) else (value,) for value in (says, holds)]
     pairs = list(zip_longest(*both))
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
-
-
-def _items_of(run: Run, plan: Plan, rows: set[RowId]) -> Mapping[RowId, ItemBase]:
-    """An item that a person can open on the board, for each of these rows that one shows."""
-    items = (item for item in reversed(plan.items) if item.board in run.layouts)
-    return {row: item for item in items for row in item.links if row is not None and row in rows}

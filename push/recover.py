@@ -24,6 +24,7 @@ from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from postgres import journal
 from postgres.bases import items_of_rows, read_bases
+from postgres.by_hand import forget_created
 from postgres.transaction import Transaction
 from postgres.write_push import note_refused, register_rows, taken_items
 from push.bulk import made_by
@@ -324,7 +325,7 @@ class JournalRecovery:
         reason = (
             f"may be one of the items {', '.join(map(str, decision.items))}, which a lost request may have made: write "
             f"the right one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a "
-            f"new one made: {journal.FORGET_ROW.format(row)}"
+            f"new one made: {forget_created(row)}"
         )
         return Rejection(board, 0, f"{table}.{row}", reason, AMBIGUOUS)
 

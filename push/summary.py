@@ -13,18 +13,18 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.send import writing_calls
+from reconcile.changes import Change, push_changes
 from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
+from run.changes import entries, line, samples
 from run.conflicts import as_line, settled, waiting
 from run.context import Run
 from run.news import opened
-from run.report import CHANGES, IssueList, ItemsReport, counted
-from terminal.contrast import contrasted, shortened
-from terminal.page import aligned
+from run.report import IssueList, ItemsReport, counted
+from terminal.contrast import shortened
 
-_SAMPLES = 10
 _UNFINISHED = (
     "monday.com did not say of every write whether it was carried out: run it again, within 40 minutes that is certain"
 )
@@ -60,15 +60,16 @@ def fill_report(
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
     report.digest = push.digest() if push.writes or push.linked else ""
-    report.samples = list(samples(push, found.names, run.options.verbosity))
-    report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
+    report.samples = list(_samples(run, push, found.names))
+    done = Push(sent.delivered, creates=sent.new, archives=push.archives[: sent.archived]) if carried_out else push
+    changes = _on_monday(run, done)
+    report.changes, report.changes_count = entries(changes), len(changes)
     report.notes += _notes(run, found, sent, overwritten)
     report.forecast = "" if carried_out else _forecast(run, push)
     report.planned = True
     rows = _rows_that_wait(run, found, sent, standing)
     _fill_open(run, found, sent, standing, carried_out=carried_out)
-    needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
-    report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
+    run.judge()
     boards = run.board_ids.values()
     waits = any(batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:
@@ -278,72 +279,27 @@ def _notes(run: Run, found: PreparedPush, sent: Sent, overwritten: Sequence[Conf
         )
 
 
-def _item(item_id: int, name: str | None) -> str:
-    return f"item {item_id}" + (f' "{shortened(name)}"' if name else "")
-
-
-def samples(push: Push, names: Mapping[ItemKey, str], verbosity: int) -> Iterator[str]:
-    """The first changes, item by item and cell by cell, before → after; all of them with -v."""
-    lines = [
-        (
-            _item(item.id, names.get((item.board, item.id))),
-            BOARDS[item.board][column_id].title,
-            *contrasted(cell.before, cell.after),
-        )
-        for item in push.items
-        for column_id, cell in sorted(item.cells.items())
-    ]
-    lines += [
-        ("new item", BOARDS[create.board][column_id].title, "(new)", shortened(cell.after))
+def _samples(run: Run, push: Push, names: Mapping[ItemKey, str]) -> Iterator[str]:
+    """Cells, item by item; then new items, items that go, and rows that are linked to an item that is there."""
+    told = _on_monday(run, push)
+    cells = {(change.address.item, change.address.column): change for change in told if change.is_cell}
+    new = [
+        ("new item", BOARDS[create.board][column_id].title, f"(new) → {shortened(cell.after)}")
         for create in push.creates
-        for column_id, cell in [("name", None), *sorted(create.cells.items())]
+        for column_id, cell in sorted(create.cells.items())
         if cell is not None
     ]
     whole = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
     whole += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
     whole += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
-    told = aligned([(where, title, f"{before} → {after}") for where, title, before, after in lines])
-    if verbosity > 0:
-        yield from [*told, *whole]
-        return
-    told = [line for line in told if not line.startswith("new item")]
-    yield from told[:_SAMPLES]
-    yield from whole[:_SAMPLES]
-    left = max(0, len(told) - _SAMPLES) + max(0, len(whole) - _SAMPLES)
-    if left:
-        yield f"… and {counted(left, 'more change')}: -v lists them all"
+    lines = [line(cell, names, {}) for cell in cells.values()]
+    return samples(lines, whole, run.options.verbosity, cells=new)
 
 
-def _listed_changes(run: Run, push: Push, sent: Sent, *, carried_out: bool) -> tuple[list[dict[str, object]], int]:
-    """The first changes as `--json` lists them, and how many there are: cells, then new items, then those that go."""
-    items, creates = (sent.delivered, sent.new) if carried_out else (push.items, push.creates)
-    archives = push.archives[: sent.archived] if carried_out else push.archives
-    count = sum(len(item.cells) for item in items) + len(creates) + len(archives)
-    listed: list[dict[str, object]] = []
-    for item in items:
-        if len(listed) >= CHANGES:
-            break
-        layout = run.layouts[item.board]
-        for number in sorted(item.targets):
-            field = layout.fields[number]
-            table = layout.slots[field.slot].table
-            listed += [
-                _change("update", item.board, item.id, table, item.causes.get(number))
-                | {"field": f"{table}.{field.columns[0]}", "column": column_id}
-                | {"before": item.cells[column_id].before, "after": item.cells[column_id].after}
-                for column_id in field.cells
-                if column_id in item.cells
-            ]
-    listed += [
-        _change("create", create.board, None, _table_of(run, create.board), create.row) for create in creates[:CHANGES]
-    ]
-    listed += [_change("archive", board, item_id, _table_of(run, board), None) for board, item_id in archives[:CHANGES]]
-    return listed[:CHANGES], count
-
-
-def _change(action: str, board: str, item: int | None, table: str, row: RowId | None) -> dict[str, object]:
-    place = {"action": action, "board": board, "item": item, "table": table, "row": row}
-    return place | dict.fromkeys(("field", "column", "before", "after"))
+def _on_monday(run: Run, push: Push) -> list[Change]:
+    """What monday is given: cells, new items, and items that go."""
+    changes = push_changes(push, run.layouts)
+    return [change for change in changes if change.is_cell or change.action in ("create", "archive")]
 
 
 def _forecast(run: Run, push: Push) -> str:

@@ -15,12 +15,13 @@ from msgspec import UNSET
 
 from models import UNREADABLE, RowId
 from reconcile.base import ItemBase
+from reconcile.changes import DERIVED, EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, ItemState, Layout
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION, ItemRows, WorkingRows
+from reconcile.working_rows import POSITION, Causes, ItemRows, WorkingRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ def set_foreign_keys(
     world: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
+    causes: Causes,
 ) -> list[Conflict]:
-    """Set the foreign keys of the rows of every view, newest view first; returns what lost."""
+    """Set the foreign keys of the rows of every view, newest view first, and note why; returns what lost."""
     conflicts: list[Conflict] = []
     settled: set[tuple[RowId, str]] = set()
     pointers = {board: _pointers(layout) for board, layout in layouts.items()}
@@ -56,6 +58,8 @@ def set_foreign_keys(
                         continue
                     if not settled or (row[0], pointer.column) not in settled:
                         row[pointer.place] = now[pointer.target]
+                        if causes.wanted:
+                            causes.note(row[0], pointer.column, item, FIRST_CONTACT)
                 continue
             for pointer in targets:
                 wanted, was, held = now[pointer.target], stored.links[pointer.target], row[pointer.place]
@@ -64,7 +68,8 @@ def set_foreign_keys(
                 if wanted is not None and there[pointer.target] is None:
                     continue  # a person deleted the row; the link dangles until the item says something new
                 differed = stored.tolerated_links if anchor == layouts[view.board].record else {}
-                if held != was or pointer.target in differed:  # which a person made equal since: an edit, too
+                lost = held != was or pointer.target in differed
+                if lost:  # which a person made equal since: an edit, too
                     slot = layouts[view.board].slots[anchor]
                     place = (item, slot.role, pointer.column, slot.table, row[0])
                     met = UNSET if pointer.target in differed else was
@@ -73,6 +78,7 @@ def set_foreign_keys(
                     )
                     conflicts.append(told)
                 row[pointer.place] = wanted
+                causes.note(row[0], pointer.column, item, MONDAY_WON if lost else EDITED_ON_MONDAY)
                 settled.add((row[0], pointer.column))
     return conflicts
 
@@ -179,6 +185,7 @@ def assign_policy_customers(
         )
         if not unmoved and hub.row("customers", customer) is not None:
             row[column] = customer
+            hub.causes.note(policy, "customer_id", item, DERIVED)
 
 
 def recompute_roles(
@@ -195,7 +202,7 @@ def recompute_roles(
         for board, layout in layouts.items()
     }
     holds: dict[RowId, set[str]] = defaultdict(set)
-    moved: set[RowId] = set()
+    moved: dict[RowId, ItemKey] = {}
     for view in views:
         item = (view.board, view.id)
         linked, stored = links[item], world.bases.get(item)
@@ -205,18 +212,19 @@ def recompute_roles(
             if row is not None:
                 holds[row].add(person)
                 if row != was:
-                    moved.add(row)
+                    moved[row] = item
             if was is not None and row != was:
-                moved.add(was)
+                moved[was] = item
     column, item_at = POSITION["users"]["roles"], POSITION["users"]["monday_item_id"]
     staff = STAFF_ROLE.partition(":")[2]
-    for row_id in moved:
+    for row_id, item in moved.items():
         user = hub.row("users", row_id)
         if user is None or user[column] is UNREADABLE:
             continue
         others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
         waits = {staff} if user[item_at] is None else set()  # a person who is to become an item of the staff board
         user[column] = sorted((set(user[column] or ()) - (ours - waits)) | holds[row_id] | others) or None
+        hub.causes.note(row_id, "roles", item, DERIVED)
 
 
 def set_item_ids(
@@ -231,21 +239,26 @@ def set_item_ids(
     for view in sorted(views, key=lambda view: view.id):
         place, table = records[view.board]
         item_at, archived_at = POSITION[table]["monday_item_id"], POSITION[table]["archived_at"]
-        stored = world.bases.get((view.board, view.id))
-        row = hub.row(table, links[view.board, view.id][place])
+        item = (view.board, view.id)
+        stored, note = world.bases.get(item), hub.causes.note
+        row = hub.row(table, links[item][place])
         was = hub.row(table, stored.links[place]) if stored is not None else None
         if was is not None and was is not row and was[item_at] == view.id:
             was[item_at] = other_item_of(view.board, layouts[view.board], was[0], world, links)
+            note(was[0], "monday_item_id", item, DERIVED)
         if row is None:
             continue
         if row[item_at] is None:
             row[item_at] = view.id
+            note(row[0], "monday_item_id", item, FIRST_CONTACT)
         elif row[archived_at] is UNREADABLE:
             continue
         elif row[archived_at] is not None:  # its item is gone, and this one may have come in its stead
             row[item_at] = other_item_of(view.board, layouts[view.board], row[0], world, links) or row[item_at]
+            note(row[0], "monday_item_id", item, DERIVED)
         if row[item_at] == view.id and row[archived_at] is not UNREADABLE:
             row[archived_at] = None
+            note(row[0], "archived_at", item, EDITED_ON_MONDAY)
 
 
 def other_item_of(

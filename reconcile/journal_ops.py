@@ -21,12 +21,14 @@ from reconcile.push_plan import ItemCreate, ItemPush
 
 class ChangeOp(msgspec.Struct):
     """Cells of one item on their way. `expected` and `target` by field id: what the item showed, what the row held;
-    `links` by role: slots that show another row from then on."""
+    `links` by role: slots that show another row from then on. `rows` by role: whose values are told, where the slot
+    shows the row that it did."""
 
     expected: dict[str, Any]
     target: dict[str, Any]
     links: dict[str, RowId | None] = {}
     conflicts: list[Conflict] = []
+    rows: dict[str, RowId | None] = {}
 
 
 class CreateOp(msgspec.Struct):
@@ -89,11 +91,14 @@ class Seen(Enum):
 
 
 def change_op(item: ItemPush, layout: Layout) -> ChangeOp:
+    told = {layout.record, *(layout.fields[n].slot for n in item.targets)}
+    roles = {layout.slots[place].role: item.base.links[place] for place in sorted(told)}
     return ChangeOp(
         {layout.fields[n].id: _plain(item.state.values[n]) for n in item.targets},
         {layout.fields[n].id: _plain(target) for n, target in item.targets.items()},
         item.moved,
         item.conflicts,
+        {role: row for role, row in roles.items() if role not in item.moved},
     )
 
 

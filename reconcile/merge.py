@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from models import UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase
+from reconcile.changes import EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, winner
 from reconcile.database_state import DatabaseState, ItemKey
@@ -23,7 +24,7 @@ from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
-from reconcile.working_rows import POSITION, ItemRows
+from reconcile.working_rows import POSITION, Causes, ItemRows
 
 _STAFF_ITEM = POSITION["users"]["monday_item_id"]
 
@@ -80,8 +81,10 @@ def merge_fields(
     rows: Mapping[ItemKey, ItemRows],
     policy: Policy | None,
     adopt: Adopt | None,
+    causes: Causes,
 ) -> Merged:
-    """Write what monday says into the rows. `states` stand newest first; `policy` overrides the mapping's.
+    """Write what monday says into the rows, and note why. `states` stand newest first; `policy` overrides the
+    mapping's.
 
     `adopt` turns tolerated differences into edits of that side.
     """
@@ -91,11 +94,11 @@ def merge_fields(
         _add_tolerated(edits, states, layouts, database, links, rows)
     settled: set[tuple[RowId, int]] = set()
     for (row_id, at), of_field in edits.items():
-        _settle(row_id, of_field, policy, merged)
+        _settle(row_id, of_field, policy, merged, causes)
         settled.add((row_id, at))
     staff_first = sorted(states, key=lambda state: state.board != "staff")
     for state in staff_first:
-        _fill(state, layouts[state.board], database, links, rows, settled, policy, merged)
+        _fill(state, layouts[state.board], database, links, rows, settled, policy, merged, causes)
     return merged
 
 
@@ -161,7 +164,7 @@ def _is_tolerated(one: Field, number: int, monday: FieldValue, postgres: FieldVa
     return decide(one, monday, postgres, base.monday[number], base.postgres[number]).verdict is Verdict.TOLERATED
 
 
-def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged: Merged) -> None:
+def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged: Merged, causes: Causes) -> None:
     """One field of one row, and every slot that says something new about it."""
     row, one = edits[0].row, edits[0].field
     postgres = row[one.at]
@@ -182,9 +185,12 @@ def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged
     if all(edit.says(postgres) for edit in voters):
         return
     newest = voters[0]
+    reason = FIRST_CONTACT if newest.base_monday is UNSET else EDITED_ON_MONDAY
     if newest.conflicts_with(postgres):
+        reason = MONDAY_WON
         merged.conflicts.append(_conflict(newest, row_id, "monday", newest.monday, "postgres", postgres, postgres))
     row[one.at] = newest.monday
+    causes.note(row_id, one.columns[0], newest.item, reason, one.cells[0])
     for edit in voters[1:]:
         if not edit.says(newest.monday):
             kept_from, lost_from = f"item {newest.state.id}", f"item {edit.state.id}"
@@ -202,6 +208,7 @@ def _fill(
     settled: set[tuple[RowId, int]],
     policy: Policy | None,
     merged: Merged,
+    causes: Causes,
 ) -> None:
     """First contact: an empty field of the row takes what the item says, and one without its parts those; a filled one
     is left, and tolerated. What a person emptied is an edit: it loses against the item of another, where monday wins,
@@ -225,13 +232,16 @@ def _fill(
                 continue
             if settled and (row[0], at) in settled:
                 continue
+            one, reason = layout.fields[number], FIRST_CONTACT
             if (row[0], at) in database.cleared_fields:
-                one = layout.fields[number]
                 if selects_only(slot, row) or winner(one, policy) != "monday":
                     continue
                 edit = _SlotEdit(state, slot, row, one, number, monday, UNSET, None)
                 merged.conflicts.append(_conflict(edit, row[0], "monday", monday, "postgres", None, None))
+                reason = MONDAY_WON
             row[at] = monday
+            if causes.wanted:
+                causes.note(row[0], one.columns[0], item, reason, one.cells[0])
 
 
 def _lacks_parts(postgres: FieldValue, monday: FieldValue) -> bool:

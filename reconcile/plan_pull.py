@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, RowId
 from reconcile.base import ItemBase, is_as_refused
+from reconcile.changes import DERIVED, EDITED_ON_MONDAY, Cause
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
@@ -132,6 +133,10 @@ class Plan:
     """Rows of items that are there no more."""
     marked: int = 0
     """How many items were linked to the row whose id they carry."""
+    causes: Mapping[tuple[RowId, str], Cause] = field(default_factory=dict)
+    """(row, column; of a joint field the first) → why it changes, for people. None of new rows."""
+    known_items: Collection[ItemKey] = ()
+    """Items that were synced before."""
 
     @property
     def writes(self) -> int:
@@ -171,8 +176,8 @@ def plan_pull(
     rows = {item: hub.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
     take_back(world, layouts, hub)
     ranked = newest_first(views, layouts)
-    merged = merge_fields(ranked, layouts, world, links, rows, policy, adopt)
-    merged.conflicts += set_foreign_keys(ranked, layouts, world, links, rows)
+    merged = merge_fields(ranked, layouts, world, links, rows, policy, adopt, hub.causes)
+    merged.conflicts += set_foreign_keys(ranked, layouts, world, links, rows, hub.causes)
     assign_policy_customers(ranked, layouts, world, links, hub)
     recompute_roles(ranked, layouts, world, links, hub)
     set_item_ids([view for view in ranked if (view.board, view.id) not in gone], layouts, world, links, hub)
@@ -189,6 +194,8 @@ def plan_pull(
         moved=set(world.moved),
         unsure=set(world.unsure),
         marked=len(world.marked),
+        causes=hub.causes.found,
+        known_items=frozenset(world.bases),
     )
     if world.unknown:
         _count_adopted(views, layouts, world, links, plan)
@@ -276,6 +283,9 @@ def _derive_status(hub: WorkingRows, world: DatabaseState, stage_status: Mapping
         if status is None:
             plan.unknown_stages[stage] += 1
         row[status_at] = status or DEFAULT_STATUS
+        if before is not None:
+            cause = hub.causes.found.get((row[0], "current_stage"))
+            hub.causes.note(row[0], "status", cause.item if cause is not None else None, DERIVED)
 
 
 def _depart(
@@ -305,8 +315,10 @@ def _depart(
             continue
         if other := other_item_of(board, layouts[board], row[0], world, links):
             row[positions["monday_item_id"]] = other
+            hub.causes.note(row[0], "monday_item_id", (board, item_id), DERIVED)
         elif row[positions["archived_at"]] is None:
             row[positions["archived_at"]] = NOW
+            hub.causes.note(row[0], "archived_at", (board, item_id), EDITED_ON_MONDAY)
 
 
 def is_archived(state: Gone, stored: ItemBase) -> bool:

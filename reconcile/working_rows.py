@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from models import TABLES, RowId
-from reconcile.database_state import DatabaseState, RowValues
+from reconcile.changes import Cause
+from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.layout import Slot, folded_row, unfolded_row
 
 _EMPTY: dict[str, list[Any]] = {table: [None] * len(model.__struct_fields__) for table, model in TABLES.items()}
@@ -17,6 +18,20 @@ POSITION: dict[str, dict[str, int]] = {
     table: {column: number for number, column in enumerate(model.__struct_fields__)} for table, model in TABLES.items()
 }
 """table → column → position in a row."""
+
+
+class Causes:
+    """Why fields of rows that were there before change: the last cause that was noted of each counts. A first load
+    changes none, and notes nothing: `wanted` says whether to."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self.wanted = wanted
+        self.found: dict[tuple[RowId, str], Cause] = {}
+        """(row, column; of a joint field the first) → the cause."""
+
+    def note(self, row: RowId, column: str, item: ItemKey | None, reason: str, cell: str | None = None) -> None:
+        if self.wanted:
+            self.found[row, column] = Cause(item, reason, cell)
 
 
 class WorkingRows:
@@ -31,6 +46,7 @@ class WorkingRows:
             row[0] = row_id
             self._rows[table][row_id] = self._new[row_id] = row
         self._all_new = not any(world.rows.values())
+        self.causes = Causes(wanted=not self._all_new)
 
     def row(self, table: str, row_id: RowId | None) -> list[Any] | None:
         """The row as it becomes; None when there is none (no link, or a person deleted it)."""

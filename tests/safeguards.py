@@ -315,6 +315,20 @@ SAFEGUARDS = (
         ("tests/commands/test_item_ids.py::test_a_row_that_was_made_for_an_item_is_left_for_a_person_too",),
     ),
     Safeguard(
+        "a row that is not there is not left behind",
+        "postgres/ids.py",
+        '"t.id IS NOT NULL AND t.monday_item_id IS NULL',
+        '"t.monday_item_id IS NULL',
+        ("tests/test_item_ids.py::test_rows_that_come_back_with_other_uuids",),
+    ),
+    Safeguard(
+        "a row that was looked for in another table is not taken for deleted",
+        "postgres/load_pull.py",
+        "            asked = self._asked_ids[table]\n",
+        '            asked = self._asked_ids[""]\n',
+        ("tests/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
+    ),
+    Safeguard(
         "begun afresh, a row without the id of its item stays its row",
         "postgres/load_pull.py",
         "                self._emptied[item] = astray.link\n",
@@ -864,7 +878,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "each direction is judged by its own last run",
-        "cli/doctor/runs.py",
+        "postgres/runs.py",
         "WHERE direction = %s AND exit_code IS DISTINCT FROM 6 ",
         "WHERE %s <> '' AND exit_code IS DISTINCT FROM 6 ",
         ("tests/commands/test_doctor_age.py::test_one_that_fails_is_not_healed_by_the_other",),

@@ -30,11 +30,13 @@ import pytest
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from reconcile.changes import Change, item_changes, op_changes, pull_changes, push_changes
 from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
-from tests.support.kit import FILLED, column_of
+from reconcile.journal_ops import ChangeOp, change_op
+from tests.support.kit import FILLED, LAYOUTS, column_of
 from tests.unit import adapter
 
 STAFF_FROM = 900
@@ -83,6 +85,8 @@ class Sides:
     last: Any = None
     refusal: str = ""
     left: dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """Those of the last plan."""
 
     # monday
 
@@ -235,7 +239,7 @@ class Sides:
 
     def pull(self, **options: Any) -> None:
         plan, world = self.plan_pull(options)
-        self.last = plan
+        self.last, self.changes = plan, list(pull_changes(plan, LAYOUTS))
         adapter.apply_pull(self.state, plan, world)
         again = deepcopy(self)
         for job in again.items.values():
@@ -250,8 +254,15 @@ class Sides:
         return adapter.push(self.state, self.show, {"labels": self.labels, **chosen}, thresholds, later)
 
     def push(self, refuses: Mapping[int, str] | None = None, **options: Any) -> None:
+        before = deepcopy(self.state.items)
         planned, edits = self.prepare_push(options)
-        self.last = planned
+        self.last, self.changes = planned, list(push_changes(planned, LAYOUTS))
+        for item in planned.items:
+            layout = LAYOUTS[item.board]
+            op = msgspec.json.decode(msgspec.json.encode(change_op(item, layout)), type=ChangeOp)
+            told = list(item_changes(item, layout))
+            assert list(op_changes(op, before[item.board, item.id], layout)) == told, "the journal tells it otherwise"
+            assert {change.address.column for change in told if change.is_cell} == item.cells.keys()
         self.left = {"names": {(item.board, item.id): dict(item.cells) for item in planned.items}}
         monday = adapter.Monday(self.show, self.write, self.create, self.archive)
         columns = {(n, column_of(key_of(n)[0], target)) for n, target in (refuses or {}).items()}
@@ -429,6 +440,17 @@ def _conflicts(sides: Sides) -> list[str]:
     )
 
 
+def _changes(sides: Sides) -> list[str]:
+    """As "monday update customers.name of 1: Ann → Anna (edited in PostgreSQL)"; of a row or item as a whole, as
+    "postgres insert customers of 1 (first contact)"."""
+    found = []
+    for change in sides.changes:
+        at = change.address
+        told = f": {change.before} → {change.after}" if at.field else ""
+        found.append(f"{at.wrote} {change.action} {at.field or at.table} of {at.item}{told} ({change.reason})")
+    return found
+
+
 def _target(sides: Sides, board: str, column_id: str) -> str:
     """As "users.name/Estimator"; a row as "projects: bob"."""
     column = BOARDS[board].get(column_id)
@@ -472,6 +494,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
         for update in sides.last.updates[table]
         for column, change in update.changes.items()
     },
+    "changes": _changes,
     "items": lambda sides: sorted(item.id for item in sides.last.items),
     "conflicts": _conflicts,
     "agreed": lambda sides: {
