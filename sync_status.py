@@ -17,6 +17,7 @@ from options import CONTEXT_SETTINGS
 from terminal.streams import make_streams_safe
 
 COMMANDS: Final[dict[str, str]] = {
+    "undo": "status.undo",
     "show": "status.plans:show",
     "diff": "status.plans:diff",
 }
