@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from psycopg2 import sql
+
 from postgres.encoding import Encoding, storable
 from postgres.transaction import Params, Transaction
 
@@ -146,3 +148,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return value if isinstance(value, int | float | None) else storable(str(value))
+
+
+def count_rows(tx: Transaction, table: str) -> int:
+    """How many rows a table has."""
+    found = tx.one(sql.SQL("SELECT count(*) FROM {}").format(tx.table(table)))
+    return int(found[0]) if found is not None else 0

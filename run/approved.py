@@ -92,14 +92,21 @@ def moved_error(plan: SavedPlan, moved: Moved) -> MovedError:
 
 def told_apart(plan: SavedPlan, moved: Moved) -> Iterator[str]:
     """Each change that is new, gone or different, on a line, with both versions."""
-    items = {tuple_of(key): name for key, name in plan.items.items()}
 
     def text(change: Change) -> str:
-        return "  ".join(line(change, items, plan.rows) if change.address.field else _whole(change, items))
+        return "  ".join(text_of(plan, change))
 
     yield from (f"new, not approved: {text(change)}" for change in moved.new)
     yield from (f"approved, and gone: {text(change)}" for change in moved.gone)
     yield from (f"different: approved {text(then)}, now {text(now)}" for then, now in moved.different)
+
+
+def text_of(plan: SavedPlan, change: Change) -> Sequence[str]:
+    """A change of a plan as columns of a line: where, what of it, from what to what."""
+    at = change.address
+    key = f"{at.board}/{at.item}"
+    items = {tuple_of(key): plan.items[key]} if key in plan.items else {}
+    return line(change, items, plan.rows) if at.field else (*_whole(change, items), "")
 
 
 def tuple_of(key: str) -> ItemKey:
