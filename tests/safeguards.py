@@ -951,14 +951,14 @@ SAFEGUARDS = (
         "status/lists.py",
         """    return printable(f"'{text}" if text.startswith(_FORMULA) else text)""",
         "    return printable(text)",
-        ("tests/unit/test_window_lists.py::test_no_cell_of_csv_is_a_formula",),
+        ("tests/edges/test_window_lists.py::test_no_cell_of_csv_is_a_formula",),
     ),
     Safeguard(
         "a list says how many rows it does not show",
         "status/lists.py",
         '        return f"{hidden:,} more of {self.total:,}: {self.more}" if hidden > 0 else ""',
         '        return ""',
-        ("tests/unit/test_window_lists.py::test_it_says_how_many_more_there_are",),
+        ("tests/edges/test_window_lists.py::test_it_says_how_many_more_there_are",),
     ),
     Safeguard(
         "a role that may not read everything is told each grant",
