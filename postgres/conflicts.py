@@ -1,4 +1,4 @@
-"""The log of values that lost against another edit, for good, and of edits that wait for a person.
+"""The log of values that lost against another edit, and of edits that wait for a person.
 
 A conflict is one row from the moment it opens until it ends, however many runs look at it, and the row says how it
 ended. A value that lost is told of by one run: the first that ends after it was written down.

@@ -16,6 +16,7 @@ from psycopg2 import sql
 
 from models import REFERENCES, TABLES, UNREADABLE, RowId
 from postgres.bases import places, rows_by_id, write_items
+from postgres.changes import add_changes
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
@@ -26,13 +27,14 @@ from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
+from reconcile.changes import pull_changes
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
 from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
-from reconcile.plan_pull import Plan, Update, is_natural
+from reconcile.plan_pull import NOW, Plan, Update, is_natural
 from reconcile.tables import row_keys
 from reconcile.working_rows import POSITION
 
@@ -110,6 +112,8 @@ class Applier:
         self._applied.updated.update(self._writer.updated)
         if self._rules.rewriting or self._writer.refused or self._writer.dropped:
             self._take_stock(plan)
+        if plan.writes:
+            self._write_changes(plan)
         places = self._item_places(plan.items)  # before their links are taken away
         self._write_items(plan, forget=forget)
         self._write_departed(plan)
@@ -207,6 +211,34 @@ class Applier:
             remembered = linked & self._world.unknown | plan.clean
             found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
         return {row: values for row, values in found.items() if row not in self._refused}
+
+    def _write_changes(self, plan: Plan) -> None:
+        """What the rows were, and what they are now: of a plan, that which landed, as it did."""
+        landed = {
+            table: [done for update in updates if (done := self._as_landed(table, update)).changes]
+            for table, updates in plan.updates.items()
+        }
+        changes = pull_changes(plan, self._layouts, landed, self._refused | self._idle)
+        add_changes(self._tx, self._layouts, self._run_id, changes)
+
+    def _as_landed(self, table: str, update: Update) -> Update:
+        if update.id in self._refused or update.id in self._idle:
+            return Update(update.id, {})
+        if update.id in self._stored:
+            before, now = self._world.rows[table][update.id], unfolded_row(table, self._stored[update.id][1])
+            pairs = zip(TABLES[table].__struct_fields__, before, now, strict=True)
+            return Update(
+                update.id, {c: (was, is_) for c, was, is_ in pairs if was != is_ and UNREADABLE not in (was, is_)}
+            )
+        lost = self._lost.get(update.id, set()) | self._adrift.get(update.id, set())
+        return Update(
+            update.id,
+            {
+                column: (before, self._tx.now if (column, after) == ("archived_at", NOW) else after)
+                for column, (before, after) in update.changes.items()
+                if column not in lost
+            },
+        )
 
     # What is remembered
 

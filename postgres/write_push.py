@@ -10,13 +10,21 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, UNREADABLE, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
-from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred, update_statement
+from postgres.row_writer import (
+    CHANGED,
+    EVERYTHING,
+    SKIPPED,
+    as_json,
+    changed_values,
+    look_at_deferred,
+    update_statement,
+)
 from postgres.rules import Rules, read_rules
-from postgres.state import Present, row_hash, tracked_columns
+from postgres.state import Present, read_column, row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase
@@ -31,13 +39,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Prepared:
-    """Rows before anything of them is sent: their content now, those that a person edited since they were read, and
-    those that the database would not complete, with the reason."""
+    """Rows before anything of them is sent: their content now, those that a person edited since they were read, those
+    that the database would not complete, with the reason, and those that it did, by table."""
 
     hashes: dict[RowId, str] = field(default_factory=dict)
     moved: set[RowId] = field(default_factory=set)
     refused: dict[RowId, str] = field(default_factory=dict)
-    completed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    completed: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
 
 
 def prepare_rows(
@@ -57,7 +65,8 @@ def prepare_rows(
         for columns, group in sorted(by_columns.items()):
             written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
-            done.completed[table] += len(written)
+            landed = [update for update in group if update.id in written]
+            done.completed[table] += as_they_are(tx, table, landed) if rules.rewriting else landed
     for table in TABLES:
         rest = sorted(row for row, of in tables.items() if of == table and row not in done.hashes)
         if not rest:
@@ -165,6 +174,23 @@ def _not_as_sent(
             same = all(holds[column] == before for column, (before, _after) in update.changes.items())
             refused[update.id] = SKIPPED if same else CHANGED
     return refused
+
+
+def as_they_are(tx: Transaction, table: str, updates: Sequence[Update]) -> list[Update]:
+    """Updates of rows, as the rows hold them now: a trigger or a rule may have had its way with them."""
+    now = {row[0]: row for row in rows_by_id(tx, table, EVERYTHING, [update.id for update in updates])}
+    return [
+        Update(
+            update.id,
+            {
+                column: (before, held)
+                for column, (before, _after) in update.changes.items()
+                if (held := now[update.id][POSITION[table][column]]) != before and held is not UNREADABLE
+            },
+        )
+        for update in updates
+        if update.id in now
+    ]
 
 
 def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> dict[RowId, str]:
@@ -320,35 +346,52 @@ def move_keys(
     )
 
 
-def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> dict[RowId, str]:
-    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept. Those whose rows
-    the database refused, with the reason."""
+@dataclass(slots=True)
+class Followed:
+    """What follows from what was sent, by the row from which it does: what the database refused, with the reason, and
+    what was written."""
+
+    refused: dict[RowId, str] = field(default_factory=dict)
+    written: dict[RowId, Update] = field(default_factory=dict)
+
+
+def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> Followed:
+    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
     statement = sql.SQL(
-        "SELECT u.id::text, n.roles FROM (SELECT w.id, nullif(array("
+        "SELECT u.id::text, {now}, n.roles FROM (SELECT w.id, nullif(array("
         " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
         " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
         " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
         " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n JOIN {users} u ON u.id = n.id"
         " WHERE u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
-    ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
+    ).format(
+        now=read_column("u", "roles"),
+        users=tx.table("users"),
+        readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")),
+    )
     words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
-    changed: dict[RowId, list[str] | None] = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
+    found = tx.rows(statement, (words, sorted(people))) if people else []
+    changed = {row: Update(row, {"roles": (before, after)}) for row, before, after in found}
 
     def write(part: Sequence[RowId]) -> None:
         with tx.role_path():
             tx.execute(
-                update_statement(tx, "users", ("roles",)),
-                (as_json({"id": row, "roles": changed[row]} for row in part),),
+                update_statement(tx, "users", ("roles",)), (as_json(changed_values(changed[row]) for row in part),)
             )
 
-    return _halved(tx, "users", sorted(changed), write)
+    return _followed(tx, "users", changed, _halved(tx, "users", sorted(changed), write))
 
 
-def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
+def _followed(tx: Transaction, table: str, updates: Mapping[RowId, Update], refused: dict[RowId, str]) -> Followed:
+    landed = {update.id: row for row, update in updates.items() if row not in refused}
+    now = as_they_are(tx, table, [updates[row] for row in landed.values()]) if landed else []
+    return Followed(refused, {landed[update.id]: update for update in now})
+
+
+def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> Followed:
     """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
-    the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
-    database refused, with the reason."""
+    the smallest item id. A policy that a person edited keeps what it has, and its edit."""
     names = {
         "policies": tx.table("policies"),
         "projects": tx.table("projects"),
@@ -360,7 +403,8 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
         " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
         " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
         " ORDER BY q.policy_id, q.monday_item_id)"
-        " SELECT p.id::text, t.id::text, p.customer_id::text FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
+        " SELECT p.id::text, t.id::text, t.customer_id::text, p.customer_id::text"
+        " FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
         " WHERE p.id = ANY(%s::uuid[]) AND t.customer_id IS DISTINCT FROM p.customer_id"
         " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
         " AND s.p_hash = {hash})"
@@ -370,15 +414,20 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
         " WHERE s.table_name = 'policies' AND s.row_id = t.id AND t.id = ANY(%s::uuid[])"
     ).format(**names)
     asked = sorted(projects)
-    found = {row: (policy, customer) for row, policy, customer in tx.rows(moved, (asked, asked))} if asked else {}
+    found = {
+        row: Update(policy, {"customer_id": (before, after)})
+        for row, policy, before, after in (tx.rows(moved, (asked, asked)) if asked else ())
+    }
 
     def write(part: Sequence[RowId]) -> None:
-        policies = [{"id": found[row][0], "customer_id": found[row][1]} for row in part]
         with tx.role_path():
-            tx.execute(update_statement(tx, "policies", ("customer_id",)), (as_json(policies),))
-        tx.execute(in_step, ([policy["id"] for policy in policies],))
+            tx.execute(
+                update_statement(tx, "policies", ("customer_id",)),
+                (as_json(changed_values(found[row]) for row in part),),
+            )
+        tx.execute(in_step, ([found[row].id for row in part],))
 
-    return _halved(tx, "policies", sorted(found), write)
+    return _followed(tx, "policies", found, _halved(tx, "policies", sorted(found), write))
 
 
 def note_refused(

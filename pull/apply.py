@@ -10,6 +10,7 @@ from types import MappingProxyType
 import timing
 from monday_api import STAGE_STATUS
 from postgres import migrate
+from postgres.changes import pruned
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
@@ -64,7 +65,7 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
         news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
-        records = [*run.calls.statements(), run_record(run, tx.encoding)]
+        records = [*pruned(run.settings.keep_days), *run.calls.statements(), run_record(run, tx.encoding)]
         run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, *records])
 
 

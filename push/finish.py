@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from models import TABLES, RowId
+from postgres.changes import add_changes, pruned
 from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.state import OpenIssues, read_standing
@@ -28,8 +29,9 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.summary import fill_report
+from reconcile.changes import Change, derived_changes
 from reconcile.conflicts import Conflict
-from reconcile.database_state import RowValues
+from reconcile.database_state import ItemKey, RowValues
 from reconcile.errors import Exit
 from reconcile.push_plan import key_changes
 from run.context import Run
@@ -69,7 +71,8 @@ def _conclude(
     fill_news(run, standing, judged)
     if not run.dry:
         news = closing(run, tx, start.present, standing, judged)
-        run.lease.release(tx, [*news, *run.calls.statements(), run_record(run, tx.encoding)])
+        old = pruned(run.settings.keep_days)
+        run.lease.release(tx, [*news, *old, *run.calls.statements(), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: RunStart, tx: Transaction, *, carried_out: bool) -> OpenIssues:
@@ -103,13 +106,25 @@ def _remember(
         move_keys(tx, list(owners), edits.outdated)
     list_left_behind(tx, run.layouts, run.run_id, edits.left_behind)
     forget_rows(tx, edits.lost)
-    people, projects = _moved(run, sent)
-    if people:
-        note_refused_rows(tx, run.run_id, "users", recompute_roles(tx, run.layouts, people))
-    if projects:
-        note_refused_rows(tx, run.run_id, "projects", follow_customers(tx, start.present, projects))
+    _write_derived(run, start, sent, tx)
     if push.settled or sent.delivered or sent.new:
         count_tolerated(tx)
+
+
+def _write_derived(run: Run, start: RunStart, sent: Sent, tx: Transaction) -> None:
+    """What follows in PostgreSQL from what the items show now: the roles of people, and whose policy it is."""
+    changes: list[Change] = []
+    people, projects = _moved(run, sent)
+    for asked, follow, table, refused_of in (
+        (people, partial(recompute_roles, tx, run.layouts), "users", "users"),
+        (projects, partial(follow_customers, tx, start.present), "policies", "projects"),
+    ):
+        if asked:
+            done = follow(asked)
+            note_refused_rows(tx, run.run_id, refused_of, done.refused)
+            items = {update.id: item for row, update in done.written.items() if (item := asked[row]) is not None}
+            changes += derived_changes({table: list(done.written.values())}, items)
+    add_changes(tx, run.layouts, run.run_id, changes)
 
 
 def _ended(run: Run, found: PreparedPush, sent: Sent, tx: Transaction) -> dict[int, tuple[Winner, Any]]:
@@ -160,19 +175,20 @@ def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, Ro
     return rows
 
 
-def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
-    """People who gained or lost a slot, and projects that show another customer."""
-    people: set[RowId] = set()
-    projects: set[RowId] = set()
+def _moved(run: Run, sent: Sent) -> tuple[dict[RowId, ItemKey | None], dict[RowId, ItemKey | None]]:
+    """People who gained or lost a slot, and projects that show another customer, each with the item that says so."""
+    people: dict[RowId, ItemKey | None] = {}
+    projects: dict[RowId, ItemKey | None] = {}
     for item in sent.delivered:
-        layout = run.layouts[item.board]
+        layout, key = run.layouts[item.board], (item.board, item.id)
         if "customer" in item.moved:
-            projects |= {row for row in (item.base.links[layout.record],) if row is not None}
+            projects |= {row: key for row in (item.base.links[layout.record],) if row is not None}
         for place, slot in enumerate(layout.slots):
             if slot.person and slot.role in item.moved:
-                people |= {row for row in (item.base.links[place], item.left.get(slot.role)) if row is not None}
+                rows = (item.base.links[place], item.left.get(slot.role))
+                people |= {row: key for row in rows if row is not None}
     for create in sent.new:
-        layout = run.layouts[create.board]
-        people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
-        projects.add(create.row)
+        slots = run.layouts[create.board].slots
+        people |= {row: None for row, slot in zip(create.links, slots, strict=True) if row is not None and slot.person}
+        projects[create.row] = None
     return people, projects

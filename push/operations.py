@@ -19,6 +19,7 @@ from monday_api import MARKER
 from postgres.write_push import Prepared
 from push.record import WriteResult, view_of
 from push.rejected import column_of, why
+from reconcile.changes import item_changes
 from reconcile.database_state import ItemKey
 from reconcile.items import RawItem
 from reconcile.journal_ops import JournalOp, OpenBatch, Sender, change_op, changed_base, create_op
@@ -128,6 +129,7 @@ class Changes(WriteKind[ItemPush]):
         outcome.places.append(place)
         outcome.bases.append(changed_base(op, subject.base, view, self.layout, waits=waits))
         outcome.conflicts += subject.conflicts
+        outcome.changes += item_changes(subject, self.layout)
         self.sent.first_at = min(self.sent.first_at or view.updated_at, view.updated_at)
         self._delivered(subject)
 

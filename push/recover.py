@@ -32,6 +32,7 @@ from push.lost import made_since, marker_tells
 from push.record import WriteResult, in_fenced_transaction, require_lease, view_of, write_outcome
 from reconcile import recovery
 from reconcile.base import ItemBase
+from reconcile.changes import op_changes
 from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError, LeaseHeld
 from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, changed_base, created_base, seen
@@ -204,6 +205,7 @@ class JournalRecovery:
             assert isinstance(op, ChangeOp)
             outcome.bases.append(changed_base(op, base, views[item_id], layout))
             outcome.conflicts += op.conflicts
+            outcome.changes += op_changes(op, base, layout)
         self._record(batch, outcome, settled)
         return set(done)
 

@@ -51,7 +51,7 @@ def fill_report(
     report.items = items
     for table in TABLES:
         entry = report.tables[table]
-        completed = len(push.completed[table]) if not carried_out else sent.prepared.completed[table]
+        completed = len((sent.prepared if carried_out else push).completed[table])
         entry.update = completed
         new = sum(_table_of(run, create.board) == table for create in sent.new)
         entry.unchanged = max(0, standing.rows.get(table, 0) - new - completed)

@@ -165,6 +165,11 @@ def push_changes(push: Push, layouts: Mapping[str, Layout]) -> Iterator[Change]:
         yield archived_change(layouts[board], item_id)
 
 
+def items_of_rows(items: Sequence[ItemPush]) -> dict[RowId, ItemKey]:
+    """The first item that shows a row, for each row that one of these shows."""
+    return {row: (item.board, item.id) for item in reversed(items) for row in item.base.links if row is not None}
+
+
 def derived_changes(updates: Mapping[str, Sequence[Update]], items: Mapping[RowId, ItemKey]) -> Iterator[Change]:
     """Columns of rows, by table, that follow from an edit elsewhere. `items` has an item that shows a row."""
     for table, of_table in updates.items():

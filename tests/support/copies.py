@@ -83,7 +83,20 @@ def _stands_for(company: Company, rows: dict[str, dict[str, dict[str, Any]]], na
     return value
 
 
-def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int]:
+def history_of(company: Company) -> list[str]:
+    """What all runs have written, without ids of items and rows, times, and which run it was."""
+    lines = company.sql(
+        "SELECT to_jsonb(c) FROM monday_sync.sync_change c WHERE field IS NULL OR field NOT LIKE '%.monday_item_id'"
+    )
+    return sorted(
+        json.dumps({name: line[name] for name in line if name not in _OWN}, sort_keys=True) for (line,) in lines
+    )
+
+
+_OWN = ("id", "run_id", "at", "item_id", "row_id")
+
+
+def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int, list[str]]:
     """How everything is once both directions find nothing more to do."""
     for ended in (company.push(*PUSHED), company.sync("--full", *PULLED)):
         assert ended.outcome == 0, (ended.err, ended.out)
@@ -95,7 +108,8 @@ def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int]:
     assert (pulled.outcome, pulled.writes, pulled.report["waiting"]) == (0, 0, 0)
     for table in ("sync_batch", "sync_op", "sync_dead"):
         assert company.value(f"SELECT count(*) FROM monday_sync.{table}") == 0, table
-    return boards_of(company), tables_of(company), company.value("SELECT count(*) FROM monday_sync.sync_conflict")
+    conflicts = company.value("SELECT count(*) FROM monday_sync.sync_conflict")
+    return boards_of(company), tables_of(company), conflicts, history_of(company)
 
 
 AT_COMMIT = """
