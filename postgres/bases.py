@@ -7,13 +7,13 @@ from typing import Any
 
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.copy import CopyText, uuid_array
 from postgres.encoding import Encoding
 from postgres.state import Present, read_column
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase, pairs_from_json
-from reconcile.database_state import ItemKey, RowValues
+from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
 
 BASES = (
@@ -73,10 +73,11 @@ def model_columns(table: str, present: Present, alias: str = "t") -> sql.Composa
     )
 
 
-def rows_by_id(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> list[RowValues]:
-    """Rows of a table in their model's columns; an id without a row is left out."""
+def rows_by_id(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> list[Row]:
+    """Rows of a table; an id without a row is left out."""
     statement = sql.SQL("SELECT {} FROM {} t WHERE t.id = ANY(%s::uuid[])")
-    return tx.rows(statement.format(model_columns(table, present), tx.table(table)), (sorted(ids),))
+    found = tx.rows(statement.format(model_columns(table, present), tx.table(table)), (sorted(ids),))
+    return [TABLES[table](*values) for values in found]
 
 
 def places(layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> tuple[list[int], list[int]]:

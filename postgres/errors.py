@@ -150,11 +150,14 @@ def reason_of(error: psycopg2.Error) -> str:
     return " ".join([f"SQLSTATE {error.pgcode or 'none'}", *(f"{what}={name}" for what, name in names if name)])
 
 
-def as_sync_error(error: psycopg2.Error, label: str) -> SyncError:
-    """Say a statement's failure in one sentence that names the work (`label`) and no value."""
+def as_sync_error(error: psycopg2.Error, label: str, *, reads: bool = False) -> SyncError:
+    """Say a statement's failure in one sentence that names the work (`label`) and no value. What only `reads` needs no
+    more rights than that takes."""
     code = error.pgcode or ""
     if code == "42501":
-        return ConfigError(f"The database role may not do this while {label} ({_names(error)}): {_grant(error)}.")
+        return ConfigError(
+            f"The database role may not do this while {label} ({_names(error)}): {_grant(error, reads=reads)}."
+        )
     if code.startswith("28"):
         return ConfigError(f"The database refuses this user while {label}: check DATABASE_URL.")
     if code in _NOT_AS_MAPPED:
@@ -249,13 +252,15 @@ _RIGHTS = {
     "sequence": "USAGE ON SEQUENCE",
     "database": "CREATE ON DATABASE",
 }
+_RIGHTS_TO_READ = {"schema": "USAGE ON SCHEMA"}
 
 
-def _grant(error: psycopg2.Error) -> str:
+def _grant(error: psycopg2.Error, *, reads: bool) -> str:
     """What the owner has to run. A server that speaks another language names the thing in other words, and a trigger
     of the owner's says what it likes."""
     denied = None if raised_inside(error) else _DENIED.search(error.diag.message_primary or "")
     if denied is None:
         return "run test_sync.py, which names what is missing, or run this once as the owner of the tables"
-    rights = _RIGHTS.get(denied[1] or "table", "SELECT, INSERT, UPDATE ON")
+    kind = denied[1] or "table"
+    rights = _RIGHTS_TO_READ.get(kind, "SELECT ON") if reads else _RIGHTS.get(kind, "SELECT, INSERT, UPDATE ON")
     return f"as the owner, run: GRANT {rights} {denied[2]} TO the role of DATABASE_URL;"

@@ -70,7 +70,7 @@ def astray_query(
                 board_id=sql.Literal(layouts[board].board_id),
                 role=sql.Literal(layouts[board].slots[layouts[board].record].role),
                 which=which if extra else sql.SQL("i.state = 'active'"),
-                waits=sql.SQL("t.monday_item_id IS NULL AND t.archived_at IS NULL AND {}").format(
+                waits=sql.SQL("t.id IS NOT NULL AND t.monday_item_id IS NULL AND t.archived_at IS NULL AND {}").format(
                     role if table == "users" else sql.SQL("true")
                 ),
             )

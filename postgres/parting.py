@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.state import Present
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase
-from reconcile.database_state import RowValues
 from reconcile.layout import Layout
 from reconcile.parting import Parting, part
 
@@ -22,8 +21,8 @@ _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 class BeforeParting:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
-    stored: list[ItemBase] = field(default_factory=list)
-    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    base: list[ItemBase] = field(default_factory=list)
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
 
@@ -35,11 +34,11 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
         found.keys[table][key] = row
     for table in _BY_TEXT:
         ids = set(found.keys[table].values())
-        for values in rows_by_id(tx, table, present, ids) if ids and table in present else ():
-            found.rows[table][values[0]] = values
+        for known in rows_by_id(tx, table, present, ids) if ids and table in present else ():
+            found.rows[table][known.id] = known
     for row in tx.rows(BASES + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
-        found.stored.append(base_of_row(row, boards, tx.encoding))
-    parting = part(found.stored, layouts, found.keys, found.rows)
+        found.base.append(base_of_row(row, boards, tx.encoding))
+    parting = part(found.base, layouts, found.keys, found.rows)
     _leave_moved(tx, layouts, present, found, parting)
     return found, parting
 
@@ -48,13 +47,13 @@ def _leave_moved(
     tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: BeforeParting, parting: Parting
 ) -> None:
     strange = {item for item, _number in parting.strangers}
-    by_item = {key: stored for stored in found.stored if (key := (stored.board, stored.id)) in strange}
+    by_item = {key: base for base in found.base if (key := (base.board, base.id)) in strange}
     for board, layout in layouts.items():
         table = layout.slots[layout.record].table
-        ids = {row for key, stored in by_item.items() if key[0] == board and (row := stored.links[layout.record])}
-        records = {row[0]: row for row in rows_by_id(tx, table, present, ids)} if ids else {}
-        for place, at in layout.pointers:
-            for key, stored in by_item.items():
-                record = records.get(stored.links[layout.record] or RowId("")) if key[0] == board else None
-                if record is not None and record[at] != stored.links[place]:
+        ids = {row for key, base in by_item.items() if key[0] == board and (row := base.links[layout.record])}
+        records = {row.id: row for row in rows_by_id(tx, table, present, ids)} if ids else {}
+        for place, column in layout.pointers:
+            for key, base in by_item.items():
+                record = records.get(base.links[layout.record] or RowId("")) if key[0] == board else None
+                if record is not None and getattr(record, column) != base.links[place]:
                     parting.strangers.discard((key, place))

@@ -354,7 +354,7 @@ def read_standing(
         listed=sql.Literal(LISTED),
         lookalike=sql.SQL(LOOKALIKE),
         namesake=sql.SQL(NAMESAKE),
-        stands=sql.SQL("false") if forgets else _still_alike(tx, present),
+        stands=sql.SQL("false") if forgets else still_alike(tx, present),
         users=waits.format(table=tx.table("users")),
         projects=waits.format(table=tx.table("projects")),
         told=sql.SQL("(d.told_by IS NOT NULL)" if remembers else "(d.kind IS NOT NULL)"),
@@ -498,7 +498,7 @@ def _conflicts(tx: Transaction, present: Present, *, told: bool, remembers: bool
     return sql.SQL(" ").join(parts)
 
 
-def _still_alike(tx: Transaction, present: Present) -> sql.Composable:
+def still_alike(tx: Transaction, present: Present) -> sql.Composable:
     """SQL of whether two names that look alike are still there, both of them shown by somebody."""
     cases = [
         sql.SQL(

@@ -46,6 +46,24 @@ _WRITING = _BEGIN.format(mode="READ WRITE", xid="pg_catalog.pg_current_xact_id()
 _SAFE_PATH = "SET LOCAL search_path = pg_catalog, pg_temp"
 
 
+_OUTCOME = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"
+
+
+def roll_back(connection: extensions.connection) -> None:
+    """End a transaction that failed. Raises psycopg2.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+
+
+def outcome_of(connection: extensions.connection, xid: str) -> str | None:
+    """What became of a transaction of which the COMMIT was not answered: `committed`, `aborted`, `in progress`, or None
+    where the server cannot tell any more. Raises psycopg2.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOME, (xid,))
+        answer = cursor.fetchone()
+    return answer[0] if answer else None
+
+
 @dataclass(slots=True)
 class DatabaseStats:
     """What a `Database` has done so far: waits for the server (BEGIN and COMMIT included), connections, retries."""

@@ -6,15 +6,16 @@ out alone, a value or a row, and reported; the rest lands. What is remembered is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, UNREADABLE, RowId
+from models import REFERENCES, TABLES, UNREADABLE, Row, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.changes import add_changes
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
@@ -29,14 +30,13 @@ from postgres.transaction import Transaction
 from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
 from reconcile.changes import pull_changes
 from reconcile.columns import MARKER
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
-from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
+from reconcile.layout import Field, Layout, together
 from reconcile.plan_pull import NOW, Plan, Update, is_natural
 from reconcile.tables import row_keys
-from reconcile.working_rows import POSITION
 
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
@@ -74,10 +74,10 @@ class Applied:
 class Applier:
     """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
 
-    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], world: DatabaseState, run_id: str) -> None:
+    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], database: DatabaseState, run_id: str) -> None:
         self._tx = tx
         self._layouts = layouts
-        self._world = world
+        self._database = database
         self._run_id = run_id
         self._applied = Applied()
         self._rules = Rules()
@@ -88,8 +88,8 @@ class Applier:
         """Foreign keys that could not be set, by row."""
         self._lost: dict[RowId, set[str]] = {}
         """Columns that were refused, by row."""
-        self._stored: dict[RowId, tuple[list[Any], list[Any]]] = {}
-        """Rows that hold something else than was planned: both, folded."""
+        self._stored: dict[RowId, tuple[Row, Row]] = {}
+        """Rows that hold something else than was planned: as planned, and as they are."""
         self._refused: set[RowId] = set()
         self._idle: set[RowId] = set()
         """Rows of which nothing was written, since all of it was refused."""
@@ -145,7 +145,7 @@ class Applier:
 
     def _write_rows(self, plan: Plan) -> None:
         for table in TABLES:
-            rows: Sequence[RowValues] = plan.inserts[table]
+            rows: Sequence[Row] = plan.inserts[table]
             updates: Sequence[Update] = plan.updates[table]
             if not rows and not updates:
                 continue
@@ -154,20 +154,20 @@ class Applier:
                 updates = [self._update_without_absent(table, update) for update in updates]
             self._writer.write(table, rows, updates)
             if self._writer.refused:
-                new = {row[0] for row in rows}
+                new = {row.id for row in rows}
                 self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
-    def _without_absent(self, table: str, row: RowValues) -> RowValues:
+    def _without_absent(self, table: str, row: Row) -> Row:
         """A new row whose pointers to rows that were refused are empty for now."""
-        lost = {column: at for column, at in pointers(table) if row[at] in self._absent}
+        lost = [column for column in pointers(table) if getattr(row, column) in self._absent]
         if not lost:
             return row
-        self._adrift.setdefault(row[0], set()).update(lost)
-        return tuple(None if at in lost.values() else value for at, value in enumerate(row))
+        self._adrift.setdefault(row.id, set()).update(lost)
+        return msgspec.structs.replace(row, **dict.fromkeys(lost))
 
     def _update_without_absent(self, table: str, update: Update) -> Update:
         """A change whose pointers to rows that were refused stay as they are for now."""
-        lost = {c for c, _at in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
+        lost = {c for c in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
         if not lost:
             return update
         self._adrift.setdefault(update.id, set()).update(lost)
@@ -188,29 +188,25 @@ class Applier:
             if not planned:
                 continue
             for row in rows_by_id(self._tx, table, EVERYTHING, planned):
-                before, after = folded_row(table, planned[row[0]]), folded_row(table, row)
-                if before != after:
-                    self._stored[row[0]] = (before, after)
+                if planned[row.id] != row:
+                    self._stored[row.id] = (planned[row.id], row)
 
-    def _planned(self, table: str, plan: Plan) -> dict[RowId, RowValues]:
+    def _planned(self, table: str, plan: Plan) -> dict[RowId, Row]:
         """The rows of which it is not certain that they hold what was planned, as they were planned: those of which a
         column was left out, and all where something of the owner's may write too."""
         everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
         if not everything and not dropped:
             return {}
-        known = self._world.rows[table]
-        found = {row[0]: row for row in plan.inserts[table] if everything or row[0] in dropped}
+        known = self._database.rows[table]
+        found = {row.id: row for row in plan.inserts[table] if everything or row.id in dropped}
         for update in plan.updates[table]:
             if everything or update.id in dropped:
-                row = list(known[update.id])
-                for column, (_before, after) in update.changes.items():
-                    row[POSITION[table][column]] = after
-                found[update.id] = tuple(row)
+                found[update.id] = update.applied_to(known[update.id])
         if everything:  # rows that were met or edited are in step from now on, as they are
             linked = {row for item in plan.items for row in item.links if row is not None}
-            remembered = linked & self._world.unknown | plan.clean
+            remembered = linked & self._database.unknown | plan.clean
             found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
-        return {row: values for row, values in found.items() if row not in self._refused}
+        return {row_id: row for row_id, row in found.items() if row_id not in self._refused}
 
     def _write_changes(self, plan: Plan) -> None:
         """What the rows were, and what they are now: of a plan, that which landed, as it did."""
@@ -225,11 +221,8 @@ class Applier:
         if update.id in self._refused or update.id in self._idle:
             return Update(update.id, {})
         if update.id in self._stored:
-            before, now = self._world.rows[table][update.id], unfolded_row(table, self._stored[update.id][1])
-            pairs = zip(TABLES[table].__struct_fields__, before, now, strict=True)
-            return Update(
-                update.id, {c: (was, is_) for c, was, is_ in pairs if was != is_ and UNREADABLE not in (was, is_)}
-            )
+            found = self._database.rows[table][update.id].changes_to(self._stored[update.id][1])
+            return Update(update.id, {column: pair for column, pair in found.items() if UNREADABLE not in pair})
         lost = self._lost.get(update.id, set()) | self._adrift.get(update.id, set())
         return Update(
             update.id,
@@ -248,7 +241,7 @@ class Applier:
             return
         known = {(item.board, item.id) for item in items}
         if not forget:
-            known &= self._world.bases.keys() | self._world.anew.keys()
+            known &= self._database.bases.keys() | self._database.anew.keys()
         write_items(self._tx, self._layouts, self._whole(plan), known)
 
     def _whole(self, plan: Plan) -> Iterator[ItemBase]:
@@ -275,7 +268,7 @@ class Applier:
     def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
         """The slots that stand as they did before this run: those of refused rows, and those of which the row is not
         pointed at as it was to be."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         lost: set[int] = set()
         for place, row in enumerate(item.links):
             if row is None:
@@ -284,7 +277,7 @@ class Applier:
             adrift = self._adrift.get(row, set())
             if row in self._refused:
                 lost.add(place)
-                adrift = {column for column, _at in pointers(table)} if row in self._world.rows[table] else set()
+                adrift = set(pointers(table)) if row in self._database.rows[table] else set()
             for target, slot in enumerate(layout.slots):
                 moved = item.links[target] != (stored.links[target] if stored is not None else None)
                 if slot.link in adrift and moved:
@@ -293,12 +286,12 @@ class Applier:
 
     def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
         """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         tolerated_links = dict(item.tolerated_links)
         for place in places:
             slot, row = layout.slots[place], item.links[place]
             before = stored.links[place] if stored is not None else None
-            if before is None and row in self._refused and row in self._world.rows[slot.table]:
+            if before is None and row in self._refused and row in self._database.rows[slot.table]:
                 before = row  # it is there, only its change was refused
             item.links[place] = before
             tolerated_links.pop(place, None)
@@ -312,26 +305,26 @@ class Applier:
         item.tolerated_links = tolerated_links
         self._leave_open(item)
 
-    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
+    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, str], tuple[ItemKey, int]]:
         """Which item's cell stands for a value that was refused, by row and place in it: of those that say it one that
         says it anew, and the staff board's before others. That one is tried again; the others are left different."""
-        found: dict[tuple[RowId, int], tuple[bool, ItemKey, int]] = {}
+        found: dict[tuple[RowId, str], tuple[bool, ItemKey, int]] = {}
         for item in items:
-            layout, stored = self._layouts[item.board], self._world.bases.get((item.board, item.id))
+            layout, stored = self._layouts[item.board], self._database.bases.get((item.board, item.id))
             for place, row in enumerate(item.links):
                 if row is None or row not in self._lost or row not in self._stored:
                     continue
                 slot, planned = layout.slots[place], self._stored[row][0]
-                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                for number in slot.fields:
                     shape, says = layout.fields[number], item.monday[number]
                     if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
                         continue
-                    if not same(shape, says, planned[at]):
+                    if not same(shape, says, planned[shape]):
                         continue
                     was = stored.monday[number] if stored is not None and stored.links[place] == row else UNSET
                     anew = was is UNSET or edited_on_monday(shape, says, was)
-                    if anew >= found.get((row, at), (False,))[0]:
-                        found[row, at] = (anew, (item.board, item.id), number)
+                    if anew >= found.get((row, shape.columns[0]), (False,))[0]:
+                        found[row, shape.columns[0]] = (anew, (item.board, item.id), number)
         return {place: (key, number) for place, (_anew, key, number) in found.items()}
 
     def _set_right(
@@ -339,7 +332,7 @@ class Applier:
         item: ItemBase,
         layout: Layout,
         unsettled: Collection[int],
-        tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
+        tellers: Mapping[tuple[RowId, str], tuple[ItemKey, int]],
     ) -> None:
         """The base is of what the rows really hold. A value that was refused stands as an edit that is still to
         come."""
@@ -349,28 +342,28 @@ class Applier:
             planned, holds = self._stored[row]
             if place == layout.record:
                 self._point_right(item, layout, unsettled, planned, holds)
-            for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
+            for number in layout.slots[place].fields:
                 shape, says = layout.fields[number], item.monday[number]
                 was = item.postgres[number]
-                if says is UNSET or was is FORCE or planned[at] == holds[at]:
+                if says is UNSET or was is FORCE or planned[shape] == holds[shape]:
                     continue
-                if not same(shape, was, planned[at]):
+                if not same(shape, was, planned[shape]):
                     continue  # an edit waits there, and waits on
-                if tellers.get((row, at)) == ((item.board, item.id), number):
-                    self._hold_back(item, place, row, number, shape, holds[at])
+                if tellers.get((row, shape.columns[0])) == ((item.board, item.id), number):
+                    self._hold_back(item, place, row, number, shape, holds[shape])
                 else:
-                    self._leave_different(item, number, shape, planned[at], holds[at])
+                    self._leave_different(item, number, shape, planned[shape], holds[shape])
 
     def _point_right(
-        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Sequence[Any], holds: Sequence[Any]
+        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Row, holds: Row
     ) -> None:
         """A foreign key that the record does not have as it was to be is no edit either."""
-        for place, at in layout.pointers:
-            met = item.tolerated_links.get(place, item.links[place])
-            if planned[at] != holds[at] and place not in unsettled and met == planned[at]:
+        for place, column in layout.pointers:
+            met, is_now = item.tolerated_links.get(place, item.links[place]), getattr(holds, column)
+            if getattr(planned, column) != is_now and place not in unsettled and met == getattr(planned, column):
                 item.tolerated_links.pop(place, None)
-                if holds[at] != item.links[place]:
-                    item.tolerated_links[place] = holds[at]
+                if is_now != item.links[place]:
+                    item.tolerated_links[place] = is_now
 
     def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
         says = item.monday[number]
@@ -379,7 +372,7 @@ class Applier:
 
     def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
         """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
-        stored = self._world.bases.get((item.board, item.id))
+        stored = self._database.bases.get((item.board, item.id))
         met = stored is not None and stored.links[place] == row and stored.monday[number] is not UNSET
         self._refused_cells.append((item, shape, row))
         monday, postgres = (
@@ -422,10 +415,12 @@ class Applier:
             (table, key)
             for table, keys in plan.released.items()
             for key in sorted(keys)
-            if not self._keeps(table, self._world.keys[table].get(key), key)
+            if not self._keeps(table, self._database.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
+        if self._database.remembers or any(
+            self._database.counts.values()
+        ):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(
@@ -433,7 +428,7 @@ class Applier:
                 " WHERE k.table_name = w.table_name AND k.key = w.key",
                 ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
-        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows: list[tuple[Any, ...]] = [(table, kept(key), row, "f") for table, key, row in claimed]
         rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
         if rows:
             self._tx.copy_in(
@@ -443,7 +438,7 @@ class Applier:
     def _has(self, table: str, row: RowId, key: str) -> bool:
         """Whether a row has a key that it was to have; not if the value behind it was refused, and it keeps another."""
         changed = row in self._lost or row in self._adrift
-        if not changed or row not in self._world.rows[table] or not is_natural(key):
+        if not changed or row not in self._database.rows[table] or not is_natural(key):
             return True
         return key in self._keys_of(table, row)
 
@@ -454,23 +449,27 @@ class Applier:
         return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
 
     def _keys_of(self, table: str, row: RowId) -> Collection[str]:
-        held = self._stored[row][1] if row in self._stored else folded_row(table, self._world.rows[table][row])
-        return set(row_keys(table, unfolded_row(table, held)))
+        held = self._stored[row][1] if row in self._stored else self._database.rows[table][row]
+        return set(row_keys(table, held))
 
     def _write_row_hashes(self, plan: Plan) -> None:
         """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
         person's that waits keeps its old hash, or the edit would be forgotten."""
-        linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
+        linked = (
+            {row for item in plan.items for row in item.links if row is not None} if self._database.unknown else set()
+        )
         left = self._refused | self._idle
         for table in TABLES:
-            new = {row[0] for row in plan.inserts[table]} - left
-            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
-            clean = {update.id for update in plan.updates[table]} - self._world.pending - left
-            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
-            edited = {row for row in plan.clean if row in self._world.rows[table]} - left
+            new = {row.id for row in plan.inserts[table]} - left
+            met = {row for row in self._database.unknown & linked if row in self._database.rows[table]} - left
+            clean = {update.id for update in plan.updates[table]} - self._database.pending - left
+            dirty = {row for row in plan.dirty if row in new or row in self._database.rows[table]} - left
+            edited = {row for row in plan.clean if row in self._database.rows[table]} - left
             current = (new | met | clean | edited) - dirty
             if current:
-                everything = not self._world.counts.get(table) and not dirty  # a first load: every row is one of these
+                everything = (
+                    not self._database.counts.get(table) and not dirty
+                )  # a first load: every row is one of these
                 statement = sql.SQL(
                     "INSERT INTO monday_sync.sync_row (table_name, row_id, p_hash)"
                     " SELECT {name}, t.id, {hash} FROM {table} t {which}"
@@ -490,7 +489,7 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen, kept = plan.items if self._world.bases else (), self._tx.encoding.kept
+        seen, kept = plan.items if self._database.bases else (), self._tx.encoding.kept
         dead = [
             ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
             for cell in plan.quarantined
@@ -558,7 +557,7 @@ class Applier:
 
     def _write_conflicts(self, plan: Plan) -> None:
         gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
-        decided = [(item.board, item.id) for item in plan.items] if self._world.bases else []
+        decided = [(item.board, item.id) for item in plan.items] if self._database.bases else []
         standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
         refused = [entry.place for entry in standing if self._was_refused(entry.row, entry.place[1])]
         conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost.row, lost.field)]
@@ -584,15 +583,13 @@ class Applier:
             return "nobody", None
         field = layout.fields[number]
         table, row_id = layout.slots[field.slot].table, base.links[field.slot]
-        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        before = self._database.rows[table].get(row_id) if row_id is not None else None
         if row_id != entry.row or before is None:
             return "nobody", None
-        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
-        written = not changes.keys().isdisjoint(field.columns)
-        names = TABLES[table].__struct_fields__
-        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
-        stands = self._stored[row_id][1] if row_id in self._stored else folded_row(table, after)
-        says, holds = base.monday[number], stands[field.at]
+        update = next((update for update in plan.updates[table] if update.id == row_id), Update(before.id, {}))
+        written = not update.changes.keys().isdisjoint(field.columns)
+        stands = self._stored[before.id][1] if before.id in self._stored else update.applied_to(before)
+        says, holds = base.monday[number], stands[field]
         if says is UNSET or holds is UNREADABLE:
             return "nobody", None
         if same(field, says, holds):

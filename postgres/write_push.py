@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,25 +13,17 @@ from models import TABLES, UNREADABLE, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
-from postgres.row_writer import (
-    CHANGED,
-    EVERYTHING,
-    SKIPPED,
-    as_json,
-    changed_values,
-    look_at_deferred,
-    update_statement,
-)
+from postgres.row_writer import CHANGED, EVERYTHING, SKIPPED, look_at_deferred
 from postgres.rules import Rules, read_rules
 from postgres.state import Present, read_column, row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
+from postgres.updates import as_json, by_columns, changed_values, unedited, update_statement
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
-from reconcile.working_rows import POSITION
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +50,7 @@ def prepare_rows(
     done = Prepared()
     rules = read_rules(tx) if any(completed.values()) else Rules()
     for table, updates in completed.items():
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        for columns, group in sorted(by_columns.items()):
+        for columns, group in by_columns(updates):
             written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
             landed = [update for update in group if update.id in written]
@@ -122,24 +110,13 @@ def _write_completed(
     hashes: Mapping[RowId, str],
     rules: Rules,
 ) -> dict[RowId, str]:
-    content, name = row_hash(table, present[table]), tx.table(table)
-    ids = [update.id for update in updates]
-    statement = sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
-        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
-        " JOIN ROWS FROM (pg_catalog.unnest(%s::pg_catalog.uuid[]), pg_catalog.unnest(%s::pg_catalog.text[]))"
-        " AS h (id, content) ON h.id OPERATOR(pg_catalog.=) s.id"
-        " WHERE t.id OPERATOR(pg_catalog.=) s.id AND {hash} OPERATOR(pg_catalog.=) h.content"
-    ).format(
-        table=name,
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-        hash=content,
-    )
-    params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
+    content = row_hash(table, present[table])
+    statement, params = update_statement(tx, table, columns, content), unedited(updates, hashes)
     if not rules.rewrites_updates(table):
         told = sql.SQL("{} RETURNING t.id::pg_catalog.text, {}").format(statement, content)
         with tx.role_path():
             return dict(tx.rows(told, params))
+    ids = [update.id for update in updates]
     there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
     with tx.role_path():
         tx.execute(statement, params)
@@ -162,14 +139,14 @@ def _not_as_sent(
 ) -> dict[RowId, str]:
     """Rows that a trigger or rule left out, or stored otherwise in a column that monday is told of, with the reason."""
     told, now = set(tracked_columns(table)), _contents(tx, table, present, [update.id for update in updates])
-    stored = {row[0]: row for row in rows_by_id(tx, table, present, written)}
+    stored = {row.id: row for row in rows_by_id(tx, table, present, written)}
     refused: dict[RowId, str] = {}
     for update in updates:
         if update.id not in written:
             if now.get(update.id) == hashes[update.id]:
                 refused[update.id] = SKIPPED
             continue
-        holds = {column: stored[update.id][POSITION[table][column]] for column in update.changes}
+        holds = {column: getattr(stored[update.id], column) for column in update.changes}
         if any(holds[column] != after for column, (_before, after) in update.changes.items() if column in told):
             same = all(holds[column] == before for column, (before, _after) in update.changes.items())
             refused[update.id] = SKIPPED if same else CHANGED
@@ -178,14 +155,14 @@ def _not_as_sent(
 
 def as_they_are(tx: Transaction, table: str, updates: Sequence[Update]) -> list[Update]:
     """Updates of rows, as the rows hold them now: a trigger or a rule may have had its way with them."""
-    now = {row[0]: row for row in rows_by_id(tx, table, EVERYTHING, [update.id for update in updates])}
+    now = {row.id: row for row in rows_by_id(tx, table, EVERYTHING, [update.id for update in updates])}
     return [
         Update(
             update.id,
             {
                 column: (before, held)
                 for column, (before, _after) in update.changes.items()
-                if (held := now[update.id][POSITION[table][column]]) != before and held is not UNREADABLE
+                if (held := getattr(now[update.id], column)) != before and held is not UNREADABLE
             },
         )
         for update in updates

@@ -9,17 +9,15 @@ from typing import Any
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from postgres.by_hand import link_project
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
 from reconcile.base import FORCE
 from reconcile.changes import Change, count_pull_changes, pull_changes
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
-from reconcile.errors import Exit
-from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION
 from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
@@ -53,11 +51,11 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
     if not rows:
         return {}
     return {
-        row[0]: str(name)
+        row.id: str(name)
         for table, inserts in plan.inserts.items()
         for row in inserts
-        if row[0] in rows
-        and (name := next((row[at] for at in map(POSITION[table].get, SPECS[table].names) if at and row[at]), None))
+        if row.id in rows
+        if (name := next(filter(None, (getattr(row, column) for column in SPECS[table].names)), None))
     }
 
 
@@ -65,14 +63,9 @@ def preview(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
     run.report.samples = list(_samples(run, plan, names))
     run.report.changes, run.report.changes_count = entries(pull_changes(plan, run.layouts)), count_pull_changes(plan)
-    run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
+    run.report.second_rows = [link_project(pair.other, pair.item[1]) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
-
-
-def _linking(pair: WouldMerge) -> str:
-    """For a person to run."""
-    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def fill_report(run: Run, result: PullResult) -> None:
@@ -90,9 +83,8 @@ def fill_report(run: Run, result: PullResult) -> None:
     report.waiting = result.standing.awaiting_push
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, result.standing, report.tolerated)]))
-    open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.planned = True
-    report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
+    run.judge()
 
 
 def _fill_open(run: Run, result: PullResult) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.changes import add_changes, pruned
 from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
@@ -31,7 +31,7 @@ from push.rejected import cleared
 from push.summary import fill_report
 from reconcile.changes import Change, derived_changes
 from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey, RowValues
+from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import key_changes
 from run.context import Run
@@ -161,17 +161,13 @@ def _told(found: PreparedPush, sent: Sent) -> dict[RowId, tuple[str, str]]:
     }
 
 
-def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, RowValues]]:
+def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, Row]]:
     """The rows as they are after they were made whole."""
     rows = {table: dict(known) for table, known in found.edits.rows.items()}
     for table, updates in found.push.completed.items():
-        columns = TABLES[table].__struct_fields__
         for update in updates:
             if update.id in sent.prepared.hashes:
-                row = list(rows[table][update.id])
-                for column, (_was, now) in update.changes.items():
-                    row[columns.index(column)] = now
-                rows[table][update.id] = tuple(row)
+                rows[table][update.id] = update.applied_to(rows[table][update.id])
     return rows
 
 

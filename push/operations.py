@@ -17,7 +17,7 @@ from monday.errors import ApiFault
 from monday.writing import ArchiveItem, ChangeItem, CreateItem, Kind, Op
 from monday_api import MARKER
 from postgres.write_push import Prepared
-from push.record import WriteResult, view_of
+from push.record import WriteResult, state_of
 from push.rejected import column_of, why
 from reconcile.changes import item_changes
 from reconcile.database_state import ItemKey
@@ -123,14 +123,14 @@ class Changes(WriteKind[ItemPush]):
         return JournalOp(place, subject.id, None, change_op(subject, self.layout))
 
     def take(self, subject: ItemPush, item: RawItem, place: int, outcome: WriteResult) -> None:
-        view = view_of(self.run, self.start, self.board, item, as_page=True)
+        state = state_of(self.run, self.start, self.board, item, as_page=True)
         waits = subject.awaits_pull or subject.open
         op = change_op(subject, self.layout)
         outcome.places.append(place)
-        outcome.bases.append(changed_base(op, subject.base, view, self.layout, waits=waits))
+        outcome.bases.append(changed_base(op, subject.base, state, self.layout, waits=waits))
         outcome.conflicts += subject.conflicts
         outcome.changes += item_changes(subject, self.layout)
-        self.sent.first_at = min(self.sent.first_at or view.updated_at, view.updated_at)
+        self.sent.first_at = min(self.sent.first_at or state.updated_at, state.updated_at)
         self._delivered(subject)
 
     def seen(self, subject: ItemPush, written: Collection[int]) -> bool:

@@ -83,7 +83,7 @@ def write_outcome(run: Run, tx: Transaction, outcome: WriteResult) -> None:
         journal.drop_ops(tx, outcome.number, outcome.places)
 
 
-def view_of(run: Run, start: RunStart, board: str, raw: RawItem, *, as_page: bool) -> ItemState:
+def state_of(run: Run, start: RunStart, board: str, raw: RawItem, *, as_page: bool) -> ItemState:
     """An item as it was answered. Its hash is known only where it has the form in which a page shows it (`as_page`).
 
     Raises DriftError when it is no item.

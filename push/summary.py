@@ -69,8 +69,7 @@ def fill_report(
     report.planned = True
     rows = _rows_that_wait(run, found, sent, standing)
     _fill_open(run, found, sent, standing, carried_out=carried_out)
-    needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
-    report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
+    run.judge()
     boards = run.board_ids.values()
     waits = any(batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:

@@ -42,10 +42,10 @@ class KnownItem(Protocol):
 
 @dataclass(slots=True)
 class ChangeFilter:
-    """One board's share of a read. `views` are new or changed items; an item older than what is known is no view.
+    """One board's share of a read. `states` are new or changed items; an item older than what is known is left out.
 
     An item that had left the board is looked at although it says what it said; `everything` keeps all. `moved`: the
-    columns were others than today, so that an item shows old labels and was yet not edited since: it is no view either.
+    columns were others than today, so that an item shows old labels and was yet not edited since: it is left out too.
     `monday_s` is monday's own time of the read; None for a saved one.
     """
 
@@ -55,7 +55,7 @@ class ChangeFilter:
     everything: bool = False
     moved: bool = False
     monday_s: float | None = None
-    views: dict[int, ItemState] = field(default_factory=dict)
+    states: dict[int, ItemState] = field(default_factory=dict)
     seen: int = 0
     unchanged: int = 0
     outdated: int = 0
@@ -74,16 +74,16 @@ class ChangeFilter:
             if same and not self.everything:
                 self.unchanged += 1
                 continue
-            view = self.layout.decode(decode_item(raw.raw), content_hash)
-            at = int(view.updated_at.timestamp())
+            state = self.layout.decode(decode_item(raw.raw), content_hash)
+            at = int(state.updated_at.timestamp())
             if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):
                 self.outdated += 1
                 continue
-            if self.newest is None or view.updated_at > self.newest:
-                self.newest = view.updated_at
-            before = self.views.get(view.id)
-            if before is None or before.updated_at <= view.updated_at:
-                self.views[view.id] = view
+            if self.newest is None or state.updated_at > self.newest:
+                self.newest = state.updated_at
+            before = self.states.get(state.id)
+            if before is None or before.updated_at <= state.updated_at:
+                self.states[state.id] = state
 
 
 def old_view(shown_s: float, remembered_s: float, monday_s: float | None) -> bool:

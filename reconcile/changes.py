@@ -94,11 +94,11 @@ def pull_changes(
         rows = plan.inserts[table]
         shown = _shown_by(plan, layouts, table) if rows else {}
         for row in rows:
-            if row[0] in absent:
+            if row.id in absent:
                 continue
-            item = shown.get(row[0])
+            item = shown.get(row.id)
             reason = EDITED_ON_MONDAY if item in plan.known_items else FIRST_CONTACT
-            yield Change(_row(item, table, row[0]), "insert", None, None, reason)
+            yield Change(_row(item, table, row.id), "insert", None, None, reason)
 
 
 def count_pull_changes(plan: Plan) -> int:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from models import TABLES, Project, RowId
+from models import TABLES, Row, RowId, User
 from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
@@ -42,7 +42,7 @@ class Said:
     home said at its base and says no longer. `adopted`: linked by a foreign key that was there before the first sync.
     """
 
-    view: ItemState
+    state: ItemState
     slot: int
     keys: tuple[str, ...]
     old: RowId | None
@@ -95,35 +95,35 @@ def row_id(table: str, key: str, n: int = 0) -> RowId:
     return RowId(f"{said[:8]}-{said[8:12]}-5{said[13:16]}-{_VARIANT[said[16]]}{said[17:20]}-{said[20:32]}")
 
 
-def resolve(views: Iterable[ItemState], layouts: Mapping[str, Layout], world: DatabaseState) -> Resolution:
-    """Link every slot of every view, parents first. A field that was never read counts as empty."""
-    by_place = sorted(views, key=lambda view: (view.board, view.id))
-    resolution = Resolution({(view.board, view.id): [None] * len(layouts[view.board].slots) for view in by_place})
-    linked = world.bases.keys() | world.adopted.keys()
-    met = [view for view in by_place if (view.board, view.id) in linked]
-    fresh = [view for view in by_place if (view.board, view.id) not in linked]
-    shared = _shared_emails(by_place, layouts) - world.placeholders
-    customers = world.placeholders | world.staff_emails
+def resolve(states: Iterable[ItemState], layouts: Mapping[str, Layout], database: DatabaseState) -> Resolution:
+    """Link every slot of every state, parents first. A field that was never read counts as empty."""
+    by_place = sorted(states, key=lambda state: (state.board, state.id))
+    resolution = Resolution({(state.board, state.id): [None] * len(layouts[state.board].slots) for state in by_place})
+    linked = database.bases.keys() | database.adopted.keys()
+    met = [state for state in by_place if (state.board, state.id) in linked]
+    fresh = [state for state in by_place if (state.board, state.id) not in linked]
+    shared = _shared_emails(by_place, layouts) - database.placeholders
+    customers = database.placeholders | database.staff_emails
     for table in TABLES:
         nobody_before = customers if table == "customers" else frozenset[str]()
         nobody = nobody_before | shared if table == "customers" else nobody_before
-        _Table(table, layouts, world, resolution, nobody_before, nobody).resolve(met, fresh)
+        _Table(table, layouts, database, resolution, nobody_before, nobody).resolve(met, fresh)
     resolution.placeholders = shared
-    resolution.would_merge += _copies(by_place, layouts, world, resolution)
+    resolution.would_merge += _copies(by_place, layouts, database, resolution)
     return resolution
 
 
 def _copies(
-    views: Sequence[ItemState], layouts: Mapping[str, Layout], world: DatabaseState, resolution: Resolution
+    states: Sequence[ItemState], layouts: Mapping[str, Layout], database: DatabaseState, resolution: Resolution
 ) -> Iterator[WouldMerge]:
     """New items that carry the id of a row which is not theirs, as the copy of an item does, and those that were told
     of before. One that had that row until a person gave it another one is none."""
-    for view in views:
-        item, record = (view.board, view.id), layouts[view.board].record
-        row, table = resolution.links[item][record], layouts[view.board].slots[record].table
-        new = item not in world.bases or item in world.copies
-        if new and view.marker and row is not None and view.marker != row and view.marker in world.rows[table]:
-            yield WouldMerge(item, MARKER, table, row, view.marker)
+    for state in states:
+        item, record = (state.board, state.id), layouts[state.board].record
+        row, table = resolution.links[item][record], layouts[state.board].slots[record].table
+        new = item not in database.bases or item in database.copies
+        if new and state.marker and row is not None and state.marker != row and state.marker in database.rows[table]:
+            yield WouldMerge(item, MARKER, table, row, state.marker)
 
 
 def said_keys(
@@ -142,20 +142,20 @@ def said_keys(
     return ()
 
 
-def _shared_emails(views: Sequence[ItemState], layouts: Mapping[str, Layout]) -> set[str]:
+def _shared_emails(states: Sequence[ItemState], layouts: Mapping[str, Layout]) -> set[str]:
     """The fan-in guard: one customer e-mail on many items under many names is nobody's."""
     customer = {board: slot for board, layout in layouts.items() for slot in layout.slots if slot.table == "customers"}
     said = [
-        (key, view, slot)
-        for view in views
-        if (slot := customer.get(view.board))
-        and isinstance(email := view.values[slot.at["email"]], str)
+        (key, state, slot)
+        for state in states
+        if (slot := customer.get(state.board))
+        and isinstance(email := state.values[slot.at["email"]], str)
         and (key := email_key(email))
     ]
     often = {key for key, n in Counter(key for key, _view, _slot in said).items() if n > SHARED_EMAIL_ITEMS}
     names: dict[str, set[str]] = defaultdict(set)
-    for key, view, slot in said:
-        if key in often and isinstance(name := view.values[slot.at["name"]], str):
+    for key, state, slot in said:
+        if key in often and isinstance(name := state.values[slot.at["name"]], str):
             names[key].add(normal(name))
     return {key for key in often if len(names[key]) > SHARED_EMAIL_NAMES}
 
@@ -167,16 +167,16 @@ class _Table:
         self,
         table: str,
         layouts: Mapping[str, Layout],
-        world: DatabaseState,
+        database: DatabaseState,
         resolution: Resolution,
         nobody_before: frozenset[str],
         nobody: frozenset[str],
     ) -> None:
-        self.table, self.world, self.resolution = table, world, resolution
+        self.table, self.database, self.resolution = table, database, resolution
         self.layouts = layouts
         self.nobody_before, self.nobody = nobody_before, nobody
-        self.rows = world.rows[table]
-        self.owner = dict(world.keys[table])
+        self.rows = database.rows[table]
+        self.owner = dict(database.keys[table])
         self.homes: dict[RowId, ItemKey] = {}
         """Rows that are home to an item of the staff board; each to one at most."""
         self.keys_of: dict[RowId, set[str]] = defaultdict(set)
@@ -184,15 +184,15 @@ class _Table:
             self.keys_of[row].add(key)
         self.places = {board: _places(table, layout) for board, layout in layouts.items()}
         held = {
-            stored.links[number]
-            for (board, _id), stored in world.bases.items()
+            base.links[number]
+            for (board, _id), base in database.bases.items()
             for number, _slot, _parent in self.places.get(board, ())
         }
         self.deleted = held - self.rows.keys() - {None}
         """Rows that a person deleted: their ids are not given away again."""
 
     def resolve(self, met: Sequence[ItemState], fresh: Sequence[ItemState]) -> None:
-        """`met` are views of items that were linked before, `fresh` the others."""
+        """`met` are states of items that were linked before, `fresh` the others."""
         for key in [key for key in self.owner if key in self.nobody]:
             self._release(key)
         said = [*self._said(met), *self._homes(fresh)]
@@ -201,55 +201,55 @@ class _Table:
         self._rename(said)
         self._link(said)
         self._link_fresh(fresh)
-        before = self.world.keys[self.table]
+        before = self.database.keys[self.table]
         self.resolution.claimed[self.table] = {k: row for k, row in self.owner.items() if before.get(k) != row}
         self.resolution.released[self.table] = {key for key in before if key not in self.owner}
 
     def _said(self, met: Sequence[ItemState]) -> Iterator[Said]:
-        for view in met:
-            stored = self.world.bases.get((view.board, view.id))
-            for number, slot, parent in self.places[view.board]:
-                keys = self._keys(view, slot, parent)
-                if stored is not None:
-                    yield self._standing(view, number, slot, keys, stored, parent)
+        for state in met:
+            base = self.database.bases.get((state.board, state.id))
+            for number, slot, parent in self.places[state.board]:
+                keys = self._keys(state, slot, parent)
+                if base is not None:
+                    yield self._standing(state, number, slot, keys, base, parent)
                     continue
-                old = self.world.adopted[view.board, view.id][number]
+                old = self.database.adopted[state.board, state.id][number]
                 home = slot.role == STAFF_ROLE
                 known = old in self.rows and (home or bool(keys))
-                yield Said(view, number, keys, old if known else None, kept=known, home=home, adopted=known)
+                yield Said(state, number, keys, old if known else None, kept=known, home=home, adopted=known)
 
     def _homes(self, fresh: Sequence[ItemState]) -> Iterator[Said]:
         homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.role == STAFF_ROLE}
-        for view in (view for view in fresh if view.board in homes):
-            for number, slot, parent in self.places[view.board]:
+        for state in (state for state in fresh if state.board in homes):
+            for number, slot, parent in self.places[state.board]:
                 if slot.role == STAFF_ROLE:
-                    yield Said(view, number, self._keys(view, slot, parent), None, home=True)
+                    yield Said(state, number, self._keys(state, slot, parent), None, home=True)
 
     # What a slot says
 
-    def _keys(self, view: ItemState, slot: Slot, parent: int | None) -> tuple[str, ...]:
-        item = (view.board, view.id)
+    def _keys(self, state: ItemState, slot: Slot, parent: int | None) -> tuple[str, ...]:
+        item = (state.board, state.id)
         row = None if parent is None else self.resolution.links[item][parent]
-        return said_keys(slot, view.values, item, row, self.nobody)
+        return said_keys(slot, state.values, item, row, self.nobody)
 
     def _standing(
-        self, view: ItemState, number: int, slot: Slot, keys: tuple[str, ...], stored: ItemBase, parent: int | None
+        self, state: ItemState, number: int, slot: Slot, keys: tuple[str, ...], base: ItemBase, parent: int | None
     ) -> Said:
-        item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
-        said = Said(view, number, keys, old, home=home)
-        if (item, number) in self.world.strangers:
+        item, old, home = (state.board, state.id), base.links[number], slot.role == STAFF_ROLE
+        said = Said(state, number, keys, old, home=home)
+        if (item, number) in self.database.strangers:
             said.old = None
         if said.old is None:
             emptied = old is None and not home and self.table != "projects"
-            if emptied and not _spoke(self.layouts[view.board], slot, view, stored):
+            if emptied and not _spoke(self.layouts[state.board], slot, state, base):
                 said.keys = ()  # a person emptied the slot: what it says is what it said then
             return said
-        was_parent = None if parent is None else stored.links[parent]
-        before = said_keys(slot, stored.monday, item, was_parent, self.nobody_before)
-        layout = self.layouts[view.board]
+        was_parent = None if parent is None else base.links[parent]
+        before = said_keys(slot, base.monday, item, was_parent, self.nobody_before)
+        layout = self.layouts[state.board]
         if old not in self.rows:  # a person deleted the row: it stays deleted until the item says something new
             said.old = None
-            if not _edited(layout, slot, view.values, stored.monday):
+            if not _edited(layout, slot, state.values, base.monday):
                 said.row = old
             return said
         said.kept = keys == before  # of an empty slot too: it shows a row that is empty itself
@@ -260,7 +260,7 @@ class _Table:
             or before[0].startswith("slot:")
             or (now_parent is not None and now_parent == was_parent)
             or any(
-                _unchanged(layout, slot, view.values, stored.monday, column) for column in SPECS[self.table].continuity
+                _unchanged(layout, slot, state.values, base.monday, column) for column in SPECS[self.table].continuity
             )
         )
         return said
@@ -270,15 +270,14 @@ class _Table:
     def _part_homes(self, said: Sequence[Said]) -> None:
         """Of several items of the staff board with one row the one keeps it whose id the row holds, else the first;
         the others are looked up as if they had none yet."""
-        item_at = TABLES["users"].__struct_fields__.index("monday_item_id")
         at_home: dict[RowId, list[Said]] = defaultdict(list)
         for entry in said:
             if entry.home and entry.old in self.rows:
                 at_home[entry.old].append(entry)
         for row, entries in at_home.items():
-            holds = self.rows[row][item_at]
-            entries.sort(key=lambda entry: (entry.view.id != holds, entry.view.id))
-            self.homes[row] = (entries[0].view.board, entries[0].view.id)
+            holds = self.database.table(User)[row].monday_item_id
+            entries.sort(key=lambda entry: (entry.state.id != holds, entry.state.id))
+            self.homes[row] = (entries[0].state.board, entries[0].state.id)
             for entry in entries[1:]:
                 entry.old, entry.kept, entry.same_thing = None, False, False
 
@@ -293,32 +292,31 @@ class _Table:
 
     def _rival(self, row: RowId | None, entry: Said) -> int | None:
         """The other item of the staff board that a row is home to; None for a row that this one may have."""
-        item = (entry.view.board, entry.view.id)
+        item = (entry.state.board, entry.state.id)
         if row is None or not entry.home:
             return None
         if row in self.homes:
             return self.homes[row][1] if self.homes[row] != item else None
         if row not in self.rows:
             return None
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        gone = left is not None or (item[0], holds) in self.world.gone
+        user = self.database.table(User)[row]
+        holds = user.monday_item_id
+        gone = user.archived_at is not None or (holds is not None and (item[0], holds) in self.database.gone)
         return None if gone or holds == item[1] else holds
 
     def _is_left(self, row: RowId) -> bool:
         """Whether a row was home to an item of the staff board that is gone."""
         if self.table != "users" or row not in self.rows:
             return False
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        return left is not None or any(item_id == holds for _board, item_id in self.world.gone)
+        user = self.database.table(User)[row]
+        return user.archived_at is not None or any(item_id == user.monday_item_id for _, item_id in self.database.gone)
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
         free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)
         if free and (len(free) == len(entry.keys) or any(key in self.owner for key in free)):
             return self._owner_or_new(free)
-        own = slot_key(entry.view.board, entry.view.id, STAFF_ROLE)
+        own = slot_key(entry.state.board, entry.state.id, STAFF_ROLE)
         if entry.old is None:
             return self._owner_or_new(free or (own,))
         for key in self.keys_of[entry.old] - {own, *entry.keys}:
@@ -337,7 +335,7 @@ class _Table:
             if entry.home and entry.keys and (entry.row is None or entry.row in self.rows):
                 entry.row = entry.row or self._find_home(entry)
                 if entry.row is not None:
-                    self.homes.setdefault(entry.row, (entry.view.board, entry.view.id))
+                    self.homes.setdefault(entry.row, (entry.state.board, entry.state.id))
                 self._claim_free(entry)
         for entry in said:
             if entry.row is None and entry.keys and not entry.home:
@@ -347,26 +345,26 @@ class _Table:
         for entry in said:
             if entry.row in self.deleted and self.owner.get(next(iter(entry.keys), "")) in self.resolution.new_rows:
                 entry.row = self.owner[entry.keys[0]]  # another item brought it back
-            self.resolution.links[entry.view.board, entry.view.id][entry.slot] = entry.row
+            self.resolution.links[entry.state.board, entry.state.id][entry.slot] = entry.row
 
     def _link_fresh(self, fresh: Sequence[ItemState]) -> None:
         """Items that were never linked. References that say the very same thing are looked up once."""
         for board in self.layouts:
-            views = [(view, self.resolution.links[board, view.id]) for view in fresh if view.board == board]
+            states = [(state, self.resolution.links[board, state.id]) for state in fresh if state.board == board]
             for number, slot, parent in self.places[board]:
                 if slot.role == STAFF_ROLE:
                     continue
                 known: dict[tuple[object, ...], RowId] = {}
                 repeats = not SPECS[self.table].owned
                 nothing = (None,) * len(slot.fields)
-                for view, links in views:
+                for state, links in states:
                     parent_row = None if parent is None else links[parent]
-                    said = slot.key_said(view.values) if repeats else ()
+                    said = slot.key_said(state.values) if repeats else ()
                     row = known.get(said) if repeats else None
                     if row is None:
-                        if view.values[slot.first : slot.last] == nothing and self.table != "projects":
+                        if state.values[slot.first : slot.last] == nothing and self.table != "projects":
                             continue
-                        keys = said_keys(slot, view.values, (board, view.id), parent_row, self.nobody)
+                        keys = said_keys(slot, state.values, (board, state.id), parent_row, self.nobody)
                         if not keys:
                             continue
                         row = self._owner_or_new(keys)
@@ -378,14 +376,14 @@ class _Table:
         for key in keys:
             if key in self.owner:
                 return self.owner[key]
-        if self.world.unknown and (row := self._parentless(keys[0])) is not None:
+        if self.database.unknown and (row := self._parentless(keys[0])) is not None:
             return row
         for key in keys:  # its owner gave it up
-            if (spare := self.world.contested_keys[self.table].get(key)) is not None:
+            if (spare := self.database.contested_keys[self.table].get(key)) is not None:
                 self._claim(key, spare)
                 return spare
         n = 0
-        while (new := row_id(self.table, keys[0], n)) in self.world.taken or new in self.rows or new in self.deleted:
+        while (new := row_id(self.table, keys[0], n)) in self.database.taken or new in self.rows or new in self.deleted:
             n += 1
         self.resolution.new_rows[new] = (self.table, keys[0])
         self.owner[keys[0]] = new
@@ -396,7 +394,7 @@ class _Table:
         as long as nobody else did."""
         bare = f"-|{key.partition('|')[2]}"
         row = self.owner.get(bare)
-        if row is None or row not in self.world.unknown or self.keys_of[row] != {bare}:
+        if row is None or row not in self.database.unknown or self.keys_of[row] != {bare}:
             return None
         self._release(bare)
         self._claim(key, row)
@@ -418,8 +416,8 @@ class _Table:
             else:
                 contested.append((key, holder))
         if contested and entry.row is not None:
-            item, holder = (entry.view.board, entry.view.id), contested[0][1]
-            role = self.layouts[entry.view.board].slots[entry.slot].role
+            item, holder = (entry.state.board, entry.state.id), contested[0][1]
+            role = self.layouts[entry.state.board].slots[entry.slot].role
             pair = WouldMerge(item, role, self.table, entry.row, holder, self._rival(holder, entry))
             self.resolution.would_merge.append(replace(pair, contested=tuple(contested)))
 
@@ -472,7 +470,7 @@ class _Table:
             return None  # one of a person's addresses is as it was: the row is found by it, and gains the other
         if homes:
             return key
-        if self.world.elsewhere.get(row) or not all(entry.same_thing for entry in voices):
+        if self.database.elsewhere.get(row) or not all(entry.same_thing for entry in voices):
             return None
         return key if SPECS[self.table].owned or self._is_upgrade(row, key) else None
 
@@ -514,27 +512,22 @@ def _edited(layout: Layout, slot: Slot, now: Sequence[FieldValue], was: Sequence
     )
 
 
-def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: ItemBase) -> bool:
+def _spoke(layout: Layout, slot: Slot, state: ItemState, base: ItemBase) -> bool:
     """Did any field of the slot say something that it had not said, and that could be read, at its base?"""
     return any(
         edited_on_monday(layout.fields[n], now, was) or (was is UNSET and now is not UNSET and now is not None)
         for n in slot.fields
-        for now, was in ((view.values[n], stored.monday[n]),)
+        for now, was in ((state.values[n], base.monday[n]),)
     )
 
 
-def adopted_links(
-    view: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
-) -> Links:
+def adopted_links(state: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, Row]], row: RowId) -> Links:
     """The links of an item whose row was there before the sync: what its foreign keys already say."""
-    columns = Project.__struct_fields__
-    values = rows["projects"].get(row, ())
+    project = rows["projects"].get(row)
     links: Links = []
     for slot in layout.slots:
         if slot.table == "projects" or slot.role == STAFF_ROLE:
             links.append(row)
-        elif slot.link in columns and values:
-            links.append(values[columns.index(slot.link)])  # type: ignore[arg-type]  # a foreign key column holds a RowId
         else:
-            links.append(None)
+            links.append(getattr(project, slot.link, None) if slot.link is not None else None)
     return links

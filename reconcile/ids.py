@@ -80,12 +80,12 @@ class LeftBehind:
         )
 
 
-def follow(stored: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
+def follow(base: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
     """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
     if place is IdPlace.MOVED:
-        stored.links[layout.record] = astray.holder
+        base.links[layout.record] = astray.holder
     elif place is IdPlace.LEFT:
-        stored.links[layout.record] = None
+        base.links[layout.record] = None
     return left_behind(astray, place, layout)
 
 

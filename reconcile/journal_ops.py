@@ -111,17 +111,17 @@ def create_op(create: ItemCreate, layout: Layout) -> CreateOp:
     )
 
 
-def seen(op: ChangeOp, view: ItemState, layout: Layout) -> Seen:
+def seen(op: ChangeOp, state: ItemState, layout: Layout) -> Seen:
     """Whether an item shows what was sent, what it showed before, or something else."""
     sent = [n for n, field in enumerate(layout.fields) if field.id in op.target]
-    if all(_shows(layout, n, view.values[n], op.target) for n in sent):
+    if all(_shows(layout, n, state.values[n], op.target) for n in sent):
         return Seen.DONE
-    if all(_shows(layout, n, view.values[n], op.expected) for n in sent):
+    if all(_shows(layout, n, state.values[n], op.expected) for n in sent):
         return Seen.NOT_DONE
     return Seen.EDITED
 
 
-def changed_base(op: ChangeOp, before: ItemBase, view: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
+def changed_base(op: ChangeOp, before: ItemBase, state: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
     """The base after a write that is known to be done: what monday shows now beside what the row held.
 
     `before` is what was remembered until then. What else changed on monday meanwhile is an edit of somebody's: it
@@ -129,7 +129,7 @@ def changed_base(op: ChangeOp, before: ItemBase, view: ItemState, layout: Layout
     """
     base = before.copy()
     for number, field in enumerate(layout.fields):
-        now = view.values[number]
+        now = state.values[number]
         if field.id in op.target:
             sent = field.load(op.target[field.id])
             base.set_pair(number, now if now is not UNSET else sent, sent)
@@ -139,17 +139,17 @@ def changed_base(op: ChangeOp, before: ItemBase, view: ItemState, layout: Layout
         if slot.role in op.links:
             base.links[place] = op.links[slot.role]
             base.tolerated_links.pop(place, None)
-    return _as_of(base, view, layout, waits=waits)
+    return _as_of(base, state, layout, waits=waits)
 
 
-def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -> ItemBase:
+def created_base(op: CreateOp, state: ItemState, layout: Layout, *, late: bool) -> ItemBase:
     """The base of a new item: what monday shows of it beside what the rows held when it was made.
 
     Right after it was made, what differs is monday's own way of writing it. `late`, somebody may have edited it: what
     differs from what was sent stands as an edit against that.
     """
     links = [op.links.get(slot.role) for slot in layout.slots]
-    base = ItemBase(view.board, view.id, view.updated_at, links, view.values, view.values)
+    base = ItemBase(state.board, state.id, state.updated_at, links, state.values, state.values)
     edited = False
     for number, field in enumerate(layout.fields):
         shown = base.monday[number]
@@ -160,13 +160,13 @@ def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -
             by_somebody = late and field.two_way and shown is not UNSET and not same(field, shown, sent)
             base.set_pair(number, sent if by_somebody else shown, sent)
             edited |= by_somebody
-    return _as_of(base, view, layout, waits=edited)
+    return _as_of(base, state, layout, waits=edited)
 
 
-def _as_of(base: ItemBase, view: ItemState, layout: Layout, *, waits: bool) -> ItemBase:
-    """A base that was settled when the item was as in `view`."""
-    base.state, base.missing_count, base.updated_at = "active", 0, view.updated_at
-    base.content_hash = None if waits else view.content_hash or ""
+def _as_of(base: ItemBase, state: ItemState, layout: Layout, *, waits: bool) -> ItemBase:
+    """A base that was settled when the item was as in `state`."""
+    base.state, base.missing_count, base.updated_at = "active", 0, state.updated_at
+    base.content_hash = None if waits else state.content_hash or ""
     base.count_tolerated(layout)
     return base
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET
 
-from models import UNREADABLE, RowId
+from models import UNREADABLE, Row, RowId, User
 from reconcile.base import FORCE, BaseValue, ItemBase
 from reconcile.changes import EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.columns import Policy
@@ -24,10 +24,7 @@ from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
-from reconcile.working_rows import POSITION, Causes, ItemRows
-
-_STAFF_ITEM = POSITION["users"]["monday_item_id"]
-
+from reconcile.working_rows import Causes, ItemRows
 
 Adopt = Literal["monday", "pg"]
 
@@ -49,7 +46,7 @@ class _SlotEdit:
 
     state: ItemState
     slot: Slot
-    row: list[Any]
+    row: Row
     field: Field
     number: int
     monday: FieldValue
@@ -92,19 +89,19 @@ def merge_fields(
     edits = _slot_edits(states, layouts, database, links, rows)
     if adopt == "monday":
         _add_tolerated(edits, states, layouts, database, links, rows)
-    settled: set[tuple[RowId, int]] = set()
-    for (row_id, at), of_field in edits.items():
+    settled: set[tuple[RowId, str]] = set()
+    for (row_id, column), of_field in edits.items():
         _settle(row_id, of_field, policy, merged, causes)
-        settled.add((row_id, at))
+        settled.add((row_id, column))
     staff_first = sorted(states, key=lambda state: state.board != "staff")
     for state in staff_first:
         _fill(state, layouts[state.board], database, links, rows, settled, policy, merged, causes)
     return merged
 
 
-def selects_only(slot: Slot, row: Sequence[Any]) -> bool:
+def selects_only(slot: Slot, row: Row) -> bool:
     """References select, they do not edit: a role cell never changes the record of somebody on the staff board."""
-    return slot.table == "users" and slot.role != STAFF_ROLE and row[_STAFF_ITEM] is not None
+    return isinstance(row, User) and slot.role != STAFF_ROLE and row.monday_item_id is not None
 
 
 def _slot_edits(
@@ -113,9 +110,9 @@ def _slot_edits(
     database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
-) -> dict[tuple[RowId, int], list[_SlotEdit]]:
+) -> dict[tuple[RowId, str], list[_SlotEdit]]:
     """Fields that changed on monday since the base of a slot that is still linked to the same row."""
-    edits: dict[tuple[RowId, int], list[_SlotEdit]] = defaultdict(list)
+    edits: dict[tuple[RowId, str], list[_SlotEdit]] = defaultdict(list)
     for state in states:
         item = (state.board, state.id)
         base = database.bases.get(item)
@@ -129,12 +126,12 @@ def _slot_edits(
                 one, monday, before = layout.fields[number], state.values[number], base.monday[number]
                 if edited_on_monday(one, monday, before):
                     edit = _SlotEdit(state, slot, row, one, number, monday, before, base.postgres[number])
-                    edits[row_id, one.at].append(edit)
+                    edits[row_id, one.columns[0]].append(edit)
     return edits
 
 
 def _add_tolerated(
-    edits: dict[tuple[RowId, int], list[_SlotEdit]],
+    edits: dict[tuple[RowId, str], list[_SlotEdit]],
     states: Sequence[ItemState],
     layouts: Mapping[str, Layout],
     database: DatabaseState,
@@ -146,16 +143,17 @@ def _add_tolerated(
         item, layout = (state.board, state.id), layouts[state.board]
         base = database.bases.get(item)
         for place, (slot, row) in enumerate(zip(layout.slots, rows[item], strict=True)):
-            if row is None or row[0] not in database.rows[slot.table] or selects_only(slot, row):
+            if row is None or row.id not in database.rows[slot.table] or selects_only(slot, row):
                 continue
             met = base if base is not None and base.links[place] == links[item][place] else None
-            for number, at in zip(slot.fields, slot.row_at, strict=True):
-                one, monday, postgres = layout.fields[number], state.values[number], row[at]
+            for number in slot.fields:
+                one = layout.fields[number]
+                monday, postgres = state.values[number], row[one]
                 if monday in (None, UNSET) or postgres in (None, UNREADABLE) or same(one, monday, postgres):
                     continue
                 if met is None or _is_tolerated(one, number, monday, postgres, met):
                     edit = _SlotEdit(state, slot, row, one, number, monday, UNSET, postgres)
-                    edits[row[0], at].append(edit)
+                    edits[row.id, one.columns[0]].append(edit)
 
 
 def _is_tolerated(one: Field, number: int, monday: FieldValue, postgres: FieldValue, base: ItemBase) -> bool:
@@ -167,7 +165,7 @@ def _is_tolerated(one: Field, number: int, monday: FieldValue, postgres: FieldVa
 def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged: Merged, causes: Causes) -> None:
     """One field of one row, and every slot that says something new about it."""
     row, one = edits[0].row, edits[0].field
-    postgres = row[one.at]
+    postgres = row[one]
     if postgres is UNREADABLE:  # every edit of it waits until a person has corrected the row
         merged.deferred |= {(edit.item, edit.number) for edit in edits}
         return
@@ -189,7 +187,7 @@ def _settle(row_id: RowId, edits: list[_SlotEdit], policy: Policy | None, merged
     if newest.conflicts_with(postgres):
         reason = MONDAY_WON
         merged.conflicts.append(_conflict(newest, row_id, "monday", newest.monday, "postgres", postgres, postgres))
-    row[one.at] = newest.monday
+    row[one] = newest.monday
     causes.note(row_id, one.columns[0], newest.item, reason, one.cells[0])
     for edit in voters[1:]:
         if not edit.says(newest.monday):
@@ -205,7 +203,7 @@ def _fill(
     database: DatabaseState,
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
-    settled: set[tuple[RowId, int]],
+    settled: set[tuple[RowId, str]],
     policy: Policy | None,
     merged: Merged,
     causes: Causes,
@@ -225,23 +223,27 @@ def _fill(
             continue
         linked_as_before = base is not None and base.links[place] == links[item][place]
         met = base if linked_as_before and not selects_only(slot, row) else None
-        for number, at, monday in zip(slot.fields, slot.row_at, shown, strict=True):
-            if monday is None or monday is UNSET or (row[at] is not None and not _lacks_parts(row[at], monday)):
+        for number, monday in zip(slot.fields, shown, strict=True):
+            if monday is None or monday is UNSET:
+                continue
+            one = layout.fields[number]
+            postgres = row[one]
+            if postgres is not None and not _lacks_parts(postgres, monday):
                 continue
             if met is not None and met.monday[number] is not UNSET:
                 continue
-            if settled and (row[0], at) in settled:
+            if settled and (row.id, one.columns[0]) in settled:
                 continue
-            one, reason = layout.fields[number], FIRST_CONTACT
-            if (row[0], at) in database.cleared_fields:
+            reason = FIRST_CONTACT
+            if (row.id, one.columns[0]) in database.cleared_fields:
                 if selects_only(slot, row) or winner(one, policy) != "monday":
                     continue
                 edit = _SlotEdit(state, slot, row, one, number, monday, UNSET, None)
-                merged.conflicts.append(_conflict(edit, row[0], "monday", monday, "postgres", None, None))
+                merged.conflicts.append(_conflict(edit, row.id, "monday", monday, "postgres", None, None))
                 reason = MONDAY_WON
-            row[at] = monday
+            row[one] = monday
             if causes.wanted:
-                causes.note(row[0], one.columns[0], item, reason, one.cells[0])
+                causes.note(row.id, one.columns[0], item, reason, one.cells[0])
 
 
 def _lacks_parts(postgres: FieldValue, monday: FieldValue) -> bool:
@@ -276,17 +278,17 @@ def next_base(
         if slot.values_of(row) == state.values[slot.first : slot.last]:
             continue
         met = before if before is not None and before.links[place] == links[place] else None
-        for number, at in zip(slot.fields, slot.row_at, strict=True):
-            if state.values[number] != row[at]:
+        for number in slot.fields:
+            if state.values[number] != row[layout.fields[number]]:
                 _next_pair(after, number, layout.fields[number], row, met, merged)
     return after
 
 
-def _next_pair(after: NextBase, number: int, one: Field, row: list[Any], met: ItemBase | None, merged: Merged) -> None:
+def _next_pair(after: NextBase, number: int, one: Field, row: Row, met: ItemBase | None, merged: Merged) -> None:
     """The pair of a field in which the item and its row differ. `met` is the base of an item that was linked to this
     row before."""
     base = after.base
-    monday, postgres = base.monday[number], row[one.at]
+    monday, postgres = base.monday[number], row[one]
     if monday is UNSET:
         return
     if postgres is UNREADABLE:
@@ -308,11 +310,11 @@ def _next_pair(after: NextBase, number: int, one: Field, row: list[Any], met: It
         monday = before
     if edited_in_postgres(one, postgres, remembered):
         if one.two_way:
-            after.awaiting_push.append(row[0])
+            after.awaiting_push.append(row.id)
     elif not same(one, base.monday[number], postgres):
         if merged.adopt == "pg" and one.two_way:
             remembered = FORCE
-            after.awaiting_push.append(row[0])
+            after.awaiting_push.append(row.id)
         else:
             base.tolerated += 1
     base.set_pair(number, monday, remembered)

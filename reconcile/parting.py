@@ -16,16 +16,16 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId, User
 from reconcile.base import FORCE, ItemBase
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
 from reconcile.layout import STAFF_ROLE, Layout, Slot
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION, WorkingRows
+from reconcile.working_rows import WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
-Rows = Mapping[str, Mapping[RowId, RowValues]]
+Rows = Mapping[str, Mapping[RowId, Row]]
 SlotPlace = tuple[ItemKey, int]
 """A slot: its item, and its number there."""
 
@@ -69,42 +69,43 @@ def part(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, r
     return parting
 
 
-def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingRows) -> None:
+def take_back(database: DatabaseState, layouts: Mapping[str, Layout], working: WorkingRows) -> None:
     """What a stranger wrote into a row, and nobody says whose row it is, gives way to what those say: it was not meant
     for them, and is not sent to them."""
-    if not world.strangers:
+    if not database.strangers:
         return
     staying: dict[RowId, list[tuple[ItemBase, Slot]]] = defaultdict(list)
-    for item, stored in sorted(world.bases.items()):
-        for number, slot in enumerate(layouts[stored.board].slots):
-            if (item, number) not in world.strangers and stored.links[number] is not None:
-                staying[stored.links[number]].append((stored, slot))  # type: ignore[index]  # it is a row
-    for item, number in sorted(world.strangers):
-        stored, slot = world.bases[item], layouts[item[0]].slots[number]
-        row = hub.row(slot.table, stored.links[number])
+    for item, base in sorted(database.bases.items()):
+        for number, slot in enumerate(layouts[base.board].slots):
+            if (item, number) not in database.strangers and base.links[number] is not None:
+                staying[base.links[number]].append((base, slot))  # type: ignore[index]  # it is a row
+    for item, number in sorted(database.strangers):
+        base, slot = database.bases[item], layouts[item[0]].slots[number]
+        row = working.row(slot.table, base.links[number])
         if row is not None:
-            _take_back(row, (stored, slot), staying[row[0]], layouts)
+            _take_back(row, (base, slot), staying[row.id], layouts)
 
 
 def _take_back(
-    row: list[Any],
+    row: Row,
     stranger: tuple[ItemBase, Slot],
     staying: Sequence[tuple[ItemBase, Slot]],
     layouts: Mapping[str, Layout],
 ) -> None:
-    stored, slot = stranger
-    for number, at in zip(slot.fields, slot.row_at, strict=True):
-        canon, wrote = layouts[stored.board].fields[number].compare_key, stored.monday[number]
-        if wrote is UNSET or row[at] is None or canon(wrote) != canon(row[at]):
+    base, slot = stranger
+    for number in slot.fields:
+        field = layouts[base.board].fields[number]
+        canon, wrote = field.compare_key, base.monday[number]
+        if wrote is UNSET or row[field] is None or canon(wrote) != canon(row[field]):
             continue
         theirs = [
             other.monday[place]
             for other, shown in staying
-            for place, held in zip(shown.fields, shown.row_at, strict=True)
-            if held == at and other.monday[place] is not UNSET
+            for place in shown.fields
+            if layouts[other.board].fields[place].columns[0] == field.columns[0] and other.monday[place] is not UNSET
         ]
         if theirs and all(canon(says) != canon(wrote) for says in theirs):
-            row[at] = theirs[0]
+            row[field] = theirs[0]
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
@@ -116,17 +117,17 @@ def _said(
     """(row, its old key) → what its slots say by the rule of today."""
     found: dict[tuple[RowId, str], dict[str, _Group]] = defaultdict(lambda: defaultdict(_Group))
     old_rule, rule = _OLD_RULES.get(table), _KEYED[table]
-    for stored, number, slot, parent in _slots(table, items, layouts) if old_rule else ():
-        row, said = stored.links[number], slot.key_said(stored.monday)
+    for base, number, slot, parent in _slots(table, items, layouts) if old_rule else ():
+        row, said = base.links[number], slot.key_said(base.monday)
         assert old_rule is not None
         old = old_rule(parent, *said)
         if row is None or old is None or owners.get(old) != row:
             continue
         now = rule.keys(parent, *said) if rule.parent else rule.keys(*said)
-        held = slot.key_said([None if p is FORCE else p for p in stored.postgres])
+        held = slot.key_said([None if p is FORCE else p for p in base.postgres])
         for key in now[:1]:
             group = found[row, old][key]
-            group.places.append(((stored.board, stored.id), number))
+            group.places.append(((base.board, base.id), number))
             for met in (rule.keys(parent, *held) if rule.parent else rule.keys(*held))[:1]:
                 found[row, old][met].met += 1
     return found
@@ -144,13 +145,13 @@ def _slots(
         ]
         for board, layout in layouts.items()
     }
-    for stored in items:
-        for number, slot, parent in places[stored.board]:
-            yield stored, number, slot, None if parent is None else stored.links[parent]
+    for base in items:
+        for number, slot, parent in places[base.board]:
+            yield base, number, slot, None if parent is None else base.links[parent]
 
 
 def _settle(
-    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, RowValues], parting: Parting
+    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, Row], parting: Parting
 ) -> str:
     """The key of today of a row with this old one: what it held when its slots last met it, else what it holds, else
     what most of them say. The other slots are strangers."""
@@ -171,8 +172,8 @@ def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: 
     for table in _OLD_RULES:
         kept = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
         rule = _KEYED[table]
-        for stored, number, slot, parent in _slots(table, items, layouts) if kept else ():
-            row, said = stored.links[number], slot.key_said(stored.monday)
+        for base, number, slot, parent in _slots(table, items, layouts) if kept else ():
+            row, said = base.links[number], slot.key_said(base.monday)
             if row in kept and row is not None and _OLD_RULES[table](parent, *said) is None:
                 for key in (rule.keys(parent, *said) if rule.parent else rule.keys(*said))[:1]:
                     parting.keys[table].setdefault(key, row)
@@ -181,13 +182,15 @@ def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: 
 def _part_homes(items: Sequence[ItemBase], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
     """A row is home to one item of the staff board: the one whose id it holds, else the first."""
     homes: dict[RowId, list[SlotPlace]] = defaultdict(list)
-    for stored in items:
-        layout = layouts[stored.board]
-        row = stored.links[layout.record]
+    for base in items:
+        layout = layouts[base.board]
+        row = base.links[layout.record]
         if row and layout.slots[layout.record].role == STAFF_ROLE and row in rows.get("users", {}):
-            homes[row].append(((stored.board, stored.id), layout.record))
+            homes[row].append(((base.board, base.id), layout.record))
     for row, places in homes.items():
-        holds = rows["users"][row][POSITION["users"]["monday_item_id"]]
+        user = rows["users"][row]
+        assert isinstance(user, User)
+        holds = user.monday_item_id
         places.sort(key=lambda place: (place[0][1] != holds, place))
         if places[1:]:
             parting.strangers.update(places[1:])

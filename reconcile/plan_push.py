@@ -8,14 +8,15 @@ what monday shows of those right now. Nothing is sent to a place where an edit c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, RowId
+from models import TABLES, UNREADABLE, Project, Row, RowId, User
 from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
 from reconcile.conflicts import Conflict, winner
@@ -24,14 +25,13 @@ from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited
 from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
-from reconcile.fields import FieldValue, completed_value, whole_name
+from reconcile.fields import FieldValue, Unplaced, completed_value, whole_name
 from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.items import Cell, decode_item
-from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
+from reconcile.layout import Field, ItemState, Layout, Slot
 from reconcile.plan_pull import DEFAULT_STATUS, Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
 from reconcile.tables import row_keys
-from reconcile.working_rows import POSITION
 
 FAN_OUT = 25
 """Items that one changed row may rewrite without a person's leave."""
@@ -121,8 +121,9 @@ class _Planner:
         self, edits: Edits, layouts: Mapping[str, Layout], options: PushOptions, fanned: Mapping[RowId, int]
     ) -> None:
         self._edits, self._layouts, self._options = edits, layouts, options
-        self._whole: dict[RowId, list[Any]] = {}
-        self._settled: set[tuple[RowId, int]] = set()
+        self._whole: dict[RowId, Row] = {}
+        self._settled: set[tuple[RowId, str]] = set()
+        self._unplaced: dict[tuple[RowId, str], Unplaced] = {}
         self._new_people: dict[str, RowId] = {}
         self._labels: dict[str, dict[str, dict[str, int | None]]] = {
             board: {column_id: dict(known) for column_id, known in columns.items()}
@@ -148,14 +149,8 @@ class _Planner:
         """What the edited rows lack to be whole again: a joint field of which one part was edited, the status."""
         found: dict[str, list[Update]] = {table: [] for table in TABLES}
         for table in TABLES:
-            columns = TABLES[table].__struct_fields__
             for row_id in sorted(self._whole.keys() & self._edits.rows[table].keys()):
-                before = self._edits.rows[table][row_id]
-                after = unfolded_row(table, self._whole[row_id])
-                changes = {
-                    column: (was, now) for column, was, now in zip(columns, before, after, strict=True) if was != now
-                }
-                if changes:
+                if changes := self._edits.rows[table][row_id].changes_to(self._whole[row_id]):
                     found[table].append(Update(row_id, changes))
         return found
 
@@ -174,11 +169,11 @@ class _Planner:
         item.settles = key in self._edits.moved
         pointers = dict(layout.pointers)
         for place, slot in enumerate(layout.slots):
-            moved = self._moved(base, place, record[pointers[place]]) if place in pointers else False
-            if moved:
-                self._moved_slot(item, base, layout, place, record[pointers[place]], shown)
+            points = getattr(record, pointers[place]) if place in pointers else None
+            if place in pointers and self._moved(base, place, points):
+                self._moved_slot(item, base, layout, place, points, shown)
                 continue
-            if place in pointers and record[pointers[place]] == base.links[place]:
+            if place in pointers and points == base.links[place]:
                 item.base.tolerated_links.pop(place, None)
             row = self._row(slot.table, base.links[place])
             if row is not None:
@@ -198,23 +193,23 @@ class _Planner:
         return points in self._edits.rows[table]
 
     def _standing_slot(
-        self, item: ItemPush, base: ItemBase, layout: Layout, slot: Slot, row: list[Any], shown: CurrentItem | None
+        self, item: ItemPush, base: ItemBase, layout: Layout, slot: Slot, row: Row, shown: CurrentItem | None
     ) -> None:
-        changed = row[0] in self._edits.changed
-        for number, at in zip(slot.fields, slot.row_at, strict=True):
+        changed = row.id in self._edits.changed
+        for number in slot.fields:
             field, monday = layout.fields[number], item.state.values[number]
             base_monday, base_postgres = base.monday[number], base.postgres[number]
             if base_monday is UNSET:
                 continue
-            if not changed and base_postgres is not FORCE and monday == base_monday and row[at] == base_postgres:
+            if not changed and base_postgres is not FORCE and monday == base_monday and row[field] == base_postgres:
                 continue
-            postgres = self._held(row, layout, number, at, base_postgres)
+            postgres = self._held(row, field, base_postgres)
             if postgres is UNREADABLE:
-                self._set_aside(row[0])
+                self._set_aside(row.id)
                 continue
             if monday is UNSET:  # the cell holds something that nobody can read: what the row has to tell waits
                 if field.two_way and edited_in_postgres(field, postgres, base_postgres):
-                    self._set_aside(row[0])
+                    self._set_aside(row.id)
                 continue
             decision = decide(field, monday, postgres, base_monday, base_postgres)
             match decision.verdict:
@@ -223,12 +218,12 @@ class _Planner:
                 case Verdict.TO_POSTGRES:
                     item.awaits_pull = True
                 case Verdict.TO_MONDAY if field.two_way:
-                    self._write(item, layout, number, postgres, row[0], shown)
+                    self._write(item, layout, number, postgres, row.id, shown)
                 case Verdict.CONFLICT if field.two_way:
-                    conflict = self._conflict(item, layout, number, row[0], monday, postgres)
+                    conflict = self._conflict(item, layout, number, row.id, monday, postgres)
                     if not self._wins(item, field, conflict):
-                        self.push.pending_rows.add(row[0])
-                    elif self._write(item, layout, number, postgres, row[0], shown):
+                        self.push.pending_rows.add(row.id)
+                    elif self._write(item, layout, number, postgres, row.id, shown):
                         item.conflicts.append(conflict)
 
     def _write(
@@ -266,8 +261,7 @@ class _Planner:
             if edited_on_monday(layout.fields[number], item.state.values[number], base.monday[number])
         ]
         wanted = {
-            number: None if row is None else self._held(row, layout, number, at, FORCE)
-            for number, at in zip(slot.fields, slot.row_at, strict=True)
+            number: None if row is None else self._held(row, layout.fields[number], FORCE) for number in slot.fields
         }
         if UNREADABLE in wanted.values():
             self._set_aside(record)
@@ -490,51 +484,53 @@ class _Planner:
 
     # Rows
 
-    def _row(self, table: str, row_id: RowId | None) -> list[Any] | None:
-        """A row with its joint fields folded; None when there is none, or a person deleted it."""
+    def _row(self, table: str, row_id: RowId | None) -> Row | None:
+        """A row as it becomes; None when there is none, or a person deleted it."""
         if row_id is None:
             return None
         known = self._whole.get(row_id)
         if known is None and row_id in self._edits.rows[table]:
-            known = self._whole[row_id] = folded_row(table, self._edits.rows[table][row_id])
+            known = self._whole[row_id] = msgspec.structs.replace(self._edits.rows[table][row_id])
         return known
 
-    def _held(self, row: list[Any], layout: Layout, number: int, at: int, was: BaseValue) -> Any:
+    def _held(self, row: Row, field: Field, was: BaseValue) -> Any:
         """What a row holds, made whole if a person edited a part of it."""
-        row_id = row[0]
-        if (row_id, at) not in self._settled and (row_id in self._edits.changed or row_id in self._edits.hashes):
-            self._settled.add((row_id, at))
-            field, before = layout.fields[number], row[at]
+        place = (row.id, field.columns[0])
+        if place not in self._settled and (row.id in self._edits.changed or row.id in self._edits.hashes):
+            self._settled.add(place)
             if was is FORCE or was is UNSET:
-                was = self._met(row_id, at)
-            row[at] = field.completed(before, None if was is FORCE else was)
-            if field.columns == ("current_stage",):
-                self._derive_status(row, edited=was is not FORCE and not same(field, row[at], was))
-        return row[at]
+                was = self._met(place)
+            row[field] = whole = field.completed(row[field], None if was is FORCE else was)
+            if isinstance(whole, Unplaced):
+                self._unplaced[place] = whole
+            if isinstance(row, Project) and field.columns == ("current_stage",):
+                self._derive_status(row, edited=was is not FORCE and not same(field, whole, was))
+        return self._unplaced[place] if place in self._unplaced else row[field]
 
-    def _met(self, row_id: RowId, at: int) -> BaseValue:
+    def _met(self, place: tuple[RowId, str]) -> BaseValue:
         """What a row held when another item met it; FORCE when none did."""
-        return self._met_values.get((row_id, at), FORCE)
+        return self._met_values.get(place, FORCE)
 
     @cached_property
-    def _met_values(self) -> dict[tuple[RowId, int], BaseValue]:
+    def _met_values(self) -> dict[tuple[RowId, str], BaseValue]:
         """The same of every changed row; of several items the first one counts."""
-        found: dict[tuple[RowId, int], BaseValue] = {}
+        found: dict[tuple[RowId, str], BaseValue] = {}
         for _key, base in sorted(self._edits.bases.items()):
             layout = self._layouts.get(base.board)
-            for slot, link in zip(layout.slots, base.links, strict=True) if layout is not None else ():
+            if layout is None:
+                continue
+            for slot, link in zip(layout.slots, base.links, strict=True):
                 if link is None or link not in self._edits.hashes:
                     continue
-                for number, at in zip(slot.fields, slot.row_at, strict=True):
+                for number in slot.fields:
                     if base.postgres[number] is not UNSET and base.postgres[number] is not FORCE:
-                        found.setdefault((link, at), base.postgres[number])
+                        found.setdefault((link, layout.fields[number].columns[0]), base.postgres[number])
         return found
 
-    def _derive_status(self, row: list[Any], *, edited: bool) -> None:
+    def _derive_status(self, row: Project, *, edited: bool) -> None:
         """`projects.status` follows the stage that a person typed; nobody types it."""
-        stage, status = row[POSITION["projects"]["current_stage"]], POSITION["projects"]["status"]
-        if edited or row[status] is None:
-            row[status] = self._options.stage_status.get(stage.casefold() if stage else "", DEFAULT_STATUS)
+        if edited or row.status is None:
+            row.status = self._options.stage_status.get((row.current_stage or "").casefold(), DEFAULT_STATUS)
 
     def _cap_fan_out(self) -> None:
         if self._options.allow_fanout:
@@ -559,18 +555,18 @@ class _Planner:
             return
         pointers = dict(layout.pointers)
         links = [
-            row_id if place == layout.record else record[pointers[place]] if place in pointers else None
+            row_id if place == layout.record else getattr(record, pointers[place]) if place in pointers else None
             for place in range(len(layout.slots))
         ]
-        create = ItemCreate(layout.board, row_id, self._name(layout.board, row_id, record, table), links)
+        create = ItemCreate(layout.board, row_id, self._name(layout.board, record, table), links)
         if not create.name:
             return
         for place, slot in enumerate(layout.slots):
             row = self._row(slot.table, links[place])
             if row is None:
                 continue
-            for number, at in zip(slot.fields, slot.row_at, strict=True):
-                holds = self._held(row, layout, number, at, FORCE)
+            for number in slot.fields:
+                holds = self._held(row, layout.fields[number], FORCE)
                 if holds is UNREADABLE:  # it is told once a person has corrected it
                     create.uncarried.add(number)
                     continue
@@ -626,20 +622,22 @@ class _Planner:
             else:
                 create.cells[column_id] = CellEdit(None, value, form)
 
-    def _name(self, board: str, row_id: RowId, record: list[Any], table: str) -> str:
+    def _name(self, board: str, record: Row, table: str) -> str:
         """The item's name; "" when the row has none, which is listed. An empty name of the row takes it at once, as it
         would from the board."""
-        places = [POSITION[table][column] for column in (("item_name", "name") if table == "projects" else ("name",))]
-        values = (whole_name(record[place]) if table == "users" else record[place] for place in places)
+        values: Sequence[Any] = ()
+        if isinstance(record, Project):
+            values = (record.item_name, record.name)
+        elif isinstance(record, User):
+            values = (whole_name((record.name, record.first_name, record.last_name)),)
         name = completed_value(next((value for value in values if value), None))
         try:
             write_form(self._options.columns[board]["name"], name)
         except CellError as error:
-            self.push.rejected.append(Rejection(board, 0, f"{table}.{row_id}", str(error), ""))
+            self.push.rejected.append(Rejection(board, 0, f"{table}.{record.id}", str(error), ""))
             return ""
-        if table == "projects":
-            for place in places:
-                record[place] = record[place] or name
+        if isinstance(record, Project):
+            record.item_name, record.name = record.item_name or name, record.name or name
         return str(name)
 
     def _known_person(self, row_id: RowId) -> RowId | None:

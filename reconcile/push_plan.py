@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.columns import Value
 from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import ItemKey, RowValues
+from reconcile.database_state import ItemKey
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import ItemState, Layout
@@ -202,7 +202,7 @@ class Push:
 
 def key_changes(
     changed: Mapping[RowId, str],
-    rows: Mapping[str, Mapping[RowId, RowValues]],
+    rows: Mapping[str, Mapping[RowId, Row]],
     owners: Mapping[str, Mapping[str, RowId]],
 ) -> Iterator[tuple[str, RowId, set[str]]]:
     """(table, row, the natural keys that its content owns now) of rows that monday was told of."""

@@ -4,11 +4,10 @@ at, what people call it. A new table is its model in `models.py`, its declaratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from models import REFERENCES, TABLES
+from models import REFERENCES, TABLES, Row
 from reconcile.errors import ConfigError
 from reconcile.fields import ADDRESS_COLUMNS, NAME_COLUMNS
 from reconcile.keys import (
@@ -147,11 +146,10 @@ def refuse_incomplete(specs: dict[str, TableSpec] | None = None) -> None:
         raise ConfigError(f"models.py has {', '.join(missing)}, of which reconcile/tables.py declares nothing")
 
 
-def row_keys(table: str, row: Sequence[Any]) -> tuple[str, ...]:
+def row_keys(table: str, row: Row) -> tuple[str, ...]:
     """The natural keys that a row's present content owns; () where the key is the item."""
     rule = SPECS[table].key
     if rule is None:
         return ()
-    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
-    said = [values.get(column) for column in rule.columns]
-    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)
+    said = [getattr(row, column) for column in rule.columns]
+    return rule.keys(getattr(row, rule.parent[1]), *said) if rule.parent else rule.keys(*said)

@@ -114,7 +114,7 @@ SAFEGUARDS = (
     Safeguard(
         "what a row was known by before is written down",
         "reconcile/plan_pull.py",
-        "        _keep_keys(world, links, hub, plan)\n",
+        "        _keep_keys(database, links, working, plan)\n",
         "",
         ("tests/machines/test_inbound_machine.py::test_whoever_was_there_before_is_found_by_every_later_item",),
     ),
@@ -170,7 +170,7 @@ SAFEGUARDS = (
     Safeguard(
         "a new item in doubt is held back",
         "pull/read.py",
-        "            del intake.views[item_id]\n",
+        "            del change_filter.states[item_id]\n",
         "            pass\n",
         ("tests/machines/test_push_kills.py::test_new_items_in_doubt",),
     ),
@@ -212,7 +212,7 @@ SAFEGUARDS = (
     Safeguard(
         "rows that an older rule has joined are parted",
         "reconcile/identity.py",
-        "        if (item, number) in self.world.strangers:\n",
+        "        if (item, number) in self.database.strangers:\n",
         "        if False:\n",
         ("tests/commands/test_older_keys.py::test_a_row_of_three_is_parted_by_the_first_pull",),
     ),
@@ -226,7 +226,7 @@ SAFEGUARDS = (
     Safeguard(
         "what one item wrote into the row of another is not sent to it",
         "reconcile/parting.py",
-        "            row[at] = theirs[0]\n",
+        "            row[field] = theirs[0]\n",
         "            pass\n",
         ("tests/commands/test_older_keys.py::test_what_one_wrote_into_the_row_of_another_is_taken_back",),
     ),
@@ -289,7 +289,7 @@ SAFEGUARDS = (
     Safeguard(
         "an item follows its id to another row, when it is read",
         "postgres/load_pull.py",
-        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(stored, astray)\n",
+        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(base, astray)\n",
         "",
         ("tests/commands/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
@@ -315,6 +315,20 @@ SAFEGUARDS = (
         ("tests/commands/test_item_ids.py::test_a_row_that_was_made_for_an_item_is_left_for_a_person_too",),
     ),
     Safeguard(
+        "a row that is not there is not left behind",
+        "postgres/ids.py",
+        '"t.id IS NOT NULL AND t.monday_item_id IS NULL',
+        '"t.monday_item_id IS NULL',
+        ("tests/commands/test_item_ids.py::test_rows_that_come_back_with_other_uuids",),
+    ),
+    Safeguard(
+        "a row that was looked for in another table is not taken for deleted",
+        "postgres/load_pull.py",
+        "            asked = self._asked_ids[table]\n",
+        '            asked = self._asked_ids[""]\n',
+        ("tests/commands/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
+    ),
+    Safeguard(
         "begun afresh, a row without the id of its item stays its row",
         "postgres/load_pull.py",
         "                self._emptied[item] = astray.link\n",
@@ -331,7 +345,7 @@ SAFEGUARDS = (
     Safeguard(
         "the row of an item that went to another board becomes no second one",
         "reconcile/plan_pull.py",
-        '        if not archive and state != "moved":\n',
+        '        if not archive and how != "moved":\n',
         "        if not archive:\n",
         ("tests/commands/test_item_ids.py::test_an_id_that_was_missing_when_its_item_moved_away_is_written_back",),
     ),
@@ -434,7 +448,7 @@ SAFEGUARDS = (
     Safeguard(
         "a refused value is no emptied one",
         "postgres/write_pull.py",
-        "                    self._hold_back(item, place, row, number, shape, holds[at])\n",
+        "                    self._hold_back(item, place, row, number, shape, holds[shape])\n",
         "                    self._refused_cells.append((item, shape, row))\n",
         ("tests/faults/test_own_rules.py::test_a_refused_value_costs_its_column_alone",),
     ),
@@ -541,15 +555,15 @@ SAFEGUARDS = (
     Safeguard(
         "an unknown item is linked to the row whose id it carries",
         "postgres/load_pull.py",
-        "            self._read_marked(layout, views)\n",
+        "            self._read_marked(layout, states)\n",
         "",
         ("tests/faults/test_restored.py::test_rows_from_a_backup_are_linked_to_their_items",),
     ),
     Safeguard(
         "the copy of an item is not linked to the row of the item",
         "postgres/load_pull.py",
-        "            if not row or row not in self.world.rows[table] or row in known",
-        "            if not row or row not in self.world.rows[table]",
+        "            if not row or row not in self.database.rows[table] or row in known",
+        "            if not row or row not in self.database.rows[table]",
         ("tests/faults/test_restored.py::test_of_an_item_and_its_copy_the_older_one_is_known_again",),
     ),
     Safeguard(
@@ -655,8 +669,8 @@ SAFEGUARDS = (
     Safeguard(
         "what was not sent has not lost",
         "reconcile/plan_push.py",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown):\n",
-        "                    elif self._write(item, layout, number, postgres, row[0], shown) or True:\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown):\n",
+        "                    elif self._write(item, layout, number, postgres, row.id, shown) or True:\n",
         ("tests/commands/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
     Safeguard(
@@ -723,10 +737,17 @@ SAFEGUARDS = (
         ("tests/faults/test_search_path.py::test_no_trap_of_another_user_is_ever_sprung",),
     ),
     Safeguard(
+        "a row that a person edited since the plan was made is not made whole by it",
+        "postgres/updates.py",
+        'sql.SQL(" AND {} OPERATOR(pg_catalog.=) h.content")',
+        'sql.SQL(" AND {} IS NOT NULL")',
+        ("tests/faults/test_fault_table.py::test_a_row_that_is_edited_while_a_push_looks",),
+    ),
+    Safeguard(
         "what writes the owner's tables names everything in full",
-        "postgres/row_writer.py",
-        '        " WHERE t.id OPERATOR(pg_catalog.=) s.id"\n',
-        '        " WHERE t.id = s.id"\n',
+        "postgres/updates.py",
+        '        " WHERE t.id OPERATOR(pg_catalog.=) s.id{as_before}"\n',
+        '        " WHERE t.id = s.id{as_before}"\n',
         ("tests/faults/test_search_path.py::test_whatever_writes_or_makes_the_owners_tables_names_everything_in_full",),
     ),
     Safeguard(
@@ -864,7 +885,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "each direction is judged by its own last run",
-        "cli/doctor/runs.py",
+        "postgres/runs.py",
         "WHERE direction = %s AND exit_code IS DISTINCT FROM 6 ",
         "WHERE %s <> '' AND exit_code IS DISTINCT FROM 6 ",
         ("tests/commands/test_doctor_age.py::test_one_that_fails_is_not_healed_by_the_other",),
@@ -921,9 +942,51 @@ SAFEGUARDS = (
     Safeguard(
         "items that are remembered although all rows were deleted",
         "postgres/load_pull.py",
-        "        if not any(self.world.counts.values()) and not self.world.remembers:",
-        "        if not any(self.world.counts.values()):",
+        "        if not any(self.database.counts.values()) and not self.database.remembers:",
+        "        if not any(self.database.counts.values()):",
         ("tests/faults/test_emptied_tables.py::test_what_was_deleted_stays_deleted_until_an_item_says_something_new",),
+    ),
+    Safeguard(
+        "a cell of CSV is no formula",
+        "status/lists.py",
+        """    return printable(f"'{text}" if text.startswith(_FORMULA) else text)""",
+        "    return printable(text)",
+        ("tests/unit/test_window_lists.py::test_no_cell_of_csv_is_a_formula",),
+    ),
+    Safeguard(
+        "a list says how many rows it does not show",
+        "status/lists.py",
+        '        return f"{hidden:,} more of {self.total:,}: {self.more}" if hidden > 0 else ""',
+        '        return ""',
+        ("tests/unit/test_window_lists.py::test_it_says_how_many_more_there_are",),
+    ),
+    Safeguard(
+        "a role that may not read everything is told each grant",
+        "status/window.py",
+        "            refuse_blind(tx)\n",
+        "",
+        ("tests/commands/test_window.py::test_a_role_that_may_only_look_is_told_each_grant_and_needs_no_more",),
+    ),
+    Safeguard(
+        "a request of a run that is at work is no doubt",
+        "postgres/window_open.py",
+        "WHERE b.run_id IS DISTINCT FROM %s\n",
+        "WHERE coalesce(%s, '') IS NOT NULL\n",
+        ("tests/commands/test_window_todo.py::test_a_request_that_is_under_way_is_no_doubt",),
+    ),
+    Safeguard(
+        "gauges replace no file of another's",
+        "status/metrics.py",
+        "    if begins and begins != _OURS:\n",
+        "    if False:\n",
+        ("tests/commands/test_window_metrics.py::test_what_cannot_be_written_is_left_alone",),
+    ),
+    Safeguard(
+        "gauges are readable whatever the umask is",
+        "status/metrics.py",
+        "                os.fchmod(file.fileno(), MODE)  # whatever the umask of cron is\n",
+        "                pass\n",
+        ("tests/commands/test_window_metrics.py::test_the_file_is_for_all_to_read_whatever_the_umask",),
     ),
 )
 

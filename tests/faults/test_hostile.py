@@ -28,7 +28,7 @@ from monday.rate_limit import RateLimit
 from monday.responses import LogEntry
 from monday_api import BOARDS
 from postgres.url import connection_keywords, parse_database_url
-from push.record import view_of
+from push.record import state_of
 from reconcile.activity_values import logged_value
 from reconcile.address import UNPARSED, composed, parse
 from reconcile.change_filter import ChangeFilter
@@ -204,7 +204,7 @@ def test_a_push_that_is_shown_no_item_says_so() -> None:
     run: Any = SimpleNamespace(layouts=LAYOUTS)
     start: Any = None
     with pytest.raises(DriftError, match="no item"):
-        view_of(run, start, "master", raw, as_page=False)
+        state_of(run, start, "master", raw, as_page=False)
 
 
 def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:

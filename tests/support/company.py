@@ -21,6 +21,7 @@ from psycopg2 import extensions
 
 import sync_monday_to_pg
 import sync_pg_to_monday
+import sync_status
 from cli.doctor.command import command as doctor
 from models import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
@@ -30,9 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "canary-token-4711"
 BOARD_IDS = {"master": MASTER_BOARD_ID, "staff": STAFF_BOARD_ID}
 PUSH = "sync_pg_to_monday.py"
+STATUS = "sync_status.py"
 COMMANDS = {
     "sync_monday_to_pg.py": sync_monday_to_pg.command,
     PUSH: sync_pg_to_monday.command,
+    STATUS: sync_status.command,
     "test_sync.py": doctor,
 }
 
@@ -123,6 +126,10 @@ class Company:
     def push(self, *arguments: str) -> Ended:
         """`run --json` of the other direction."""
         return self.run("--json", *arguments, program=PUSH)
+
+    def window(self, *arguments: str) -> Ended:
+        """A command of the operator's window."""
+        return self.run(*arguments, program=STATUS)
 
     def landed(self, *arguments: str) -> dict[str, Any]:
         """The report of a run that has to end well, or with something open for a person."""

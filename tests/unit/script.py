@@ -78,7 +78,7 @@ class Sides:
     """Both sides, the database as the program keeps it, and what the last command did."""
 
     items: dict[int, Job] = field(default_factory=dict)
-    state: adapter.State = field(default_factory=adapter.State)
+    memory: adapter.Memory = field(default_factory=adapter.Memory)
     named: dict[str, RowId] = field(default_factory=dict)
     labels: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=lambda: deepcopy(LABELS))  # type: ignore[arg-type]
     clock: int = 0
@@ -182,16 +182,16 @@ class Sides:
         assert of, f"no row is called {name!r}"
         item = key_of(int(number))
         role = {"staff": "Sales Staff"}.get(role, role)
-        found = self.state.link(item, role)
+        found = self.memory.link(item, role)
         assert found is not None, f"item {number} has no {role}"
         return found
 
     def table_of(self, row_id: RowId) -> str:
-        return next(table for table, rows in self.state.rows.items() if row_id in rows)
+        return next(table for table, rows in self.memory.rows.items() if row_id in rows)
 
     def held(self, row_id: RowId) -> dict[str, Any]:
         table = self.table_of(row_id)
-        return dict(zip(TABLES[table].__struct_fields__, self.state.rows[table][row_id], strict=True))
+        return msgspec.structs.asdict(self.memory.rows[table][row_id])
 
     def edit_row(self, name: str, values: Mapping[str, Any]) -> None:
         table, is_new, new = name.partition(": ")
@@ -204,43 +204,41 @@ class Sides:
         for column, value in values.items():
             assert column in held, f"{table} has no column {column}"
             held[column] = self.find(value.name) if isinstance(value, row) else value
-        self.state.rows[table][row_id] = tuple(held.values())
+        self.memory.rows[table][row_id] = msgspec.structs.replace(TABLES[table](row_id), **held)
 
     def delete_row(self, name: str) -> None:
         """With the foreign keys to it set to null, as the schema says."""
         row_id = self.find(name)
-        del self.state.rows[self.table_of(row_id)][row_id]
-        for table, rows in self.state.rows.items():
-            columns = TABLES[table].__struct_fields__
-            for other, values in rows.items():
-                rows[other] = tuple(
-                    None if column in REFERENCES and value == row_id else value
-                    for column, value in zip(columns, values, strict=True)
-                )
+        del self.memory.rows[self.table_of(row_id)][row_id]
+        for rows in self.memory.rows.values():
+            for other, held in rows.items():
+                pointing = [name for name, value in msgspec.structs.asdict(held).items() if value == row_id]
+                lost = dict.fromkeys(REFERENCES.keys() & set(pointing))
+                rows[other] = msgspec.structs.replace(held, **lost) if lost else held
 
     # The two commands
 
     def plan_pull(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
-        views = [
-            view
+        states = [
+            state
             for board in BOARDS
-            for view in adapter.read(
-                self.state, board, [self.show(key_of(n)) for n, job in self.items.items()
+            for state in adapter.read(
+                self.memory, board, [self.show(key_of(n)) for n, job in self.items.items()
                                     if job.state == "active" and key_of(n)[0] == board]
             )
         ]  # fmt: skip
         gone = {
             key_of(n): job.state
             for n, job in self.items.items()
-            if job.state not in ("active", "unseen") and key_of(n) in self.state.items
-            and self.state.items[key_of(n)].state in ("active", "missing")
+            if job.state not in ("active", "unseen") and key_of(n) in self.memory.items
+            and self.memory.items[key_of(n)].state in ("active", "missing")
         }  # fmt: skip
-        return adapter.pull(self.state, views, gone, **options)  # type: ignore[arg-type]
+        return adapter.pull(self.memory, states, gone, **options)  # type: ignore[arg-type]
 
     def pull(self, **options: Any) -> None:
-        plan, world = self.plan_pull(options)
+        plan, database = self.plan_pull(options)
         self.last, self.changes = plan, list(pull_changes(plan, LAYOUTS))
-        adapter.apply_pull(self.state, plan, world)
+        adapter.apply_pull(self.memory, plan, database)
         again = deepcopy(self)
         for job in again.items.values():
             if job.state == SILENT:  # which would be a second read that does not show it
@@ -251,10 +249,10 @@ class Sides:
     def prepare_push(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
         chosen = dict(options)
         thresholds, later = chosen.pop("thresholds", None), {key_of(n) for n in chosen.pop("not_looked_at", ())}
-        return adapter.push(self.state, self.show, {"labels": self.labels, **chosen}, thresholds, later)
+        return adapter.push(self.memory, self.show, {"labels": self.labels, **chosen}, thresholds, later)
 
     def push(self, refuses: Mapping[int, str] | None = None, **options: Any) -> None:
-        before = deepcopy(self.state.items)
+        before = deepcopy(self.memory.items)
         planned, edits = self.prepare_push(options)
         self.last, self.changes = planned, list(push_changes(planned, LAYOUTS))
         for item in planned.items:
@@ -266,7 +264,7 @@ class Sides:
         self.left = {"names": {(item.board, item.id): dict(item.cells) for item in planned.items}}
         monday = adapter.Monday(self.show, self.write, self.create, self.archive)
         columns = {(n, column_of(key_of(n)[0], target)) for n, target in (refuses or {}).items()}
-        adapter.apply_push(self.state, planned, edits, monday, columns)
+        adapter.apply_push(self.memory, planned, edits, monday, columns)
         again, _edits = deepcopy(self).prepare_push(options)
         left = [key for item in again.items if (key := item.id) not in options.get("not_looked_at", ())]
         assert not left, f"a second push writes items {left}"
@@ -409,19 +407,19 @@ def expect(
         for name, other in (linked or {}).items():
             assert sides.find(name) == sides.find(other), f"{name} is not {other}"
         for table, number in (count or {}).items():
-            assert len(sides.state.rows[table]) == number, f"rows of {table}"
+            assert len(sides.memory.rows[table]) == number, f"rows of {table}"
         for name in gone:
-            assert all(sides.find(name) not in there for there in sides.state.rows.values()), name
-        edited = sides.state.edited()
+            assert all(sides.find(name) not in there for there in sides.memory.rows.values()), name
+        edited = sides.memory.edited()
         for name in told:
             assert sides.find(name) not in edited, f"{name} has something to tell"
         for name in untold:
             assert sides.find(name) in edited, f"{name} has nothing to tell"
         for name, pair in (remembered or {}).items():
             target, _, of = name.partition(" of ")
-            assert sides.state.pair(key_of(int(of)), target) == pair, f"remembered: {name}"
+            assert sides.memory.pair(key_of(int(of)), target) == pair, f"remembered: {name}"
         for item_id, roles in (differing or {}).items():
-            assert sides.state.differing(key_of(item_id)) == list(roles), f"foreign keys of {item_id}"
+            assert sides.memory.differing(key_of(item_id)) == list(roles), f"foreign keys of {item_id}"
         for fact, value in facts.items():
             assert _FACTS[fact](sides) == value, fact
 
@@ -473,7 +471,7 @@ def _archived(sides: Sides) -> list[int]:
 
 
 def _tolerated(sides: Sides) -> int:
-    return sum(stored.tolerated for stored in sides.state.active().values())
+    return sum(base.tolerated for base in sides.memory.active().values())
 
 
 def _writes_by_table(sides: Sides) -> dict[str, tuple[int, int]]:
@@ -516,7 +514,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "adopted": lambda sides: (sides.last.adopted_fields, dict(sides.last.adopted_differences)),
     "tolerated": _tolerated,
     "looked_at_again": lambda sides: sorted(
-        stored.id for stored in sides.state.active().values() if stored.content_hash is None
+        base.id for base in sides.memory.active().values() if base.content_hash is None
     ),
     "sent": _sent,
     "made": lambda sides: [create.name for create in sides.last.creates],

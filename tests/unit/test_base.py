@@ -55,7 +55,7 @@ def base_of(monday: list[Any]) -> ItemBase:
     return ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), [], monday, monday)
 
 
-def stored(monday: list[Any], differences: Mapping[int, Any], links: Mapping[int, RowId | None] | None = None) -> bytes:
+def base(monday: list[Any], differences: Mapping[int, Any], links: Mapping[int, RowId | None] | None = None) -> bytes:
     """The JSON of a base, from what monday showed and where the row differed."""
     base = ItemBase(
         "master", 1, datetime(2026, 6, 1, tzinfo=UTC), [], monday, monday, tolerated_links=dict(links or {})
@@ -84,7 +84,7 @@ OTHER: dict[str, Any] = {
 def test_a_pair_comes_back_as_it_was(kind: str, target: str) -> None:
     n = number(target)
     held: BaseValue = {"a row that is empty": None, "one that is still to be told": FORCE}.get(kind, OTHER[target])
-    m, p, links = pairs_from_json(stored(filled(), {n: held}, {3: None}), IDS, MASTER)
+    m, p, links = pairs_from_json(base(filled(), {n: held}, {3: None}), IDS, MASTER)
     assert m == filled()
     assert p == [held if place == n else value for place, value in enumerate(filled())]
     assert links == {3: None}
@@ -94,7 +94,7 @@ def test_a_field_that_was_never_read_is_so_on_both_sides() -> None:
     said = filled()
     n = number("customers.name")
     said[n] = UNSET
-    m, p, _held = pairs_from_json(stored(said, {}), IDS, MASTER)
+    m, p, _held = pairs_from_json(base(said, {}), IDS, MASTER)
     assert (m[n], p[n]) == (UNSET, UNSET)
     assert m.count(UNSET) == 1
 
@@ -122,7 +122,7 @@ MORE = dict(BOARDS["master"]) | {"new": Column("New", TEXT, "projects.descriptio
 def test_a_base_is_read_by_names_under_another_mapping(now: ColumnMap, unset: set[str]) -> None:
     held = {number("customers.phone"): "+13035550199", number("customers.notes"): FORCE}
     today = layout_of(now)
-    m, p, _ = pairs_from_json(stored(filled(), held), IDS, today)
+    m, p, _ = pairs_from_json(base(filled(), held), IDS, today)
     was = by_id(MASTER, filled())
     assert by_id(today, m) == {field: was[field] for field in today.field_ids}
     there = by_id(today, p)
@@ -133,7 +133,7 @@ def test_a_base_is_read_by_names_under_another_mapping(now: ColumnMap, unset: se
 
 def test_a_field_that_is_mapped_since_was_never_read() -> None:
     then = layout_of(without("customers.name"))
-    m, p, _ = pairs_from_json(stored([None] * len(then.fields), {0: "x"}), list(then.field_ids), MASTER)
+    m, p, _ = pairs_from_json(base([None] * len(then.fields), {0: "x"}), list(then.field_ids), MASTER)
     n = number("customers.name")
     assert (m[n], p[n]) == (UNSET, UNSET)
     assert (m.count(UNSET), p.count(UNSET)) == (1, 1)
@@ -141,8 +141,8 @@ def test_a_field_that_is_mapped_since_was_never_read() -> None:
 
 def test_a_field_that_was_dropped_and_is_back_was_never_read() -> None:
     less = layout_of(without("customers.name"))
-    m, _p, _ = pairs_from_json(stored(filled(), {}), IDS, less)
-    back, _p, _ = pairs_from_json(stored(m, {}), list(less.field_ids), MASTER)
+    m, _p, _ = pairs_from_json(base(filled(), {}), IDS, less)
+    back, _p, _ = pairs_from_json(base(m, {}), list(less.field_ids), MASTER)
     assert back[number("customers.name")] is UNSET
 
 
@@ -187,8 +187,8 @@ def test_a_stored_form(form: str) -> None:
 
 
 def test_the_form_is_as_short_as_it_can_be() -> None:
-    assert stored(["Ann", None], {}) == b'{"m":["Ann",null]}'
-    assert stored(["Ann", UNSET], {0: FORCE}, {}) == b'{"m":["Ann",null],"force":[0],"unset":[1]}'
+    assert base(["Ann", None], {}) == b'{"m":["Ann",null]}'
+    assert base(["Ann", UNSET], {0: FORCE}, {}) == b'{"m":["Ann",null],"force":[0],"unset":[1]}'
 
 
 @pytest.mark.parametrize(

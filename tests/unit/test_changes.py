@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from models import TABLES, RowId
+from models import TABLES, Customer, RowId
 from monday_api import BOARDS
 from reconcile.changes import Address, Change, count_pull_changes, from_json, op_changes, pull_changes, to_json
 from reconcile.journal_ops import ChangeOp
@@ -231,7 +231,7 @@ def test_whose_policy_it_is_follows_from_another_customer() -> None:
 def test_what_became_of_a_plan_is_told_in_its_place() -> None:
     roof, ann, bob = RowId("roof"), RowId("ann"), RowId("bob")
     plan = Plan()
-    plan.inserts["customers"] = [(ann, "Ann", None, None, None), (bob, "Bob", None, None, None)]
+    plan.inserts["customers"] = [Customer(ann, "Ann"), Customer(bob, "Bob")]
     plan.updates["projects"] = [Update(roof, {"link": ("a", "b"), "name": (None, "Roof")})]
     assert count_pull_changes(plan) == len(list(pull_changes(plan, LAYOUTS))) == 4
     landed = {table: list[Update]() for table in TABLES} | {"projects": [Update(roof, {"link": ("a", "B")})]}
@@ -245,10 +245,10 @@ def test_what_became_of_a_plan_is_told_in_its_place() -> None:
 def test_an_op_of_an_older_journal_is_told_by_what_is_remembered() -> None:
     sides = Sides()
     given({1: ANN})(sides)
-    stored = sides.state.items["master", 1]
+    base = sides.memory.items["master", 1]
     field = next(one for one in MASTER.fields if one.id.startswith("customers.name/"))
     op = ChangeOp({field.id: "Ann", "a field of then": 1}, {field.id: "Anna", "a field of then": 2})
-    [told] = op_changes(op, stored, MASTER)
+    [told] = op_changes(op, base, MASTER)
     assert (told.address.row, told.before, told.after) == (sides.find("customer of 1"), "Ann", "Anna")
 
 

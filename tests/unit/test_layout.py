@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from models import TABLES
+from models import TABLES, Property, RowId
 from monday_api import BOARDS
 from reconcile.items import decode_item
-from reconcile.layout import STAFF_ROLE, compile_layout, folded_row, together, unfolded_row
-from tests.support.kit import LAYOUTS, column_of, raw_json, view
+from reconcile.layout import STAFF_ROLE, compile_layout, together
+from tests.support.kit import LAYOUTS, column_of, raw_json, state
 
 MASTER, STAFF = LAYOUTS["master"], LAYOUTS["staff"]
 
@@ -30,9 +30,15 @@ def test_every_field_lies_in_one_slot_and_one_place_of_a_row(board: str) -> None
     for number, slot in enumerate(layout.slots):
         columns = TABLES[slot.table].__struct_fields__
         assert {layout.fields[n].slot for n in slot.fields} == {number}
-        assert [columns[at] for at in slot.row_at] == [layout.fields[n].columns[0] for n in slot.fields]
-        row = [f"{column}" for column in columns]
-        assert list(slot.values_of(row)) == [layout.fields[n].columns[0] for n in slot.fields]
+        fields = [layout.fields[n] for n in slot.fields]
+        assert {column for one in fields for column in one.columns} <= set(columns)
+        row = msgspec.structs.replace(TABLES[slot.table](RowId("id")), **dict(zip(columns, columns, strict=True)))
+        assert slot.values_of(row) == tuple(row[one] for one in fields)
+        assert [row[one] for one in fields] == [
+            one.columns if len(one.columns) > 1 else one.columns[0] for one in fields
+        ]
+        empty = TABLES[slot.table](RowId("r"))
+        assert slot.values_of(empty) == (None,) * len(fields) == tuple(empty[one] for one in fields)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,7 @@ def test_the_slot_that_stands_for_the_item(board: str, role: str, table: str) ->
 def test_every_link_is_a_column_of_the_record(board: str) -> None:
     layout = LAYOUTS[board]
     columns = TABLES[layout.slots[layout.record].table].__struct_fields__
-    pointed = {layout.slots[place].link: columns[at] for place, at in layout.pointers}
+    pointed = {layout.slots[place].link: column for place, column in layout.pointers}
     assert pointed == {slot.link: slot.link for slot in layout.slots if slot.link in columns}
     assert board == "staff" or len(pointed) == len(layout.slots) - 1
 
@@ -81,7 +87,7 @@ def test_the_person_of_a_slot(role: str, person: str | None) -> None:
     ],
 )
 def test_what_a_cell_means(target: str, typed: str, value: Any, bad: bool) -> None:
-    shows = view("master", 1, {target: typed})
+    shows = state("master", 1, {target: typed})
     assert shows.values[field(target)] == value
     assert [column for column, _reason in shows.bad] == ([column_of("master", target)] if bad else [])
     assert shows.values[field("projects.item_name")] == "Job", "the others are as they were"
@@ -161,18 +167,10 @@ def test_what_is_written_together(table: str, column: str, columns: tuple[str, .
 
 
 def test_a_joint_field_is_one_value_of_a_row() -> None:
-    row = ("r", "c", "1 Oak", "1 Oak", None, None, None, "[1]", None)
-    assert folded_row("properties", row) == [
-        "r",
-        "c",
-        ("1 Oak", "1 Oak", None, None, None),
-        None,
-        None,
-        None,
-        None,
-        "[1]",
-        None,
-    ]
-    assert unfolded_row("properties", folded_row("properties", row)) == row
-    empty = ("r", "c", None, None, None, None, None, "[1]", None)
-    assert folded_row("properties", empty) == list(empty)
+    address, row = MASTER.fields[field("properties.address")], Property(RowId("r"), address="1 Oak", street="1 Oak")
+    assert row[address] == ("1 Oak", "1 Oak", None, None, None)
+    row[address] = ("2 Elm, Reno", "2 Elm", "Reno", None, None)
+    assert row == Property(RowId("r"), address="2 Elm, Reno", street="2 Elm", city="Reno")
+    row[address] = None
+    assert row == Property(RowId("r"))
+    assert row[address] is None

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import TABLES, Customer, Project, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
-from tests.support.kit import LAYOUTS, column_of, view
+from tests.support.kit import LAYOUTS, column_of, state
 
 MASTER = LAYOUTS["master"]
 ROLES = [slot.role for slot in MASTER.slots]
@@ -25,7 +25,7 @@ def number(target: str) -> int:
 
 def item(told: dict[str, Any], cause: RowId = ANN) -> ItemPush:
     """An item of which these fields are to be written."""
-    shows = view("master", 1)
+    shows = state("master", 1)
     base = ItemBase("master", 1, shows.updated_at, [None] * len(ROLES), shows.values, shows.values)
     made = ItemPush("master", 1, shows, base)
     for target, value in told.items():
@@ -95,9 +95,9 @@ def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
     ids=["a free one", "its own", "somebody else's", "none any more"],
 )
 def test_the_keys_of_a_row_that_was_told(changed: str | None, owners: dict[str, RowId], keys: set[str]) -> None:
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = {table: {} for table in TABLES}
-    rows["customers"][ANN] = (ANN, "Ann", changed, None, None)
-    rows["projects"][RECORD] = (RECORD,) + (None,) * (len(TABLES["projects"].__struct_fields__) - 1)
+    rows: dict[str, dict[RowId, Row]] = {table: {} for table in TABLES}
+    rows["customers"][ANN] = Customer(ANN, "Ann", changed)
+    rows["projects"][RECORD] = Project(RECORD)
     owned = {table: dict[str, RowId]() for table in TABLES} | {"customers": owners}
     told = {ANN: "customers", RECORD: "projects", BOB: "customers"}
     assert list(key_changes(told, rows, owned)) == [("customers", ANN, keys)]

@@ -1,0 +1,76 @@
+"""The operator's window: what happened, what is open, whether both sides agree, and how to settle it or take it back.
+
+python sync_status.py                    # one screen: is everything all right, and what to do next
+python sync_status.py history            # the runs; history RUN, --item, --row, --field
+python sync_status.py todo               # everything open, each with the command that settles it
+python sync_status.py COMMAND -h         # what a command can do
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from options import CONTEXT_SETTINGS
+from terminal.streams import make_streams_safe
+
+COMMANDS: Final[dict[str, str]] = {
+    "history": "status.history",
+    "todo": "status.todo",
+    "conflicts": "status.conflicts",
+    "metrics": "status.metrics",
+}
+"""Name → module of `status/` with the `command`; in the order of the help."""
+
+_EPILOG: Final = (
+    "Without a command: one screen of how things stand. Exit codes: 0 fine, 1 a bug, 2 usage or settings, 4 refused, "
+    "nothing written, 5 something needs a person, 6 a run is at work, 7 monday.com or the database cannot be reached, "
+    "or --max-age is passed."
+)
+
+
+class _Window(click.Group):
+    """Loads the module of a command when it is called for, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[name]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
+            ctx.fail(f"There is no command {args[0]}: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Window, invoke_without_command=True, context_settings=CONTEXT_SETTINGS, epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@click.option("--demo", is_flag=True, help="Look at the made-up boards and the local database of --demo.")
+@click.option("--max-age", metavar="AGE", help="End with 7 where a direction or a complete read is older, such as 2h.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """See what the sync did, settle what is open, prove that both sides agree, take a run back."""
+    if ctx.invoked_subcommand is not None:
+        if any(given.values()):
+            raise click.UsageError(f"Options stand after the command: {ctx.invoked_subcommand} …")
+        return
+    from status.overview import show
+
+    show(**given)
+
+
+if __name__ == "__main__":
+    make_streams_safe()
+    command()
