@@ -357,7 +357,7 @@ def test_the_table_is_that_of_the_rules() -> None:
 
 
 WAYS = {"pull": Way("sync_monday_to_pg.py", PULLED), "push": Way(PUSH, PUSHED)}
-Now = tuple[list[str], dict[str, list[str]], int, list[str]]
+Now = tuple[list[str], dict[str, list[str]], int]
 
 
 @pytest.fixture(params=WAYS)
