@@ -72,8 +72,8 @@ SETTING_NAMES: Final = frozenset(
     (
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
-        "SYNC_DAILY_CALLS", "SYNC_KEEP_DAYS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS,
-        *_PG_UNHEARD,
+        "SYNC_DAILY_CALLS", "SYNC_KEEP_DAYS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION",
+        *_PG_KEYWORDS, *_PG_UNHEARD,
     )
 )  # fmt: skip
 """Every name that is looked at, here or in the environment."""
@@ -114,6 +114,8 @@ class Settings:
     pg_bin: Path | None = None
     daily_calls: int | None = None
     """Calls of the API that both commands may use in a day together; None for no limit."""
+    keep_days: int = int(DEFAULT_KEEP_DAYS)
+    """Days after which what runs have changed, conflicts that are settled and records of runs may go."""
     plan_hours: int = 72
     """How old a saved plan may be that is carried out."""
     attention: Attention = "open"
@@ -165,6 +167,7 @@ def load_settings(
         state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
         daily_calls=_daily_calls(sheet),
+        keep_days=_keep_days(sheet),
         plan_hours=_plan_hours(sheet),
         attention=_attention(sheet),
         ping_url=_ping_url(sheet),
@@ -356,6 +359,14 @@ def _daily_calls(sheet: _Sheet) -> int | None:
         sheet.refuse("SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write digits alone, or remove it")
         return None
     return int(text) if text else None
+
+
+def _keep_days(sheet: _Sheet) -> int:
+    text = sheet.text("SYNC_KEEP_DAYS", DEFAULT_KEEP_DAYS)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        sheet.refuse("SYNC_KEEP_DAYS", "is not a number of days, 1 or more", "write digits alone, or remove it")
+        return int(DEFAULT_KEEP_DAYS)
+    return int(text)
 
 
 def _plan_hours(sheet: _Sheet) -> int:

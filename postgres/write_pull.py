@@ -221,8 +221,8 @@ class Applier:
         if update.id in self._refused or update.id in self._idle:
             return Update(update.id, {})
         if update.id in self._stored:
-            changed = self._database.rows[table][update.id].changes_to(self._stored[update.id][1])
-            return Update(update.id, {column: pair for column, pair in changed.items() if UNREADABLE not in pair})
+            found = self._database.rows[table][update.id].changes_to(self._stored[update.id][1])
+            return Update(update.id, {column: pair for column, pair in found.items() if UNREADABLE not in pair})
         lost = self._lost.get(update.id, set()) | self._adrift.get(update.id, set())
         return Update(
             update.id,

@@ -96,7 +96,7 @@ def history_of(company: Company) -> list[str]:
 _OWN = ("id", "run_id", "at", "item_id", "row_id")
 
 
-def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int, list[str]]:
+def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int]:
     """How everything is once both directions find nothing more to do."""
     for ended in (company.push(*PUSHED), company.sync("--full", *PULLED)):
         assert ended.outcome == 0, (ended.err, ended.out)
