@@ -329,6 +329,27 @@ SAFEGUARDS = (
         ("tests/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
     ),
     Safeguard(
+        "a row with an e-mail that is nobody's key is found by it",
+        "postgres/load_pull.py",
+        "        found = self._read_holders(resolution) or found\n",
+        "",
+        ("tests/test_given_up_emails.py::test_an_email_that_its_owner_gave_up_is_the_others_who_has_it",),
+    ),
+    Safeguard(
+        "but not where it is another item's home",
+        "reconcile/identity.py",
+        "self._rival(self.owner.get(key) or spare.get(key), entry) is None)",
+        "self._rival(self.owner.get(key), entry) is None)",
+        ("tests/unit/test_identity.py::test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home",),
+    ),
+    Safeguard(
+        "a row that lost its last key in SQL gives it up",
+        "postgres/write_push.py",
+        "    rows = [row for _, row, _ in owned]\n",
+        "    rows = [row for _, row, keys in owned if keys]\n",
+        ("tests/test_given_up_emails.py::test_an_email_that_its_owner_gave_up_is_the_others_who_has_it",),
+    ),
+    Safeguard(
         "begun afresh, a row without the id of its item stays its row",
         "postgres/load_pull.py",
         "                self._emptied[item] = astray.link\n",

@@ -198,6 +198,18 @@ def test_two_rows_that_one_staff_record_says_are_one_are_reported_and_never_merg
     assert [(found.table, found.role) for found in plan.would_merge] == [("users", "user:Sales Staff")]
 
 
+def test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home() -> None:
+    """The row says it, too, since before its owner gave it up."""
+    row, world = RowId("home"), DatabaseState()
+    values = {"id": row, "name": "Ann", "email": "a@x.co", "monday_item_id": 7}
+    world.rows["users"][row] = tuple(values.get(column) for column in TABLES["users"].__struct_fields__)
+    world.contested_keys["users"]["email:a@x.co"] = row
+    found = resolve([view("staff", 8, {"users.email/Sales Staff": "a@x.co"})], LAYOUTS, world)
+    assert row not in found.links["staff", 8]
+    job = view("master", 1, {"users.email/Estimator": "a@x.co"})
+    assert row in resolve([job], LAYOUTS, world).links["master", 1]
+
+
 def test_a_property_belongs_to_its_customer_and_spelling_does_not_matter() -> None:
     memory = Memory()
     same = {"customers.email": "ann@x.co", "customers.name": "Ann"}
