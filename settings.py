@@ -122,8 +122,6 @@ class Settings:
     """What ends a run with exit code 5: anything that is open, or only what is new."""
     ping_url: str | None = field(default=None, repr=False)
     """Who is told that a run begins and how it ended; its address may be all that protects it."""
-    keep_days: int = int(DEFAULT_KEEP_DAYS)
-    """Days after which what runs have changed, conflicts that are settled and records of runs may go."""
     warnings: tuple[str, ...] = ()
     """What is no reason to stop, and said by each run."""
 
@@ -171,7 +169,6 @@ def load_settings(
         plan_hours=_plan_hours(sheet),
         attention=_attention(sheet),
         ping_url=_ping_url(sheet),
-        keep_days=_keep_days(sheet),
         warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -397,14 +394,6 @@ def _ping_url(sheet: _Sheet) -> str | None:
         sheet.refuse("SYNC_PING_URL", "has a ? inside", "/start and /fail are added to it: give it without")
         return None
     return url or None
-
-
-def _keep_days(sheet: _Sheet) -> int:
-    text = sheet.text("SYNC_KEEP_DAYS", DEFAULT_KEEP_DAYS)
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
-        sheet.refuse("SYNC_KEEP_DAYS", "is not a number of days, 1 or more", "write digits alone, or remove it")
-        return int(DEFAULT_KEEP_DAYS)
-    return int(text)
 
 
 def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:

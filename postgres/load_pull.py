@@ -24,10 +24,11 @@ from reconcile.keys import email_key, item_key
 from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import EMAILS, SPECS, row_keys
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
+_EMAIL = "email:"
 _SHARING = BASES + (
     " WHERE i.state = 'active' AND i.board_id = ANY(%s)"
     " AND EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
@@ -73,6 +74,7 @@ class PullLoader:
         self._asked_keys: set[tuple[str, str]] = set()
         self._asked_ids: dict[str, set[RowId]] = defaultdict(set)
         self._asked_siblings: set[RowId] = set()
+        self._asked_holders: dict[str, set[str]] = defaultdict(set)
         self._astray: dict[ItemKey, Astray] = {}
         self._emptied: dict[ItemKey, RowId] = {}
         self._seen: set[ItemKey] = set()
@@ -482,6 +484,7 @@ class PullLoader:
                 by_table[table].append(row)
         claimed = ((table, key) for table, keys in resolution.claimed.items() for key in keys)
         found = self._read_keys([entry for entry in claimed if entry[0] != "projects"])
+        found = self._read_holders(resolution) or found
         if not by_table:
             return found
         query = sql.SQL(" UNION ALL ").join(
@@ -494,6 +497,38 @@ class PullLoader:
             taken |= {row for (row,) in self._tx.rows(held + " WHERE n.row_id = ANY(%s::uuid[])", (new,))}
         self.database.taken |= taken
         return found or bool(taken)
+
+    def _read_holders(self, resolution: Resolution) -> bool:
+        """Rows with an e-mail that a new row would have, although it is nobody's key: they had it beside its owner, who
+        gave it up. True when there is one."""
+        found = False
+        for table, columns in EMAILS.items():
+            claimed = resolution.claimed.get(table, {})
+            keys = {key for key, row in claimed.items() if row in resolution.new_rows and key.startswith(_EMAIL)}
+            keys -= self._asked_holders[table] | self.database.contested_keys[table].keys()
+            self._asked_holders[table] |= keys
+            there = [column for column in columns if column in self._present.get(table, ())]
+            if (
+                not self._has_state
+                or not keys
+                or not there
+                or self.database.counts[table] == len(self.database.rows[table])
+            ):
+                continue
+            says = sql.SQL(" OR ").join(
+                sql.SQL("lower(btrim({}::text)) = ANY(%s)").format(sql.Identifier("t", column)) for column in there
+            )
+            statement = sql.SQL("SELECT t.id::text FROM {} t WHERE {} ORDER BY t.id").format(
+                self._tx.table(table), says
+            )
+            addresses = [self._tx.encoding.kept(key.removeprefix(_EMAIL)) for key in sorted(keys)]
+            rows = [row for (row,) in self._tx.rows(statement, [addresses] * len(there))]
+            self._read_rows({table: set(rows)})
+            for row in rows:
+                for key in keys.intersection(row_keys(table, self.database.rows[table][row])):
+                    self.database.contested_keys[table].setdefault(key, row)
+                    found = True
+        return found
 
     def _read_elsewhere(self, everyone: Sequence[ItemState]) -> None:
         """How many other items show each row, by role: for the roles of a person and for what monday must be told."""

@@ -306,7 +306,7 @@ def move_keys(
     Another row loses those of them that it says no longer (`outdated`)."""
     if not owned:
         return
-    rows = [row for _, row, keys in owned if keys]
+    rows = [row for _, row, _ in owned]
     now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
     taken = {(table, key) for table, _, keys in owned for key in keys}
     freed = [(table, tx.encoding.kept(key), row) for table, key, row in sorted(outdated) if (table, key) in taken]

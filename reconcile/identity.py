@@ -313,7 +313,8 @@ class _Table:
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
-        free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)
+        spare = self.database.contested_keys[self.table]
+        free = tuple(key for key in entry.keys if self._rival(self.owner.get(key) or spare.get(key), entry) is None)
         if free and (len(free) == len(entry.keys) or any(key in self.owner for key in free)):
             return self._owner_or_new(free)
         own = slot_key(entry.state.board, entry.state.id, STAFF_ROLE)

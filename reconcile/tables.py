@@ -107,6 +107,13 @@ SPECS: dict[str, TableSpec] = {
 }
 """Table → what the sync knows of it."""
 
+EMAILS = {
+    table: emails
+    for table, spec in SPECS.items()
+    if spec.key is not None and (emails := [column for column in spec.key.columns if column.endswith("email")])
+}
+"""Table → its columns with an e-mail by which its rows are found."""
+
 
 def spec_of(table: str) -> TableSpec:
     """Raises ConfigError, by name, for a table that is mapped and not declared here."""

@@ -205,8 +205,8 @@ SAFEGUARDS = (
     Safeguard(
         "a row is home to one item of the staff board",
         "reconcile/identity.py",
-        "        free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)\n",
-        "        free = entry.keys\n",
+        "if self._rival(self.owner.get(key) or spare.get(key), entry) is None)\n",
+        ")\n",
         ("tests/commands/test_rows_apart.py::test_a_mistyped_email_takes_nobodys_row",),
     ),
     Safeguard(
@@ -327,6 +327,27 @@ SAFEGUARDS = (
         "            asked = self._asked_ids[table]\n",
         '            asked = self._asked_ids[""]\n',
         ("tests/commands/test_item_ids.py::test_a_row_whose_id_an_item_of_another_board_carries",),
+    ),
+    Safeguard(
+        "a row with an e-mail that is nobody's key is found by it",
+        "postgres/load_pull.py",
+        "        found = self._read_holders(resolution) or found\n",
+        "",
+        ("tests/commands/test_given_up_emails.py::test_an_email_that_its_owner_gave_up_is_the_others_who_has_it",),
+    ),
+    Safeguard(
+        "but not where it is another item's home",
+        "reconcile/identity.py",
+        "self._rival(self.owner.get(key) or spare.get(key), entry) is None)",
+        "self._rival(self.owner.get(key), entry) is None)",
+        ("tests/unit/test_identity.py::test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home",),
+    ),
+    Safeguard(
+        "a row that lost its last key in SQL gives it up",
+        "postgres/write_push.py",
+        "    rows = [row for _, row, _ in owned]\n",
+        "    rows = [row for _, row, keys in owned if keys]\n",
+        ("tests/commands/test_given_up_emails.py::test_an_email_that_its_owner_gave_up_is_the_others_who_has_it",),
     ),
     Safeguard(
         "begun afresh, a row without the id of its item stays its row",
@@ -732,8 +753,8 @@ SAFEGUARDS = (
     Safeguard(
         "statements look nothing up where another user may put it",
         "postgres/transaction.py",
-        "    path, pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)\n",
-        "    path, pg_catalog.set_config('search_path', path, true)\n",
+        "    path, pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), ",
+        "    path, pg_catalog.set_config('search_path', path, true), ",
         ("tests/faults/test_search_path.py::test_no_trap_of_another_user_is_ever_sprung",),
     ),
     Safeguard(

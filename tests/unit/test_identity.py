@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import TABLES, Property, RowId
+from models import TABLES, Property, RowId, User
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
 from reconcile.layout import ItemState
@@ -196,6 +196,17 @@ def test_two_rows_that_one_staff_record_says_are_one_are_reported_and_never_merg
     )
     assert len(memory.rows["users"]) == 2
     assert [(found.table, found.role) for found in plan.would_merge] == [("users", "user:Sales Staff")]
+
+
+def test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home() -> None:
+    """The row says it, too, since before its owner gave it up."""
+    row, database = RowId("home"), DatabaseState()
+    database.rows["users"][row] = User(id=row, name="Ann", email="a@x.co", monday_item_id=7)
+    database.contested_keys["users"]["email:a@x.co"] = row
+    found = resolve([state("staff", 8, {"users.email/Sales Staff": "a@x.co"})], LAYOUTS, database)
+    assert row not in found.links["staff", 8]
+    job = state("master", 1, {"users.email/Estimator": "a@x.co"})
+    assert row in resolve([job], LAYOUTS, database).links["master", 1]
 
 
 def test_a_property_belongs_to_its_customer_and_spelling_does_not_matter() -> None:
