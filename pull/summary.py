@@ -19,10 +19,10 @@ from reconcile.decide import same
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
 from run.changes import SAMPLES, entries, line, samples
-from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
+from run.conflicts import Names, as_line, item_name, pointed_at
 from run.context import Run
-from run.news import opened
-from run.report import IssueList, counted
+from run.issues import Entries, Entry, add_letters, conflicts, letters, lost_edits, pair_entry, quarantined, would_merge
+from run.report import counted
 from terminal.contrast import contrasted
 
 
@@ -90,38 +90,22 @@ def fill_report(run: Run, result: PullResult) -> None:
 def _fill_open(run: Run, result: PullResult) -> None:
     """What is open, the new of this run first; a dry run adds what it found to what stands in the database already."""
     report, plan, standing = run.report, result.plan, result.standing
-    boards = {board_id: board for board, board_id in run.board_ids.items()}
     found = plan if result.applied is None else Plan()  # what a real run found is in the database by now
-    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
-    merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
-    merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
-    new_cells, new_merges = list(cells), list(merges)
-    for letter in standing.letters(run.run_id):
-        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        if letter.kind == "would-merge":
-            entry, listed, new = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
-        else:
-            entry, listed, new = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
-        listed.append(entry)
-        if not letter.told:
-            new.append(entry)
-    waits = [*_lines(run, plan, [lost for lost in found.conflicts if lost.open]), *standing.open]
-    losses = [*_lines(run, plan, [lost for lost in found.conflicts if not lost.open]), *standing.lost]
-    bad = standing.quarantined + len(found.quarantined)
-    alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
-    report.quarantined = opened(bad, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
-    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
-    count, told = standing.conflicts + sum(lost.open for lost in found.conflicts), waiting(waits, boards, result.names)
-    untold = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
-    report.conflicts = IssueList(count, max(len(untold), standing.new_of("conflicts")), told, untold)
-    lost, entries = (
-        standing.lost_count + sum(not lost.open for lost in found.conflicts),
-        settled(losses, boards, result.names),
+    cells = Entries.of_new(_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined)
+    pairs = Entries.of_new(
+        [pair_entry(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
+        + [pair_entry(*left.item, left.where, left.reason) for left in found.left_behind]
     )
-    report.settled = IssueList(lost, lost, entries, entries)
+    add_letters(letters(run, standing), cells, pairs, _cell)
+    waits = _lines(run, plan, [lost for lost in found.conflicts if lost.open])
+    losses = _lines(run, plan, [lost for lost in found.conflicts if not lost.open])
+    report.quarantined = quarantined(standing.quarantined + len(found.quarantined), cells, standing)
+    report.would_merge = would_merge(len(found.would_merge) + len(found.left_behind), pairs, standing)
+    report.conflicts = conflicts(run, waits, standing, result.names)
+    report.settled = lost_edits(run, losses, standing, result.names)
 
 
-def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
+def _cell(board: str, item_id: int, place: str, reason: str) -> Entry:
     column = BOARDS.get(board, {}).get(place)
     return {
         "board": board,
@@ -129,10 +113,6 @@ def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
         "column": f'{place} ("{column.title}")' if column else place,
         "reason": reason,
     }
-
-
-def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, Any]:
-    return {"board": board, "item": item_id, "role": role, "reason": reason}
 
 
 def _lines(run: Run, plan: Plan, conflicts: Sequence[Conflict]) -> list[ConflictLine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from models import TABLES, RowId
 from monday_api import BOARDS
@@ -19,9 +19,20 @@ from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
 from run.changes import entries, line, samples
-from run.conflicts import as_line, settled, waiting
+from run.conflicts import as_line
 from run.context import Run
-from run.news import opened
+from run.issues import (
+    Entries,
+    Entry,
+    add_letters,
+    conflicts,
+    letters,
+    lost_edits,
+    pair_entry,
+    place_of,
+    quarantined,
+    would_merge,
+)
 from run.report import IssueList, ItemsReport, counted
 from terminal.contrast import shortened
 
@@ -131,71 +142,49 @@ def _explained(found: PreparedPush, sent: Sent, standing: OpenIssues) -> set[Row
 
 def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, *, carried_out: bool) -> None:
     report, push = run.report, found.push
-    boards = {board_id: board for board, board_id in run.board_ids.items()}
-    new = [*push.rejected, *sent.refused]
-    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
-    new_cells = [  # of a real run the list says it
-        entry
-        for cell, entry in zip(new, cells, strict=True)
-        if not carried_out and (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
-    ]
-    over = set[tuple[str, int, str]]()
-    if not carried_out:  # a real run lists what does not go with a new item once it has an id
-        left_out = [
-            _cell(cell.board, 0, cell.column_id, cell.reason) | {"row": f"{_table_of(run, cell.board)}.{create.row}"}
-            for create in push.creates
-            for cell in create.rejected
-        ]
-        cells, new_cells = cells + left_out, new_cells + left_out
-        over = set(cleared(found, new, {create.row for create in push.creates}))
-    listed_places = {_place_of(cell) for cell in cells}
+    cells, over = _refused(run, found, sent, carried_out=carried_out)
     left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
-    merges = [_pair(*row.item, row.where, row.reason) for row in left]
-    new_merges = list(merges)
-    for letter in standing.letters(run.run_id):
-        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        if letter.kind == "op" and (board, letter.item_id, letter.place) in over:
-            continue
-        if letter.kind == "would-merge":
-            entry, listed, untold = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
-        else:
-            entry, listed, untold = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
-        if entry not in listed and (letter.kind != "op" or _place_of(entry) not in listed_places):
-            listed.append(entry)
-        if not letter.told:
-            untold.append(entry)
+    pairs = Entries.of_new(pair_entry(*row.item, row.where, row.reason) for row in left)
+    add_letters(letters(run, standing, over), cells, pairs, _cell, anew={place_of(cell) for cell in cells.listed})
     for row, other in push.duplicate_people:
-        entry = {
-            "board": "staff",
-            "item": 0,
-            "role": "Sales Staff",
-            "reason": f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; "
-            "correct the e-mail, or merge the rows",
-        }
-        merges.append(entry)
-        new_merges += [] if (ALIKE, f"users.{row}") in standing.told else [entry]
-    planned = [] if carried_out else _lines(run, found, push.conflicts)
-    known = {(line.board_id, line.item_id, line.field): line for line in standing.open}
-    fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in known}
-    waits = [*fresh_ones.values(), *known.values()]
-    told = waiting(waits, boards, {})
-    untold_ones = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
-    untold_count = standing.new_of("conflicts") + len(fresh_ones)
-    report.conflicts = IssueList(
-        standing.conflicts + len(fresh_ones), max(len(untold_ones), untold_count), told, untold_ones
-    )
-    lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
-    losses, entries = standing.lost_count + len(lost), settled([*lost, *standing.lost], boards, {})
-    report.settled = IssueList(losses, losses, entries, entries)
-    quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
-    report.quarantined = opened(quarantined, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
-    alike_now = standing.would_merge + len(push.duplicate_people) + len(left)
-    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
+        reason = (
+            f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; correct the "
+            "e-mail, or merge the rows"
+        )
+        pairs.add(pair_entry("staff", 0, "Sales Staff", reason), told=(ALIKE, f"users.{row}") in standing.told)
+    waits = [] if carried_out else _lines(run, found, push.conflicts)
+    losses = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
+    count = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells.listed))
+    report.quarantined = quarantined(count, cells, standing)
+    report.would_merge = would_merge(len(push.duplicate_people) + len(left), pairs, standing)
+    report.conflicts = conflicts(run, waits, standing, {})
+    report.settled = lost_edits(run, losses, standing, {})
     fanned = tuple(
         {"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.over_fan_out.items())
     )
     untold_rows = tuple(entry for entry in fanned if (FANNED, entry["row"]) not in standing.told)
     report.fanned = IssueList(len(fanned), len(untold_rows), fanned, untold_rows)
+
+
+def _refused(
+    run: Run, found: PreparedPush, sent: Sent, *, carried_out: bool
+) -> tuple[Entries, Collection[tuple[str, int, str]]]:
+    """Cells that monday would not take; and (board, item, column) of those that a plan says it would take by now."""
+    push = found.push
+    new = [*push.rejected, *sent.refused]
+    cells = Entries([_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new])
+    if carried_out:  # the list of the database says which are news, and what does not go with an item that has an id
+        return cells, ()
+    cells.untold += [
+        entry
+        for cell, entry in zip(new, cells.listed, strict=True)
+        if (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
+    ]
+    for create in push.creates:
+        row = {"row": f"{_table_of(run, create.board)}.{create.row}"}
+        for cell in create.rejected:
+            cells.add(_cell(cell.board, 0, cell.column_id, cell.reason) | row, told=False)
+    return cells, set(cleared(found, new, {create.row for create in push.creates}))
 
 
 def _table_of(run: Run, board: str) -> str:
@@ -204,19 +193,11 @@ def _table_of(run: Run, board: str) -> str:
     return layout.slots[layout.record].table
 
 
-def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
+def _cell(board: str, item_id: int, place: str, reason: str) -> Entry:
     column = BOARDS.get(board, {}).get(place)
     shown = f'{place} ("{column.title}")' if column else place
     field = {"field": column.target} if column and column.target else {}
     return {"board": board, "item": item_id or "new", "column": shown, **field, "reason": reason}
-
-
-def _place_of(entry: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(entry.get(name) for name in ("board", "item", "column", "row"))
-
-
-def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:
-    return {"board": board, "item": item_id, "role": role, "reason": reason}
 
 
 def _lines(run: Run, found: PreparedPush, conflicts: Sequence[Conflict]) -> list[ConflictLine]:
