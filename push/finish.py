@@ -28,9 +28,9 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.summary import fill_report
-from reconcile.conflicts import Conflict
 from reconcile.errors import Exit
 from reconcile.push_plan import key_changes
+from reconcile.types import Conflict
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.place import remember
@@ -115,9 +115,9 @@ def _ended(run: Run, found: PreparedPush, sent: Sent, tx: Transaction) -> dict[i
     """Open conflicts that are none any more: both sides say the same, or monday's edit was taken back and the row's
     value sent. Whatever else ended is settled by the other direction, which sees both sides."""
     told_now = {
-        ((item.board, item.id), run.layouts[item.board].fields[number].id): target
-        for item in sent.delivered
-        for number, target in item.targets.items()
+        (item_push.item, field.id): target
+        for item_push in sent.delivered
+        for field, target in item_push.targets.items()
     }
     waits = {lost.place for lost in found.push.conflicts if lost.open}
     ended: dict[int, tuple[Winner, Any]] = {}
@@ -159,13 +159,13 @@ def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
     """People who gained or lost a slot, and projects that show another customer."""
     people: set[RowId] = set()
     projects: set[RowId] = set()
-    for item in sent.delivered:
-        layout = run.layouts[item.board]
-        if "customer" in item.moved:
-            projects |= {row for row in (item.base.links[layout.record],) if row is not None}
-        for place, slot in enumerate(layout.slots):
-            if slot.person and slot.role in item.moved:
-                people |= {row for row in (item.base.links[place], item.left.get(slot.role)) if row is not None}
+    for item_push in sent.delivered:
+        layout, links = run.layouts[item_push.board], item_push.base.links
+        if "customer" in item_push.moved:
+            projects |= {row for row in (links[layout.record],) if row is not None}
+        for slot in layout.slots:
+            if slot.person and slot.role in item_push.moved:
+                people |= {row for row in (links[slot], item_push.left.get(slot.role)) if row is not None}
     for create in sent.new:
         layout = run.layouts[create.board]
         people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
