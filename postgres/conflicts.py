@@ -16,9 +16,8 @@ from models import RowId
 from postgres.bases import places
 from postgres.copy import CopyText
 from postgres.transaction import Transaction
-from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
+from reconcile.types import Conflict, ConflictPlace, ItemKey
 
 Winner = Literal["monday", "postgres", "both", "nobody"]
 """How a conflict ended: one side's value stands, somebody made both equal, or there is nothing to decide any more."""

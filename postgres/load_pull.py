@@ -15,16 +15,17 @@ from postgres.ids import read_astray
 from postgres.parting import read_parting
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import FORCE, ItemBase, as_remembered
+from reconcile.base import as_remembered
 from reconcile.columns import MARKER
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, IdPlace, LeftBehind, follow, left_behind
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
+from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
 from reconcile.tables import EMAILS, SPECS, row_keys
+from reconcile.types import FORCE, ItemBase, ItemKey, ItemState, Links, Slot
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
@@ -107,8 +108,8 @@ class PullLoader:
         if self.parts:
             everyone += self._parted(everyone)
         self._read_pending()
-        compared = {} if self._forget else {(state.board, state.id): None for state in everyone}
-        self._seen = {(state.board, state.id) for state in states}
+        compared = {} if self._forget else {state.item: None for state in everyone}
+        self._seen = {state.item for state in states}
         if self._tx.has_state:
             self._astray = read_astray(self._tx, self._layouts, self._present, self._seen)
         unread = [] if self._forget else sorted((set(astray) & self._astray.keys()) - compared.keys() - gone.keys())
@@ -116,7 +117,7 @@ class PullLoader:
         if self._forget:
             self._keep_rows()
         self.database.gone = frozenset(key for key, how in gone.items() if is_archived(how, self.database.bases[key]))
-        everyone = [state for state in everyone if (state.board, state.id) not in self.database.unsure]
+        everyone = [state for state in everyone if state.item not in self.database.unsure]
         everyone += [as_remembered(base) for item in unread if (base := self.database.bases.get(item))]
         for item in self.database.anew.keys() - gone.keys():
             del self.database.bases[item]
@@ -141,7 +142,7 @@ class PullLoader:
     def _emails_of(self, states: Iterable[ItemState]) -> frozenset[str]:
         """The company's own addresses: a customer cell that holds one names nobody."""
         values = (
-            state.values[slot.at[column]]
+            state[slot.by_column[column]]
             for state in states
             for slot in self._layouts[state.board].slots
             if slot.role == STAFF_ROLE
@@ -237,9 +238,8 @@ class PullLoader:
             self._remember(base)
 
     def _remember(self, base: ItemBase) -> ItemBase:
-        item = base.key
-        self.database.bases[item] = base
-        if (astray := self._astray.get(item)) is not None:
+        self.database.bases[base.item] = base
+        if (astray := self._astray.get(base.item)) is not None:
             self._follow(base, astray)
         return base
 
@@ -272,7 +272,7 @@ class PullLoader:
         """The key of an item is its row's, also where a person wrote its id there."""
         for board, item_id in self.database.moved:
             layout = self._layouts[board]
-            table, row = layout.slots[layout.record].table, self.database.bases[board, item_id].links[layout.record]
+            table, row = layout.record.table, self.database.bases[board, item_id].links[layout.record]
             if row in self.database.rows[table]:
                 self.database.keys[table][item_key(board, item_id)] = row
 
@@ -280,18 +280,17 @@ class PullLoader:
         """Rows with an item id that the sync has no memory of, or whose id a person emptied: they are linked by it, and
         by their foreign keys."""
         for layout in self._layouts.values():
-            new = [v for v in states if v.board == layout.board and (v.board, v.id) not in self.database.bases]
+            new = [v for v in states if v.board == layout.board and v.item not in self.database.bases]
             found = self._rows_of_items(layout, [state.id for state in new]) | self._rows_without_ids(layout)
             for state in new:
                 if state.id in found:
-                    links = adopted_links(state, layout, self.database.rows, found[state.id])
-                    self.database.adopted[state.board, state.id] = links
+                    self.database.adopted[state.item] = adopted_links(layout, self.database.rows, found[state.id])
             self._read_marked(layout, states)
 
     def _read_marked(self, layout: Layout, states: Sequence[ItemState]) -> None:
         """Rows whose ids items carry that do not stand for them. One that has no item is such an item's, which was
         made of it: the database forgot that. Of several the oldest is it, since a copy is younger."""
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         marked = [v for v in states if v.board == layout.board and v.marker and v.marker != self._record_of(v)]
         if not marked or "monday_item_id" not in self._present.get(table, ()):
             return
@@ -306,20 +305,19 @@ class PullLoader:
                 (layout.board, item) for (item,) in self._tx.rows(listed, (layout.board_id, MARKER))
             }
         for state in sorted(marked, key=lambda state: state.id):
-            item, row = (state.board, state.id), state.marker
+            item, row = state.item, state.marker
             if not row or row not in self.database.rows[table] or row in known or self._record_of(state) is not None:
                 continue
             known.add(row)
             self.database.marked.add(item)
-            self.database.adopted[item] = adopted_links(state, layout, self.database.rows, row)
+            self.database.adopted[item] = adopted_links(layout, self.database.rows, row)
             self.database.keys[table][item_key(*item)] = row
 
     def _record_of(self, state: ItemState) -> RowId | None:
         """The row that stands for an item, as far as it is known before anything is resolved."""
-        item, place = (state.board, state.id), self._layouts[state.board].record
-        base = self.database.bases.get(item)
-        links = base.links if base is not None else self.database.adopted.get(item)
-        return links[place] if links is not None else None
+        base = self.database.bases.get(state.item)
+        links = base.links if base is not None else self.database.adopted.get(state.item)
+        return links[self._layouts[state.board].record] if links is not None else None
 
     def _held_rows(self, layout: Layout, rows: Sequence[str]) -> set[RowId]:
         """Those of the rows that stand for an item which was on its board at the last look."""
@@ -327,11 +325,11 @@ class PullLoader:
             "SELECT l.row_id::text FROM monday_sync.sync_link l JOIN monday_sync.sync_item i USING (board_id, item_id)"
             " WHERE l.role = %s AND l.row_id = ANY(%s::uuid[]) AND i.state IN ('active', 'missing')"
         )
-        return {row for (row,) in self._tx.rows(statement, (layout.slots[layout.record].role, sorted(set(rows))))}
+        return {row for (row,) in self._tx.rows(statement, (layout.record.role, sorted(set(rows))))}
 
     def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
         """Item id → the row that holds it, which is read and owns the item's key."""
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         if not ids or "monday_item_id" not in self._present.get(table, ()):
             return {}
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
@@ -349,7 +347,7 @@ class PullLoader:
 
     def _rows_without_ids(self, layout: Layout) -> dict[int, RowId]:
         """Item id → its row, from which a person cleared it: it is read, and owns the item's key."""
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         found = {item_id: row for (board, item_id), row in self._emptied.items() if board == layout.board}
         self._read_rows({table: {*found.values()}})
         self.database.keys[table] |= {item_key(layout.board, item_id): row for item_id, row in found.items()}
@@ -357,7 +355,7 @@ class PullLoader:
 
     def _siblings(self, everyone: Sequence[ItemState]) -> list[ItemState]:
         """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
-        present = {(state.board, state.id) for state in everyone}
+        present = {state.item for state in everyone}
         found: list[ItemState] = []
         while shared := self._shared_rows() - self._asked_siblings:
             self._asked_siblings |= shared
@@ -386,7 +384,7 @@ class PullLoader:
         for item, links in self.database.adopted.items():
             yield from self._pairs(item, links)
 
-    def _pairs(self, item: ItemKey, links: Sequence[RowId | None]) -> Iterator[tuple[Slot, RowId]]:
+    def _pairs(self, item: ItemKey, links: Links) -> Iterator[tuple[Slot, RowId]]:
         for slot, row in zip(self._layouts[item[0]].slots, links, strict=True):
             if row is not None:
                 yield slot, row
@@ -403,11 +401,11 @@ class PullLoader:
             for key, row in parting.keys[table].items():
                 if (known := items.rows[table].get(row)) is not None:
                     self.database.names[table][key] = (row, str(getattr(known, name) or ""))
-        read = {(state.board, state.id) for state in everyone}
+        read = {state.item for state in everyone}
         return [
             as_remembered(base)
-            for base in items.base
-            if (base.board, base.id) not in read and not parting.rows.keys().isdisjoint(base.links)
+            for base in items.bases
+            if base.item not in read and not parting.rows.keys().isdisjoint(base.links)
         ]
 
     # Rows and keys
@@ -543,7 +541,7 @@ class PullLoader:
             " WHERE n.row_id = ANY(%s::uuid[]) AND i.state = 'active'"
             " AND NOT EXISTS (SELECT FROM here h WHERE h.board_id = i.board_id AND h.item_id = i.item_id)"
             " GROUP BY 1, 2",
-            (*places(self._layouts, {(state.board, state.id) for state in everyone} | set(self.database.bases)), ids),
+            (*places(self._layouts, {state.item for state in everyone} | set(self.database.bases)), ids),
         )
         for row, role, count, first_item in rows:
             self.database.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
@@ -573,9 +571,9 @@ class PullLoader:
         asked: set[RowId] = set()
         for item, links in resolution.links.items() if edited else ():
             base = self.database.bases.get(item)
-            for place, slot in enumerate(self._layouts[item[0]].slots):
-                if base is None or slot.table == "users" or links[place] != base.links[place]:
-                    asked |= edited & {links[place]}
+            for slot in self._layouts[item[0]].slots:
+                if base is None or slot.table == "users" or links[slot] != base.links[slot]:
+                    asked |= edited & {links[slot]}
         if not asked:
             return
         rows = sorted(asked)
@@ -583,9 +581,9 @@ class PullLoader:
             base = base_of_row(found, self._by_id, self._tx.encoding)
             for slot, link in zip(self._layouts[base.board].slots, base.links, strict=True):
                 if link in asked:
-                    held, fields = self.database.rows[slot.table][link], self._layouts[base.board].fields
+                    row = self.database.rows[slot.table][link]
                     self.database.cleared_fields |= {
-                        (link, fields[number].columns[0])
-                        for number in slot.fields
-                        if held[fields[number]] is None and base.postgres[number] not in (None, UNSET, FORCE)
+                        (link, field.column)
+                        for field in slot.fields
+                        if row[field] is None and base.postgres[field] not in (None, UNSET, FORCE)
                     }

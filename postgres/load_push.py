@@ -16,11 +16,11 @@ from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
 from postgres.ids import astray_of, astray_query
 from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.ids import Astray, IdPlace, follow
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.tables import row_keys
+from reconcile.types import ItemKey
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _SHOWING = BASES + (  # noqa: S608  constants alone
@@ -64,7 +64,7 @@ class _Reader:
         edits = self._edits
         parts = [self._changed(table) for table in TABLES if table in self._present]
         for board, layout in self._layouts.items():
-            table = layout.slots[layout.record].table
+            table = layout.record.table
             if {"monday_item_id", "archived_at"} <= set(self._present.get(table, ())):
                 parts += [self._gone(table), self._new(board, table)]
         parts.append(
@@ -152,7 +152,7 @@ class _Reader:
             edits.left_behind += [left] if left is not None else []
             edits.moved.add(item)
             edits.lost |= {astray.link} if astray.link is not None and not astray.there else set()
-            holders[layout.slots[layout.record].table] |= {astray.holder} if astray.holder is not None else set()
+            holders[layout.record.table] |= {astray.holder} if astray.holder is not None else set()
         for table, rows in holders.items():
             statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])").format(
                 hash=row_hash(table, self._present[table]), table=self._tx.table(table)
@@ -163,7 +163,7 @@ class _Reader:
     def drop_known(self) -> None:
         """Rows of which the item is known are not new: somebody cleared their `monday_item_id`, or wrote it into
         another row. One whose item is gone becomes an item again."""
-        roles = {board: layout.slots[layout.record].role for board, layout in self._layouts.items()}
+        roles = {board: layout.record.role for board, layout in self._layouts.items()}
         if not self._edits.new_rows:
             return
         known = {
@@ -188,7 +188,7 @@ class _Reader:
             wanted[table].add(row)
         for board, row in edits.new_rows:
             layout = self._layouts[board]
-            wanted[layout.slots[layout.record].table].add(row)
+            wanted[layout.record.table].add(row)
         for base in edits.bases.values():
             for slot, link in zip(self._layouts[base.board].slots, base.links, strict=True):
                 if link is not None:

@@ -9,9 +9,10 @@ from models import TABLES, Row, RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.state import Present
 from postgres.transaction import Transaction
-from reconcile.base import ItemBase
+from reconcile.foreign_keys import foreign_key
 from reconcile.layout import Layout
 from reconcile.parting import Parting, part
+from reconcile.types import ItemBase
 
 _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 """Tables of which the text tells the key, and not the older key itself."""
@@ -21,7 +22,7 @@ _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 class BeforeParting:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
-    base: list[ItemBase] = field(default_factory=list)
+    bases: list[ItemBase] = field(default_factory=list)
     rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
@@ -37,8 +38,8 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
         for known in rows_by_id(tx, table, present, ids) if ids and table in present else ():
             found.rows[table][known.id] = known
     for row in tx.rows(BASES + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
-        found.base.append(base_of_row(row, boards, tx.encoding))
-    parting = part(found.base, layouts, found.keys, found.rows)
+        found.bases.append(base_of_row(row, boards, tx.encoding))
+    parting = part(found.bases, layouts, found.keys, found.rows)
     _leave_moved(tx, layouts, present, found, parting)
     return found, parting
 
@@ -46,14 +47,14 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
 def _leave_moved(
     tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: BeforeParting, parting: Parting
 ) -> None:
-    strange = {item for item, _number in parting.strangers}
-    by_item = {key: base for base in found.base if (key := (base.board, base.id)) in strange}
+    """A stranger's slot of which a person moved the foreign key is none: its row is the one that was chosen."""
+    strange = {item for item, _slot in parting.strangers}
     for board, layout in layouts.items():
-        table = layout.slots[layout.record].table
-        ids = {row for key, base in by_item.items() if key[0] == board and (row := base.links[layout.record])}
-        records = {row.id: row for row in rows_by_id(tx, table, present, ids)} if ids else {}
-        for place, column in layout.pointers:
-            for key, base in by_item.items():
-                record = records.get(base.links[layout.record] or RowId("")) if key[0] == board else None
-                if record is not None and getattr(record, column) != base.links[place]:
-                    parting.strangers.discard((key, place))
+        bases = [base for base in found.bases if base.board == board and base.item in strange]
+        ids = {row for base in bases if (row := base.links[layout.record])}
+        records = {row.id: row for row in rows_by_id(tx, layout.record.table, present, ids)} if ids else {}
+        for base in bases:
+            record = records.get(base.links[layout.record] or RowId(""))
+            for slot in layout.referenced if record is not None else ():
+                if record is not None and foreign_key(record, slot) != base.links[slot]:
+                    parting.strangers.discard((base.item, slot))

@@ -19,11 +19,10 @@ from postgres.state import Present, read_column, row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from postgres.updates import as_json, by_columns, changed_values, unedited, update_statement
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
+from reconcile.types import ItemBase, ItemKey
 
 logger = logging.getLogger(__name__)
 
@@ -248,14 +247,14 @@ def taken_items(tx: Transaction, layout: Layout, ids: Collection[int]) -> set[in
         "SELECT item_id FROM monday_sync.sync_item WHERE board_id = %s AND item_id = ANY(%s)"
         " UNION SELECT item_id FROM monday_sync.sync_op WHERE board_id = %s AND item_id = ANY(%s)"
         " UNION SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)"
-    ).format(tx.table(layout.slots[layout.record].table))
+    ).format(tx.table(layout.record.table))
     wanted = sorted(ids)
     return {item_id for (item_id,) in tx.rows(statement, (layout.board_id, wanted, layout.board_id, wanted, wanted))}
 
 
 def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
     if bases:
-        write_items(tx, layouts, bases, {(base.board, base.id) for base in bases})
+        write_items(tx, layouts, bases, {base.item for base in bases})
 
 
 def mark_archived(tx: Transaction, layouts: Mapping[str, Layout], items: Collection[ItemKey]) -> None:

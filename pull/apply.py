@@ -65,7 +65,7 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, app
     if run.dry and plan.writes:
         run.report.notes += read_rules(tx).note()
     if options.plan is not None:
-        items = {item.key: item_name(run.layouts[item.board], item.monday) or "" for item in plan.items}
+        items = {base.item: item_name(run.layouts[base.board], base.monday) or "" for base in plan.items}
         keep_plan(run, start, plan.digest(), pull_as_approved(plan, layouts), items, names)
     applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):

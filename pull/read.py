@@ -20,12 +20,11 @@ from monday.pagination import Page
 from monday.queries import LARGEST_PAGE
 from reconcile.base import digest_of
 from reconcile.change_filter import ChangeFilter
-from reconcile.database_state import ItemKey
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.items import RawItem
 from reconcile.journal_ops import CreateOp, JournalOp, OpenBatch
-from reconcile.layout import ItemState
 from reconcile.plan_pull import Gone
+from reconcile.types import ItemKey, ItemState
 from run.context import PULL, Run
 from run.drift import refuse_drift
 from run.json_command import print_unmade

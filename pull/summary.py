@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
@@ -12,12 +13,11 @@ from monday_api import BOARDS
 from postgres.by_hand import link_project
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
-from reconcile.base import FORCE
 from reconcile.changes import Change, count_pull_changes, pull_changes
-from reconcile.conflicts import Conflict
 from reconcile.decide import same
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
+from reconcile.types import FORCE, Conflict
 from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at
 from run.context import Run
@@ -34,7 +34,7 @@ class PullResult:
     plan: Plan
     applied: Applied | None
     standing: OpenIssues
-    names: Names = field(default_factory=dict)
+    names: Names = dataclasses.field(default_factory=dict)
 
 
 def named_rows(run: Run, plan: Plan, standing: OpenIssues) -> dict[str, set[RowId]]:
@@ -120,9 +120,9 @@ def _lines(run: Run, plan: Plan, conflicts: Sequence[Conflict]) -> list[Conflict
         return []
     items = {lost.item for lost in conflicts}
     names = {
-        (base.board, base.id): item_name(run.layouts[base.board], base.monday)
+        base.item: item_name(run.layouts[base.board], base.monday)
         for base in plan.items
-        if (base.board, base.id) in items and base.board in run.layouts
+        if base.item in items and base.board in run.layouts
     }
     ids = run.every_board  # what an older rule had joined is parted on all boards
     return [as_line(lost, run.run_id, ids[lost.item[0]], names.get(lost.item)) for lost in conflicts]
@@ -207,26 +207,24 @@ def _samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
     shown, others = _shown_values(run, plan)
     told = {(change.address.board, change.address.item) for change in shown}
     items = {
-        item.key: item_name(run.layouts[item.board], item.monday) or ""
-        for item in (plan.items if shown else ())
-        if item.key in told and item.board in run.layouts
+        base.item: item_name(run.layouts[base.board], base.monday) or ""
+        for base in (plan.items if shown else ())
+        if base.item in told and base.board in run.layouts
     }
     return samples([line(change, items, names) for change in shown], (), run.options.verbosity, others=others)
 
 
 def _differences(run: Run, plan: Plan) -> Iterable[str]:
     """Cells that are left as they are although the row says something else: what monday shows, what the row holds."""
-    for item in (item for item in plan.items if item.board in run.layouts):
-        layout = run.layouts[item.board]
-        for one, says, held in zip(layout.fields, item.monday, item.postgres, strict=True):
-            if held is not says and held is not FORCE and not same(one, says, held):
-                name = f"{layout.slots[one.slot].table}.{one.columns[0]}"
-                on_board, in_row = contrasted(*_apart(says, held))
-                yield f"{name:<24}  item {item.id}  {on_board} | {in_row}"
+    for base in (base for base in plan.items if base.board in run.layouts):
+        for field, monday, postgres in zip(run.layouts[base.board].fields, base.monday, base.postgres, strict=True):
+            if postgres is not monday and postgres is not FORCE and not same(field, monday, postgres):
+                on_board, in_row = contrasted(*_apart(monday, postgres))
+                yield f"{field.target:<24}  item {base.id}  {on_board} | {in_row}"
 
 
-def _apart(says: Any, holds: Any) -> tuple[Any, Any]:
+def _apart(monday: Any, postgres: Any) -> tuple[Any, Any]:
     """Of a field that holds its parts too, the whole, or else the first part that differs."""
-    both = [value if isinstance(value, tuple) else (value,) for value in (says, holds)]
+    both = [value if isinstance(value, tuple) else (value,) for value in (monday, postgres)]
     pairs = list(zip_longest(*both))
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])

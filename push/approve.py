@@ -32,16 +32,16 @@ def _leave(run: Run, push: Push, left: set[Subject]) -> None:
     for change in push_changes(push, run.layouts):
         if change.address.wrote == "postgres" and change.address.row is not None:
             of_row[change.address.row] = subject_of(change)
-    for item in push.items:
-        if (item.board, item.id) in left:
-            push.pending_rows |= set(item.causes.values())
+    for item_push in push.items:
+        if item_push.item in left:
+            push.pending_rows |= set(item_push.causes.values())
     for create in push.creates:
         if create.row in left:
             push.pending_rows |= {create.row, *(row for row in create.links if row is not None)}
-    push.items = [item for item in push.items if (item.board, item.id) not in left]
+    push.items = [item_push for item_push in push.items if item_push.item not in left]
     push.creates = [create for create in push.creates if create.row not in left]
-    push.archives = [key for key in push.archives if key not in left]
-    push.settled = [base for base in push.settled if base.key not in left]
+    push.archives = [item for item in push.archives if item not in left]
+    push.settled = [base for base in push.settled if base.item not in left]
     push.linked = {place: item for place, item in push.linked.items() if (place[0], item) not in left}
     for table, updates in push.completed.items():
         push.completed[table] = [update for update in updates if of_row.get(update.id, update.id) not in left]

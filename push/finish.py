@@ -30,10 +30,9 @@ from push.recover import Recovered
 from push.rejected import cleared
 from push.summary import fill_report
 from reconcile.changes import Change, derived_changes
-from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import key_changes
+from reconcile.types import Conflict, ItemKey
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.place import remember
@@ -131,9 +130,9 @@ def _ended(run: Run, found: PreparedPush, sent: Sent, tx: Transaction) -> dict[i
     """Open conflicts that are none any more: both sides say the same, or monday's edit was taken back and the row's
     value sent. Whatever else ended is settled by the other direction, which sees both sides."""
     told_now = {
-        ((item.board, item.id), run.layouts[item.board].fields[number].id): target
-        for item in sent.delivered
-        for number, target in item.targets.items()
+        (item_push.item, field.id): target
+        for item_push in sent.delivered
+        for field, target in item_push.targets.items()
     }
     waits = {lost.place for lost in found.push.conflicts if lost.open}
     ended: dict[int, tuple[Winner, Any]] = {}
@@ -175,13 +174,13 @@ def _moved(run: Run, sent: Sent) -> tuple[dict[RowId, ItemKey | None], dict[RowI
     """People who gained or lost a slot, and projects that show another customer, each with the item that says so."""
     people: dict[RowId, ItemKey | None] = {}
     projects: dict[RowId, ItemKey | None] = {}
-    for item in sent.delivered:
-        layout, key = run.layouts[item.board], (item.board, item.id)
-        if "customer" in item.moved:
-            projects |= {row: key for row in (item.base.links[layout.record],) if row is not None}
-        for place, slot in enumerate(layout.slots):
-            if slot.person and slot.role in item.moved:
-                rows = (item.base.links[place], item.left.get(slot.role))
+    for item_push in sent.delivered:
+        layout, links, key = run.layouts[item_push.board], item_push.base.links, (item_push.board, item_push.id)
+        if "customer" in item_push.moved:
+            projects |= {row: key for row in (links[layout.record],) if row is not None}
+        for slot in layout.slots:
+            if slot.person and slot.role in item_push.moved:
+                rows = (links[slot], item_push.left.get(slot.role))
                 people |= {row: key for row in rows if row is not None}
     for create in sent.new:
         slots = run.layouts[create.board].slots

@@ -20,11 +20,11 @@ from postgres.write_push import Prepared
 from push.record import WriteResult, state_of
 from push.rejected import column_of, why
 from reconcile.changes import item_changes
-from reconcile.database_state import ItemKey
 from reconcile.items import RawItem
 from reconcile.journal_ops import JournalOp, OpenBatch, Sender, change_op, changed_base, create_op
 from reconcile.layout import Layout
 from reconcile.push_plan import ItemCreate, ItemPush, Rejection, input_of
+from reconcile.types import ItemKey
 from run.context import Run
 from run.start import RunStart
 
@@ -196,7 +196,7 @@ class Creates(WriteKind[ItemCreate]):
 
     def take(self, subject: ItemCreate, item: RawItem, place: int, outcome: WriteResult) -> None:
         entry = self.entry(subject, place)
-        outcome.table = self.layout.slots[self.layout.record].table
+        outcome.table = self.layout.record.table
         outcome.created.append((place, subject.row, item.id))
         self.keep(outcome.number, JournalOp(place, item.id, entry.row, entry.content), subject)
         self.sent.refused += [
@@ -210,14 +210,14 @@ class Creates(WriteKind[ItemCreate]):
         self.sent.created += 1
         self.sent.cells += len(subject.cells)
         self.sent.new.append(subject)
-        uncarried = (subject.links[self.layout.fields[n].slot] for n in subject.uncarried)
+        uncarried = (subject.links[self.layout.slot_of(field)] for field in subject.uncarried)
         self.sent.undelivered |= {row for row in uncarried if row is not None}
 
     def hold(self, subject: ItemCreate) -> None:
         self.sent.undelivered.add(subject.row)
 
     def set_aside(self, subject: ItemCreate, fault: ApiFault, *, known: bool) -> None:
-        place = f"{self.layout.slots[self.layout.record].table}.{subject.row}"
+        place = f"{self.layout.record.table}.{subject.row}"
         digest = input_of(sorted(subject.values.items())) if known else ""
         self.sent.refused.append(Rejection(self.board, 0, place, why(fault, sticks=known), digest))
         self.hold(subject)

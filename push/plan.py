@@ -22,14 +22,14 @@ from postgres.write_push import taken_items
 from push.claim import refuse_claimed
 from push.marker import has_marker
 from push.record import state_of
-from reconcile.change_filter import old_view
-from reconcile.database_state import ItemKey
+from reconcile.change_filter import is_outdated
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
 from reconcile.journal_ops import OpenBatch, Sender
 from reconcile.layout import Layout
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import AMBIGUOUS, ItemCreate, Push, Rejection
+from reconcile.types import ItemKey
 from run.conflicts import item_name
 from run.context import Run
 from run.drift import refuse_drift
@@ -220,7 +220,7 @@ def _know_again(run: Run, found: PreparedPush) -> None:
 
 
 def _carried_by(layout: Layout, row: RowId, ids: Collection[int]) -> Rejection:
-    table = layout.slots[layout.record].table
+    table = layout.record.table
     reason = (
         f"its Sync ID stands on the board, on {', '.join(map(str, sorted(ids)))}, which has another row: if the two "
         "rows are one, delete this one; if not, clear the Sync ID of that item"
@@ -254,7 +254,7 @@ def _look(run: Run, start: RunStart, looked: Sequence[ItemKey], found: PreparedP
     told_s = told.timestamp() if told is not None else None
     for key, raw in boards.items.items():
         state = state_of(run, start, key[0], raw, as_page=False)
-        if old_view(state.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
+        if is_outdated(state.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue
         shown[key] = CurrentItem(state, raw.raw)

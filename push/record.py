@@ -17,14 +17,12 @@ from postgres.changes import add_changes
 from postgres.conflicts import add_conflicts
 from postgres.transaction import Transaction
 from postgres.write_push import link_rows, mark_archived, note_refused_rows, remember_items
-from reconcile.base import ItemBase
 from reconcile.change_filter import hash_of
 from reconcile.changes import Change, archived_change, created_change
-from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey
+from reconcile.decode import decode
 from reconcile.errors import DriftError
 from reconcile.items import RawItem, decode_item
-from reconcile.layout import ItemState
+from reconcile.types import Conflict, ItemBase, ItemKey, ItemState
 from run.context import Run
 from run.start import RunStart
 
@@ -75,7 +73,7 @@ def write_outcome(run: Run, tx: Transaction, outcome: WriteResult) -> None:
         journal.keep_item_ids(tx, outcome.number, [(place, item_id) for place, _row, item_id in outcome.created])
         items = {row: item_id for _place, row, item_id in outcome.created}
         refused = link_rows(tx, outcome.table, items)
-        layout = next(o for o in run.layouts.values() if o.slots[o.record].table == outcome.table)
+        layout = next(o for o in run.layouts.values() if o.record.table == outcome.table)
         note_refused_rows(tx, run.run_id, outcome.table, refused, layout.board_id, items)
         changes += [created_change(layout, row, item_id) for _place, row, item_id in outcome.created]
     add_changes(tx, run.layouts, run.run_id, changes)
@@ -90,7 +88,7 @@ def state_of(run: Run, start: RunStart, board: str, raw: RawItem, *, as_page: bo
     """
     content_hash = hash_of(start.hash_keys[board], raw) if as_page else None
     try:
-        return run.layouts[board].decode(decode_item(raw.raw), content_hash)
+        return decode(run.layouts[board], decode_item(raw.raw), content_hash)
     except msgspec.DecodeError as error:
         raise DriftError(
             f"monday.com answered with something on the {board} board that is no item: "

@@ -32,14 +32,12 @@ from push.claim import is_anothers, refuse_claimed
 from push.lost import made_since, marker_tells
 from push.record import WriteResult, in_fenced_transaction, require_lease, state_of, write_outcome
 from reconcile import recovery
-from reconcile.base import ItemBase
 from reconcile.changes import op_changes
-from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError, LeaseHeld
 from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, changed_base, created_base, seen
-from reconcile.layout import ItemState
 from reconcile.push_plan import AMBIGUOUS, Rejection
 from reconcile.recovery import Answer, Candidates, Decision, OpDecision, Step, Verdict
+from reconcile.types import ItemBase, ItemKey, ItemState
 from run.context import PUSH, Run
 from run.report import counted
 from run.start import RunStart
@@ -389,7 +387,7 @@ class JournalRecovery:
 
     def _table(self, board: str) -> str:
         layout = self._run.layouts[board]
-        return layout.slots[layout.record].table
+        return layout.record.table
 
 
 def _answers(results: Sequence[Result]) -> list[Answer]:

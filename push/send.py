@@ -131,7 +131,7 @@ class _Sender:
         linked: dict[str, dict[RowId, int]] = {}
         for (board, row), item_id in self._found.push.linked.items():
             layout = self._run.layouts[board]
-            linked.setdefault(layout.slots[layout.record].table, {})[row] = item_id
+            linked.setdefault(layout.record.table, {})[row] = item_id
 
         def work(tx: Transaction) -> None:
             for table, items in linked.items():
@@ -154,7 +154,7 @@ class _Sender:
         tables = {row: table for row, table in edits.changed.items() if row in told}
         for create in push.creates:
             layout = self._run.layouts[create.board]
-            tables[create.row] = layout.slots[layout.record].table
+            tables[create.row] = layout.record.table
         if not tables and not any(push.completed.values()):
             return
         items = changes.items_of_rows(push.items)
@@ -183,7 +183,7 @@ class _Sender:
         for create in push.creates:
             if create.row in prepared.refused:
                 layout = self._run.layouts[create.board]
-                place = f"{layout.slots[layout.record].table}.{create.row}"
+                place = f"{layout.record.table}.{create.row}"
                 self.sent.refused.append(
                     Rejection(create.board, 0, place, _not_whole(prepared.refused[create.row]), "")
                 )

@@ -14,10 +14,9 @@ from push.recover import Recovered
 from push.rejected import cleared
 from push.send import writing_calls
 from reconcile.changes import Change, push_changes
-from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
+from reconcile.types import Conflict, ItemKey
 from run.changes import entries, line, samples
 from run.conflicts import as_line
 from run.context import Run
@@ -190,7 +189,7 @@ def _refused(
 def _table_of(run: Run, board: str) -> str:
     """The table whose rows stand for the items of a board."""
     layout = run.layouts[board]
-    return layout.slots[layout.record].table
+    return layout.record.table
 
 
 def _cell(board: str, item_id: int, place: str, reason: str) -> Entry:

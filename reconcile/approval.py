@@ -10,10 +10,10 @@ import msgspec
 
 from models import RowId
 from reconcile.changes import Address, Change, pull_changes, push_changes
-from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
 from reconcile.plan_pull import Plan
 from reconcile.push_plan import Push
+from reconcile.types import ItemKey
 
 Subject = ItemKey | RowId
 """Whose change it is: an item or, where it is of none that has an id, a row."""

@@ -12,15 +12,15 @@ from msgspec import UNSET
 
 from models import TABLES, RowId
 from reconcile.columns import ColumnMap
-from reconcile.database_state import ItemKey
 from reconcile.tables import SPECS
+from reconcile.types import ItemKey, Links
 
 if TYPE_CHECKING:
-    from reconcile.base import ItemBase
     from reconcile.journal_ops import ChangeOp
-    from reconcile.layout import Field, Layout
+    from reconcile.layout import Layout
     from reconcile.plan_pull import Plan, Update
     from reconcile.push_plan import ItemPush, Push
+    from reconcile.types import Field, ItemBase
 
 Side = Literal["monday", "postgres"]
 Action = Literal["insert", "create", "update", "archive", "restore"]
@@ -133,15 +133,12 @@ def _action(column: str, after: Any) -> Action:
 
 def _shown_by(plan: Plan, layouts: Mapping[str, Layout], table: str) -> dict[RowId, ItemKey]:
     """The first item that shows a row, for each row of a table that one of the plan's items shows."""
-    places = {
-        board: [place for place, slot in enumerate(layout.slots) if slot.table == table]
-        for board, layout in layouts.items()
-    }
+    slots = {board: [slot for slot in layout.slots if slot.table == table] for board, layout in layouts.items()}
     return {
-        row: item.key
-        for item in reversed(plan.items)
-        for place in places.get(item.board, ())
-        if (row := item.links[place]) is not None
+        row: base.item
+        for base in reversed(plan.items)
+        for slot in slots.get(base.board, ())
+        if (row := base.links[slot]) is not None
     }
 
 
@@ -151,14 +148,12 @@ def _shown_by(plan: Plan, layouts: Mapping[str, Layout], table: str) -> dict[Row
 def push_changes(push: Push, layouts: Mapping[str, Layout]) -> Iterator[Change]:
     """What is written to PostgreSQL first: columns that follow from an edit of another one, and ids of items that were
     there. Then what monday is given, by item and column, new items, and items that go."""
-    shown_by = {
-        row: (item.board, item.id) for item in reversed(push.items) for row in item.base.links if row is not None
-    }
+    shown_by = {row: each.item for each in reversed(push.items) for row in each.base.links if row is not None}
     yield from derived_changes(push.completed, shown_by)
     for (board, row), item_id in sorted(push.linked.items()):
         yield linked_change(layouts[board], row, item_id)
-    for item in push.items:
-        yield from item_changes(item, layouts[item.board])
+    for item_push in push.items:
+        yield from item_changes(item_push, layouts[item_push.board])
     for create in push.creates:
         yield created_change(layouts[create.board], create.row)
     for board, item_id in push.archives:
@@ -181,80 +176,72 @@ def derived_changes(updates: Mapping[str, Sequence[Update]], items: Mapping[RowI
 
 def linked_change(layout: Layout, row: RowId, item_id: int) -> Change:
     """A row gets the id of an item that was made of it before."""
-    table = _record_table(layout)
+    table = layout.record.table
     address = _row((layout.board, item_id), table, row, f"{table}.monday_item_id")
     return Change(address, "update", None, item_id, DERIVED)
 
 
 def created_change(layout: Layout, row: RowId, item_id: int | None = None) -> Change:
     """A row becomes an item."""
-    address = Address("monday", layout.board, item_id, _record_table(layout), row)
+    address = Address("monday", layout.board, item_id, layout.record.table, row)
     return Change(address, "create", None, None, EDITED_IN_POSTGRES)
 
 
 def archived_change(layout: Layout, item_id: int) -> Change:
     """An item goes, since its row was deleted."""
-    address = Address("monday", layout.board, item_id, _record_table(layout), None)
+    address = Address("monday", layout.board, item_id, layout.record.table, None)
     return Change(address, "archive", None, None, EDITED_IN_POSTGRES)
 
 
-def item_changes(item: ItemPush, layout: Layout) -> Iterator[Change]:
+def item_changes(item_push: ItemPush, layout: Layout) -> Iterator[Change]:
     """What an item is given: slots that show another row from then on, then cells by column."""
-    shows = {number: item.state.values[number] for number in item.targets}
-    lost = {conflict.field for conflict in item.conflicts}
-    moved = {role: (item.left[role], row) for role, row in item.moved.items()}
-    return _item_changes(layout, item.id, shows, item.targets, item.base.links, moved, lost)
+    values = {field: (item_push.state[field], target) for field, target in item_push.targets.items()}
+    lost = {conflict.field for conflict in item_push.conflicts}
+    moved = {role: (item_push.left[role], row) for role, row in item_push.moved.items()}
+    return _item_changes(layout, item_push.id, values, item_push.base.links, moved, lost)
 
 
 def op_changes(op: ChangeOp, before: ItemBase, layout: Layout) -> Iterator[Change]:
     """The same of an item that the journal kept; `before` is what is remembered of it."""
-    numbers = {field.id: number for number, field in enumerate(layout.fields)}
-    shows, targets = (
-        {numbers[name]: layout.fields[numbers[name]].load(raw) for name, raw in values.items() if name in numbers}
-        for values in (op.expected, op.target)
-    )
-    told = op.rows | op.links
-    links = [told.get(slot.role, link) for slot, link in zip(layout.slots, before.links, strict=True)]
-    was = {slot.role: link for slot, link in zip(layout.slots, before.links, strict=True)}
+    values = {
+        field: (field.load(op.expected[field.id]), field.load(op.target[field.id]))
+        for field in layout.fields
+        if field.id in op.target
+    }
+    rows, was = op.rows | op.links, {slot.role: before.links[slot] for slot in layout.slots}
+    links = Links(rows.get(slot.role, before.links[slot]) for slot in layout.slots)
     moved = {role: (was[role], row) for role, row in op.links.items() if role in was}
-    return _item_changes(layout, before.id, shows, targets, links, moved, {lost.field for lost in op.conflicts})
+    return _item_changes(layout, before.id, values, links, moved, {conflict.field for conflict in op.conflicts})
 
 
 def _item_changes(
     layout: Layout,
     item_id: int,
-    shows: Mapping[int, Any],
-    targets: Mapping[int, Any],
-    links: Sequence[RowId | None],
+    values: Mapping[Field, tuple[Any, Any]],
+    links: Links,
     moved: Mapping[str, tuple[RowId | None, RowId | None]],
     lost: Collection[str],
 ) -> Iterator[Change]:
-    """`shows` and `targets` by number of the field: what its cells say, and what they are given. `moved`: the row of a
-    slot before and after; `lost`: ids of fields that were edited on monday too."""
-    record = layout.slots[layout.record]
+    """`values`: what the cells of a field show, and what they are given. `moved`: the row of a slot before and after;
+    `lost`: ids of fields that were edited on monday too."""
+    record = layout.record
     for slot in layout.slots:
         if slot.role in moved:
             before, after = moved[slot.role]
-            place = Address(
-                "monday", layout.board, item_id, record.table, links[layout.record], f"{record.table}.{slot.link}"
-            )
-            won = any(layout.fields[number].id in lost for number in slot.fields)
+            column = f"{record.table}.{slot.link}"
+            place = Address("monday", layout.board, item_id, record.table, links[record], column)
+            won = any(field.id in lost for field in slot.fields)
             yield Change(place, "update", before, after, _pushed(won))
-    cells: list[tuple[str, int, Any, Any]] = []
-    for number, target in targets.items():
-        field = layout.fields[number]
-        edits = zip(field.cells, _cells(field, shows[number]), _cells(field, target), strict=True)
+    cells: list[tuple[str, Field, Any, Any]] = []
+    for field, (shown, target) in values.items():
         cells += [
-            (column, number, before, after)
-            for column, before, after in edits
+            (column_id, field, before, after)
+            for column_id, before, after in zip(field.cells, _cells(field, shown), _cells(field, target), strict=True)
             if field.codec.compare_key(before) != field.codec.compare_key(after)
         ]
-    for column, number, before, after in sorted(cells, key=lambda cell: cell[:2]):
-        field = layout.fields[number]
-        table = layout.slots[field.slot].table
-        place = Address(
-            "monday", layout.board, item_id, table, links[field.slot], f"{table}.{field.columns[0]}", column
-        )
+    for column_id, field, before, after in sorted(cells, key=lambda cell: cell[:2]):
+        row = links[layout.slot_of(field)]
+        place = Address("monday", layout.board, item_id, field.table, row, field.target, column_id)
         yield Change(place, "update", before, after, _pushed(field.id in lost))
 
 
@@ -264,10 +251,6 @@ def _cells(field: Field, value: Any) -> tuple[Any, ...]:
 
 def _pushed(won: bool) -> str:
     return POSTGRES_WON if won else EDITED_IN_POSTGRES
-
-
-def _record_table(layout: Layout) -> str:
-    return layout.slots[layout.record].table
 
 
 # As it is kept --------------------------------------------------------------------------------------------------------

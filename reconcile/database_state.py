@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from models import NAME_OF, TABLES, Record, Row, RowId
-from reconcile.base import ItemBase
-
-ItemKey = tuple[str, int]
-"""(board, item id)"""
+from reconcile.types import ItemBase, ItemKey, Links, SlotPlace
 
 R = TypeVar("R", bound=Row)
 
@@ -53,7 +50,7 @@ class DatabaseState:
     """Ids that new rows may not use."""
     cleared_fields: set[tuple[RowId, str]] = field(default_factory=set)
     """(row, its first column) of fields that a person emptied, of rows that a slot of the plan is new to."""
-    adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
+    adopted: dict[ItemKey, Links] = field(default_factory=dict)
     """Links of items whose rows were there before the first sync."""
     staff_emails: frozenset[str] = frozenset()
     """E-mail keys of everybody on the staff board."""
@@ -65,8 +62,8 @@ class DatabaseState:
     """Items that this run saw to be gone for good."""
     names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)
     """By table: key → (row, name) of all that rows are known by, where the plan may write a key down."""
-    strangers: set[tuple[ItemKey, int]] = field(default_factory=set)
-    """Slots (item, number) that an older rule of keys alone linked to their row."""
+    strangers: set[SlotPlace] = field(default_factory=set)
+    """Slots that an older rule of keys alone linked to their row."""
     rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
     """Where an older rule made the keys, by table: all of them as they are today."""
     outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)

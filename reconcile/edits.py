@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from models import TABLES, Row, RowId
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
 from reconcile.ids import LeftBehind
+from reconcile.types import ItemBase, ItemKey
 
 
 @dataclass(slots=True)

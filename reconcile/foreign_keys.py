@@ -8,27 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from models import UNREADABLE, Policy, Project, Row, RowId, Unreadable, User
-from reconcile.base import ItemBase
 from reconcile.changes import DERIVED, EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
-from reconcile.conflicts import Conflict
-from reconcile.database_state import DatabaseState, ItemKey
-from reconcile.identity import Links
-from reconcile.layout import STAFF_ROLE, ItemState, Layout
+from reconcile.database_state import DatabaseState
+from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.tables import SPECS
+from reconcile.types import Conflict, ItemBase, ItemKey, ItemState, Links, Slot
 from reconcile.working_rows import Causes, ItemRows, WorkingRows
-
-
-@dataclass(frozen=True, slots=True)
-class _Pointer:
-    """A foreign key column of a slot's row, and the slot of the same item that it points at."""
-
-    column: str
-    target: int
 
 
 def set_foreign_keys(
@@ -39,80 +28,90 @@ def set_foreign_keys(
     rows: Mapping[ItemKey, ItemRows],
     causes: Causes,
 ) -> list[Conflict]:
-    """Set the foreign keys of the rows of every state, newest state first, and note why; returns what lost."""
+    """Set the foreign keys of the rows of every item, newest state first, and note why; returns what lost."""
     conflicts: list[Conflict] = []
     settled: set[tuple[RowId, str]] = set()
-    pointers = {board: _pointers(layout) for board, layout in layouts.items()}
+    referencing = {board: _referencing(layout) for board, layout in layouts.items()}
     for state in states:
-        item = (state.board, state.id)
-        now, base, there = links[item], database.bases.get(item), rows[item]
-        for anchor, targets in pointers[state.board]:
-            row = there[anchor]
+        item = state.item
+        base, now, there = database.bases.get(item), links[item], rows[item]
+        for slot, targets in referencing[state.board]:
+            row = there[slot]
             if row is None:
                 continue
-            if base is None or base.links[anchor] != now[anchor]:  # first contact fills, and changes nothing
-                for pointer in targets:
-                    if getattr(row, pointer.column) is not None or there[pointer.target] is None:
+            if base is None or base.links[slot] != now[slot]:  # first contact fills, and changes nothing
+                for column, target in targets:
+                    if getattr(row, column) is not None or there[target] is None:
                         continue  # it is filled, or a person deleted the row
-                    if not settled or (row.id, pointer.column) not in settled:
-                        setattr(row, pointer.column, now[pointer.target])
+                    if not settled or (row.id, column) not in settled:
+                        setattr(row, column, now[target])
                         if causes.wanted:
-                            causes.note(row.id, pointer.column, item, FIRST_CONTACT)
+                            causes.note(row.id, column, item, FIRST_CONTACT)
                 continue
-            for pointer in targets:
-                wanted, was, held = now[pointer.target], base.links[pointer.target], getattr(row, pointer.column)
-                if wanted in (held, was) or (row.id, pointer.column) in settled:
+            tolerated = base.tolerated_links if slot == layouts[state.board].record else {}
+            for column, target in targets:
+                monday, before, postgres = now[target], base.links[target], getattr(row, column)
+                if monday in (postgres, before) or (row.id, column) in settled:
                     continue  # where only the row differs, a person moved it there: that waits for the other direction
-                if wanted is not None and there[pointer.target] is None:
-                    continue  # a person deleted the row; the link dangles until the item says something new
-                differed = base.tolerated_links if anchor == layouts[state.board].record else {}
-                lost = held != was or pointer.target in differed
+                if monday is not None and there[target] is None:
+                    continue  # a person deleted the row; the link dangles until the item shows something new
+                lost = postgres != before or target.role in tolerated
                 if lost:  # which a person made equal since: an edit, too
-                    slot = layouts[state.board].slots[anchor]
-                    place = (item, slot.role, pointer.column, slot.table, row.id)
-                    met = UNSET if pointer.target in differed else was
-                    told = Conflict(
-                        *place, "monday", wanted, "postgres", held, monday=wanted, postgres=held, agreed=met
+                    conflicts.append(
+                        Conflict(
+                            item,
+                            slot.role,
+                            column,
+                            slot.table,
+                            row.id,
+                            kept_from="monday",
+                            kept=monday,
+                            lost_from="postgres",
+                            lost=postgres,
+                            monday=monday,
+                            postgres=postgres,
+                            agreed=UNSET if target.role in tolerated else before,
+                        )
                     )
-                    conflicts.append(told)
-                setattr(row, pointer.column, wanted)
-                causes.note(row.id, pointer.column, item, MONDAY_WON if lost else EDITED_ON_MONDAY)
-                settled.add((row.id, pointer.column))
+                setattr(row, column, monday)
+                causes.note(row.id, column, item, MONDAY_WON if lost else EDITED_ON_MONDAY)
+                settled.add((row.id, column))
     return conflicts
 
 
 def next_tolerated_links(
-    layout: Layout, base: ItemBase | None, links: Links, row: Row | None
-) -> dict[int, RowId | None]:
+    layout: Layout, base: ItemBase | None, links: Links, record: Row | None
+) -> dict[str, RowId | None]:
     """`ItemBase.tolerated_links` after the plan, for the record's row as it becomes.
 
     What differs at first contact is no edit; a foreign key that moved since stands against what it was.
     """
-    if row is None:
+    if record is None:
         return base.tolerated_links if base is not None else {}
-    met = base if base is not None and base.links[layout.record] == links[layout.record] else None
-    held: dict[int, RowId | None] = {}
-    for place, column in layout.pointers:
-        points, link = getattr(row, column), links[place]
-        if points == link:
+    before = base if base is not None and base.links[layout.record] == links[layout.record] else None
+    tolerated: dict[str, RowId | None] = {}
+    for slot in layout.referenced:
+        postgres, link = foreign_key(record, slot), links[slot]
+        if postgres == link:
             continue
-        was = points if met is None else met.tolerated_links.get(place, met.links[place])
-        if was != link:
-            held[place] = was
-    return held
+        known = postgres if before is None else before.tolerated_links.get(slot.role, before.links[slot])
+        if known != link:
+            tolerated[slot.role] = known
+    return tolerated
 
 
-def waits_for_push(layout: Layout, links: Links, rows: ItemRows, held: Mapping[int, RowId | None]) -> bool:
-    """Whether a foreign key of the record is an edit that the item does not show yet: a row that was edited while its
-    item was away is in step with nobody once the item is back. `held` are its tolerated links as they will be."""
+def waits_for_push(layout: Layout, links: Links, rows: ItemRows, tolerated: Mapping[str, RowId | None]) -> bool:
+    """Whether a foreign key of the record is an edit that the item does not show yet: where the row was edited while
+    its item was away, nobody else notices once the item is back. `tolerated` are its tolerated links as they will be.
+    """
     record = rows[layout.record]
     if record is None:
         return False
     return any(
-        points not in (links[place], held.get(place, links[place]))
-        and (points is not None or rows[place] is not None)  # a person deleted the row
-        for place, column in layout.pointers
-        for points in (getattr(record, column),)
+        postgres not in (links[slot], tolerated.get(slot.role, links[slot]))
+        and (postgres is not None or rows[slot] is not None)  # a person deleted the row
+        for slot in layout.referenced
+        for postgres in (foreign_key(record, slot),)
     )
 
 
@@ -122,35 +121,34 @@ def edited_in_postgres(
     links: Mapping[ItemKey, Links],
     rows: Mapping[ItemKey, ItemRows],
 ) -> set[RowId]:
-    """Rows of which a foreign key points elsewhere than the item says: that waits for the other direction."""
-    pointers = {board: _pointers(layout) for board, layout in layouts.items()}
+    """Rows of which a foreign key points elsewhere than the item shows: that waits for the other direction."""
+    referencing = {board: _referencing(layout) for board, layout in layouts.items()}
     found: set[RowId] = set()
     for state in states:
-        item = (state.board, state.id)
-        for anchor, targets in pointers[state.board]:
-            row = rows[item][anchor]
-            if row is not None and any(
-                getattr(row, pointer.column) != links[item][pointer.target] for pointer in targets
-            ):
+        for slot, targets in referencing[state.board]:
+            row = rows[state.item][slot]
+            if row is not None and any(getattr(row, column) != links[state.item][target] for column, target in targets):
                 found.add(row.id)
     return found
 
 
-def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
-    """(slot that holds foreign keys, what they point at), for each such slot of an item."""
-    number = {slot.role: place for place, slot in enumerate(layout.slots)}
+def foreign_key(row: Row, slot: Slot) -> RowId | None:
+    """What a row points at, in the column that is for the row of this slot of its item."""
+    points: RowId | None = getattr(row, str(slot.link))
+    return points
+
+
+def _referencing(layout: Layout) -> list[tuple[Slot, list[tuple[str, Slot]]]]:
+    """Each slot whose row has foreign keys to rows of its item: (column, the slot of the row that it points at)."""
     found = []
-    for anchor, slot in enumerate(layout.slots):
-        roles: Iterable[str] = ()
+    for slot in layout.slots:
+        targets: Iterable[Slot] = ()
         if slot.table == "projects":
-            roles = [other.role for other in layout.slots if other.link in Project.__struct_fields__]
+            targets = [other for other in layout.slots if other.link in Project.__struct_fields__]
         elif slot.table != "users" or slot.role == STAFF_ROLE:
-            roles = [role for role in SPECS[slot.table].points_at if role in number]
-        targets = [
-            _Pointer(str(other.link), number[other.role]) for other in (layout.slots[number[role]] for role in roles)
-        ]
-        if targets:
-            found.append((anchor, targets))
+            targets = [layout.by_role[role] for role in SPECS[slot.table].points_at if role in layout.by_role]
+        if keys := [(str(target.link), target) for target in targets]:
+            found.append((slot, keys))
     return found
 
 
@@ -162,12 +160,13 @@ def assign_policy_customers(
     working: WorkingRows,
 ) -> None:
     """`policies.customer_id` is the customer of the linked project with the smallest item id."""
-    roles = {slot.role: place for place, slot in enumerate(layouts["master"].slots)} if "master" in layouts else {}
-    if "policy" not in roles or "customer" not in roles:
+    slots = layouts["master"].by_role if "master" in layouts else {}
+    if "policy" not in slots or "customer" not in slots:
         return
+    policy_slot, customer_slot = slots["policy"], slots["customer"]
     first: dict[RowId, ItemState] = {}
     for state in states:
-        policy = links[state.board, state.id][roles["policy"]] if state.board == "master" else None
+        policy = links[state.item][policy_slot] if state.board == "master" else None
         if policy is not None and (policy not in first or state.id < first[policy].id):
             first[policy] = state
     for policy, state in first.items():
@@ -175,14 +174,11 @@ def assign_policy_customers(
         elsewhere = database.elsewhere.get(policy, {})
         if not isinstance(row, Policy) or any(other.first_item < state.id for other in elsewhere.values()):
             continue
-        item = (state.board, state.id)
-        customer, base = links[item][roles["customer"]], database.bases.get(item)
-        unmoved = (
-            base is not None and base.links[roles["policy"]] == policy and base.links[roles["customer"]] == customer
-        )
+        customer, base = links[state.item][customer_slot], database.bases.get(state.item)
+        unmoved = base is not None and (base.links[policy_slot], base.links[customer_slot]) == (policy, customer)
         if not unmoved and working.row("customers", customer) is not None:
             row.customer_id = customer
-            working.causes.note(policy, "customer_id", item, DERIVED)
+            working.causes.note(policy, "customer_id", state.item, DERIVED)
 
 
 def recompute_roles(
@@ -194,18 +190,15 @@ def recompute_roles(
 ) -> None:
     """`users.roles` of everybody who gained or lost a slot: sorted, distinct; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
-    people = {
-        board: [(place, slot.person) for place, slot in enumerate(layout.slots) if slot.person]
-        for board, layout in layouts.items()
-    }
+    people = {board: [(slot, slot.person) for slot in layout.slots if slot.person] for board, layout in layouts.items()}
     holds: dict[RowId, set[str]] = defaultdict(set)
     moved: dict[RowId, ItemKey] = {}
     for state in states:
-        item = (state.board, state.id)
+        item = state.item
         linked, base = links[item], database.bases.get(item)
-        for place, person in people[state.board]:
-            row = linked[place]
-            was = base.links[place] if base is not None else None
+        for slot, person in people[state.board]:
+            row = linked[slot]
+            was = base.links[slot] if base is not None else None
             if row is not None:
                 holds[row].add(person)
                 if row != was:
@@ -231,13 +224,11 @@ def set_item_ids(
     working: WorkingRows,
 ) -> None:
     """`monday_item_id` of projects and staff, and `archived_at` cleared: an item that is on its board is active."""
-    records = {board: (layout.record, layout.slots[layout.record].table) for board, layout in layouts.items()}
     for state in sorted(states, key=lambda state: state.id):
-        place, table = records[state.board]
-        item = (state.board, state.id)
+        item, slot = state.item, layouts[state.board].record
         base, note = database.bases.get(item), working.causes.note
-        row = working.record(table, links[item][place])
-        was = working.record(table, base.links[place]) if base is not None else None
+        row = working.record(slot.table, links[item][slot])
+        was = working.record(slot.table, base.links[slot]) if base is not None else None
         if was is not None and was is not row and was.monday_item_id == state.id:
             was.monday_item_id = other_item_of(state.board, layouts[state.board], was.id, database, links)
             note(was.id, "monday_item_id", item, DERIVED)
@@ -263,10 +254,9 @@ def other_item_of(
     """Of two staff items of one person the other one, when the item that the row stood for is gone; None for projects,
     which no two items share.
     """
-    slot = layout.slots[layout.record]
-    if slot.role != STAFF_ROLE:
+    if layout.record.role != STAFF_ROLE:
         return None
     items = [item_id for (name, item_id), linked in links.items() if name == board and linked[layout.record] == row]
-    if elsewhere := database.elsewhere.get(row, {}).get(slot.role):
+    if elsewhere := database.elsewhere.get(row, {}).get(layout.record.role):
         items.append(elsewhere.first_item)
     return min(items, default=None)

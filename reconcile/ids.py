@@ -13,9 +13,8 @@ from enum import Enum, auto
 import msgspec
 
 from models import RowId
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
+from reconcile.types import ItemBase, ItemKey
 
 
 class IdPlace(Enum):
@@ -94,7 +93,7 @@ def left_behind(astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | 
     moved = place in (IdPlace.MOVED, IdPlace.ANEW)
     if not moved or not astray.waits or astray.link is None or astray.holder is None:
         return None
-    return LeftBehind(astray.item, layout.slots[layout.record].table, astray.link, astray.holder)
+    return LeftBehind(astray.item, layout.record.table, astray.link, astray.holder)
 
 
 CLAIMS = {

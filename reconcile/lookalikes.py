@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from models import Customer, Project, RowId
-from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.database_state import DatabaseState
 from reconcile.identity import Resolution, WouldMerge
 from reconcile.keys import bare, loose
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
+from reconcile.types import ItemKey, ItemState
 
 _NAMES = ("item_name", "name")
 _NOBODY, _SOMEBODY = "(nobody)", "(somebody)"  # no name, once it is folded
@@ -38,8 +39,8 @@ def lookalikes(
             free[mark].append(row.id)
     pairs: dict[ItemKey, WouldMerge] = {}
     given: set[RowId] = set()
-    said = [said for state in states for said in _said(state, layouts[state.board], resolution)]
-    for _strength, item, new, mark in sorted(said):
+    shown = [mark for state in states for mark in _marks_of_item(state, layouts[state.board], resolution)]
+    for _strength, item, new, mark in sorted(shown):
         rows = free.get(mark, [])
         while rows and rows[-1] in given:
             rows.pop()
@@ -53,19 +54,21 @@ def _waits(row: Project) -> bool:
     return row.monday_item_id is None and row.archived_at is None
 
 
-def _said(state: ItemState, layout: Layout, resolution: Resolution) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
+def _marks_of_item(
+    state: ItemState, layout: Layout, resolution: Resolution
+) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
     """(strength, item, its new row, mark) for an item that would get one, the strongest with the smallest number."""
-    item, record = (state.board, state.id), layout.slots[layout.record]
-    new = resolution.links[item][layout.record]
+    record, links = layout.record, resolution.links[state.item]
+    new = links[record]
     if record.table != "projects" or new is None or new not in resolution.new_rows:
         return
-    place = next(number for number, slot in enumerate(layout.slots) if slot.table == "customers")
-    customer, name = resolution.links[item][place], state.values[layout.slots[place].at["name"]]
+    slot = next(slot for slot in layout.slots if slot.table == "customers")
+    customer, name = links[slot], state[slot.by_column["name"]]
     owners = ((1, customer), (1, _text(name)), (2, _NOBODY)) if customer else ((2, _NOBODY), (2, _SOMEBODY))
-    if claim := _claim(state.values[record.at["claim_number"]]):
-        yield 0, item, new, claim
-    for called in {_text(state.values[record.at[column]]) for column in _NAMES} - {""}:
-        yield from ((strength, item, new, (called, owner)) for strength, owner in owners if owner)
+    if claim := _claim(state[record.by_column["claim_number"]]):
+        yield 0, state.item, new, claim
+    for called in {_text(state[record.by_column[column]]) for column in _NAMES} - {""}:
+        yield from ((strength, state.item, new, (called, owner)) for strength, owner in owners if owner)
 
 
 def _marks_of_row(row: Project, database: DatabaseState) -> Iterator[Mark]:

@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from models import RowId
-from reconcile.database_state import DatabaseState, ItemKey
-from reconcile.identity import Links, WouldMerge
+from reconcile.database_state import DatabaseState
+from reconcile.identity import WouldMerge
 from reconcile.keys import loose
 from reconcile.tables import SPECS
+from reconcile.types import ItemKey, Links
 from reconcile.working_rows import WorkingRows
 
 NAMES = {table: spec.told_apart for table, spec in SPECS.items() if spec.told_apart is not None}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, Project, Row, RowId
-from reconcile.base import ItemBase, is_as_refused
+from reconcile.base import is_as_refused
 from reconcile.changes import DERIVED, EDITED_ON_MONDAY, Cause
 from reconcile.columns import Policy
-from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.database_state import DatabaseState
 from reconcile.decide import edited_on_monday, same
 from reconcile.foreign_keys import (
     assign_policy_customers,
@@ -28,16 +28,17 @@ from reconcile.foreign_keys import (
     set_item_ids,
     waits_for_push,
 )
-from reconcile.identity import Links, Resolution, WouldMerge
+from reconcile.identity import Resolution, WouldMerge
 from reconcile.ids import LeftBehind
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
 from reconcile.lookalikes import lookalikes
 from reconcile.losses import Loss, how_lost, is_empty
-from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
+from reconcile.merge import Adopt, Merged, PlannedItem, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
 from reconcile.tables import row_keys
-from reconcile.working_rows import ItemRows, WorkingRows
+from reconcile.types import Conflict, ConflictPlace, ItemBase, ItemKey, ItemState, Links, PerField
+from reconcile.working_rows import WorkingRows
 
 NOW: Final = "now"
 """PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
@@ -80,64 +81,64 @@ class Departed(msgspec.Struct, frozen=True):
 class Plan:
     """Everything that one pull would write, sorted."""
 
-    inserts: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    inserts: dict[str, list[Row]] = dataclasses.field(default_factory=lambda: {table: [] for table in TABLES})
     """New rows, by table."""
-    updates: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    updates: dict[str, list[Update]] = dataclasses.field(default_factory=lambda: {table: [] for table in TABLES})
     """Rows that change, by table."""
-    items: list[ItemBase] = field(default_factory=list)
+    items: list[ItemBase] = dataclasses.field(default_factory=list)
     """What is remembered of items from then on."""
-    departed: list[Departed] = field(default_factory=list)
+    departed: list[Departed] = dataclasses.field(default_factory=list)
     """Items that are no longer active on their board."""
-    claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    claimed: dict[str, dict[str, RowId]] = dataclasses.field(default_factory=dict)
     """Natural keys that rows take, by table: key → row."""
-    released: dict[str, set[str]] = field(default_factory=dict)
+    released: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     """Natural keys that nobody owns any more, by table."""
-    placeholders: set[str] = field(default_factory=set)
+    placeholders: set[str] = dataclasses.field(default_factory=set)
     """E-mail addresses that so many customers share that they name nobody."""
-    dirty: set[RowId] = field(default_factory=set)
+    dirty: set[RowId] = dataclasses.field(default_factory=set)
     """Rows that have something to tell monday afterwards."""
-    clean: set[RowId] = field(default_factory=set)
+    clean: set[RowId] = dataclasses.field(default_factory=set)
     """Rows that people edited, and that have nothing to tell any more."""
-    conflicts: list[Conflict] = field(default_factory=list)
-    undecided: set[ConflictPlace] = field(default_factory=set)
+    conflicts: list[Conflict] = dataclasses.field(default_factory=list)
+    undecided: set[ConflictPlace] = dataclasses.field(default_factory=set)
     """Fields that both sides edited, and that this run leaves to a person or to the other direction."""
-    quarantined: list[Quarantined] = field(default_factory=list)
-    would_merge: list[WouldMerge] = field(default_factory=list)
+    quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
+    would_merge: list[WouldMerge] = dataclasses.field(default_factory=list)
     """Rows that may be one: a person is told."""
-    lookalikes: list[WouldMerge] = field(default_factory=list)
+    lookalikes: list[WouldMerge] = dataclasses.field(default_factory=list)
     """New rows of projects, each with a row without item id that may be the same job."""
-    unknown_stages: Counter[str] = field(default_factory=Counter)
+    unknown_stages: Counter[str] = dataclasses.field(default_factory=Counter)
     unparsed_addresses: int = 0
     edited_items: int = 0
     """Items that lost a value on monday since they were last seen."""
-    again: set[RowId] = field(default_factory=set)
+    again: set[RowId] = dataclasses.field(default_factory=set)
     """Rows of items of which something was refused and that nobody has edited since: what is tried again is no news."""
-    edited_fields: Counter[Loss] = field(default_factory=Counter)
+    edited_fields: Counter[Loss] = dataclasses.field(default_factory=Counter)
     """What they lost: (field, how) → how often."""
     adopted_fields: int = 0
     """Fields that were filled on both sides at first contact."""
-    adopted_differences: Counter[str] = field(default_factory=Counter)
+    adopted_differences: Counter[str] = dataclasses.field(default_factory=Counter)
     """Those of them that differ, by table.column."""
-    tolerated: Counter[str] = field(default_factory=Counter)
+    tolerated: Counter[str] = dataclasses.field(default_factory=Counter)
     """How each board's number of tolerated cells moves."""
-    known_rows: dict[str, int] = field(default_factory=dict)
-    duplicate_keys: Counter[str] = field(default_factory=Counter)
+    known_rows: dict[str, int] = dataclasses.field(default_factory=dict)
+    duplicate_keys: Counter[str] = dataclasses.field(default_factory=Counter)
     """See `DatabaseState`."""
-    parted: Counter[str] = field(default_factory=Counter)
+    parted: Counter[str] = dataclasses.field(default_factory=Counter)
     """Rows, by table, that stood for several things by an older rule of keys."""
     new_rows: frozenset[RowId] = frozenset()
     """The rows that those things got instead."""
-    moved: set[ItemKey] = field(default_factory=set)
+    moved: set[ItemKey] = dataclasses.field(default_factory=set)
     """See `DatabaseState`."""
-    unsure: set[ItemKey] = field(default_factory=set)
+    unsure: set[ItemKey] = dataclasses.field(default_factory=set)
     """See `DatabaseState`."""
-    left_behind: list[LeftBehind] = field(default_factory=list)
+    left_behind: list[LeftBehind] = dataclasses.field(default_factory=list)
     """Rows that lost their item to another one."""
-    lost: set[RowId] = field(default_factory=set)
+    lost: set[RowId] = dataclasses.field(default_factory=set)
     """Rows of items that are there no more."""
     marked: int = 0
     """How many items were linked to the row whose id they carry."""
-    causes: Mapping[tuple[RowId, str], Cause] = field(default_factory=dict)
+    causes: Mapping[tuple[RowId, str], Cause] = dataclasses.field(default_factory=dict)
     """(row, column; of a joint field the first) → why it changes, for people. None of new rows."""
     known_items: Collection[ItemKey] = ()
     """Items that were synced before."""
@@ -180,17 +181,21 @@ def plan_pull(
     rows = {item: working.rows_of(layouts[item[0]].slots, linked) for item, linked in links.items()}
     take_back(database, layouts, working)
     ranked = newest_first(states, layouts)
-    merged = merge_fields(ranked, layouts, database, links, rows, policy, adopt, working.causes)
+    items = [
+        PlannedItem(state, layouts[state.board], database.bases.get(state.item), links[state.item], rows[state.item])
+        for state in ranked
+    ]
+    merged = merge_fields(items, database, policy, adopt, working.causes)
     merged.conflicts += set_foreign_keys(ranked, layouts, database, links, rows, working.causes)
     assign_policy_customers(ranked, layouts, database, links, working)
     recompute_roles(ranked, layouts, database, links, working)
-    set_item_ids([state for state in ranked if (state.board, state.id) not in gone], layouts, database, links, working)
+    set_item_ids([state for state in ranked if state.item not in gone], layouts, database, links, working)
     plan = Plan(
         claimed=resolution.claimed,
         released=resolution.released,
         placeholders=resolution.placeholders,
-        conflicts=sorted(merged.conflicts, key=lambda lost: (lost.item, lost.field)),
-        undecided={(item, layouts[item[0]].fields[number].id) for item, number in merged.deferred},
+        conflicts=sorted(merged.conflicts, key=lambda conflict: conflict.place),
+        undecided=set(merged.deferred),
         would_merge=resolution.would_merge,
         lookalikes=lookalikes(states, layouts, database, resolution),
         known_rows=dict(database.counts),
@@ -202,14 +207,11 @@ def plan_pull(
         known_items=frozenset(database.bases),
     )
     if database.unknown:
-        _count_adopted(states, layouts, database, links, plan)
+        _count_adopted(items, database, plan)
     _derive_status(working, database, stage_status, plan)
     _depart(gone, layouts, database, links, working, plan)
-    _collect_items(
-        sorted(states, key=lambda state: (state.board, state.id)), layouts, database, links, rows, merged, plan
-    )
+    _collect_items(sorted(items, key=lambda item: item.state.item), database, merged, plan)
     if database.pending:
-        held = {links[item][layouts[item[0]].fields[number].slot] for item, number in merged.deferred}
         unreadable = {
             row_id
             for rows in database.rows.values()
@@ -218,7 +220,7 @@ def plan_pull(
         }
         waits = (
             plan.dirty
-            | held
+            | set(merged.deferred.values())
             | unreadable
             | edited_in_postgres(states, layouts, links, rows)
             | database.elsewhere.keys()
@@ -227,6 +229,7 @@ def plan_pull(
         _keep_keys(database, links, working, plan)
     _rekey(database, resolution, plan)
     plan.would_merge = [*plan.would_merge, *namesakes(plan.claimed, plan.released, database, links, working)]
+    items.clear()
     rows.clear()  # the working rows are let go as they are collected
     _collect_rows(working, plan)
     plan.dirty |= {row_id for row_id in _shown_changes(plan, layouts) if database.elsewhere.get(row_id)}
@@ -236,10 +239,10 @@ def plan_pull(
 def last_good(states: Sequence[ItemState], database: DatabaseState) -> None:
     """A quarantined cell, and a column that was not answered, keep their last value: states are completed in place."""
     for state in states:
-        base = database.bases.get((state.board, state.id))
+        base = database.bases.get(state.item)
         if base is not None and UNSET in state.values:
-            state.values = tuple(
-                was if now is UNSET else now for now, was in zip(state.values, base.monday, strict=True)
+            state.values = PerField(
+                last if shown is UNSET else shown for shown, last in zip(state.values, base.monday, strict=True)
             )
 
 
@@ -272,9 +275,9 @@ def _rekey(database: DatabaseState, resolution: Resolution, plan: Plan) -> None:
         plan.released[table] = released | (before.keys() - now.keys() - claimed.keys())
     if database.strangers:
         plan.new_rows = frozenset(resolution.new_rows)
-        parted = {(item, number, database.bases[item].links[number]) for item, number in database.strangers}
+        parted = {database.bases[item].links[slot] for item, slot in database.strangers}
         tables = {row: table for table in TABLES for row in database.rows[table]}
-        plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
+        plan.parted = Counter(tables[row] for row in parted if row in tables)
 
 
 def is_natural(key: str) -> bool:
@@ -314,8 +317,7 @@ def _depart(
         if not archive and how != "moved":
             continue
         record = layouts[board].record
-        slot = layouts[board].slots[record]
-        row = working.record(slot.table, base.links[record])
+        row = working.record(record.table, base.links[record])
         if row is None or row.monday_item_id not in (item_id, None):
             continue
         if not archive:  # it lives, and its row is no new one, although a person emptied its id
@@ -334,29 +336,22 @@ def is_archived(how: Gone, base: ItemBase) -> bool:
     return how in ("archived", "deleted") or (how == "silent" and base.missing_count + 1 >= SILENT_READS)
 
 
-def _count_adopted(
-    states: Sequence[ItemState],
-    layouts: Mapping[str, Layout],
-    database: DatabaseState,
-    links: Mapping[ItemKey, Links],
-    plan: Plan,
-) -> None:
+def _count_adopted(items: Sequence[PlannedItem], database: DatabaseState, plan: Plan) -> None:
     """Rows that were there before the sync: how many fields are filled on both sides, and how many of them differ."""
-    for state in states:
-        layout = layouts[state.board]
-        for slot, row_id in zip(layout.slots, links[state.board, state.id], strict=True):
+    for item in items:
+        state, record = item.state, item.layout.record
+        for slot, row_id in zip(item.layout.slots, item.links, strict=True):
             if row_id not in database.unknown or row_id not in database.rows[slot.table]:
                 continue
-            if (state.board, state.id) in database.moved and slot is layout.slots[layout.record]:
+            if slot == record and state.item in database.moved:
                 continue  # the item is compared with what it was remembered with
             row = database.rows[slot.table][row_id]
-            for number in slot.fields:
-                field = layout.fields[number]
-                says, holds = state.values[number], row[field]
-                if says not in (None, UNSET) and holds is not UNREADABLE and not is_empty(holds):
+            for field in slot.fields:
+                monday, postgres = state[field], row[field]
+                if monday not in (None, UNSET) and postgres is not UNREADABLE and not is_empty(postgres):
                     plan.adopted_fields += 1
-                    if not same(field, says, holds):
-                        plan.adopted_differences[f"{slot.table}.{field.columns[0]}"] += 1
+                    if not same(field, monday, postgres):
+                        plan.adopted_differences[field.target] += 1
 
 
 def _collect_rows(working: WorkingRows, plan: Plan) -> None:
@@ -368,35 +363,28 @@ def _collect_rows(working: WorkingRows, plan: Plan) -> None:
                 plan.updates[table].append(Update(after.id, before.changes_to(after)))
 
 
-def _collect_items(
-    states: Sequence[ItemState],
-    layouts: Mapping[str, Layout],
-    database: DatabaseState,
-    links: Mapping[ItemKey, Links],
-    rows: Mapping[ItemKey, ItemRows],
-    merged: Merged,
-    plan: Plan,
-) -> None:
-    waits = {item for item, _number in merged.deferred}
-    rivals, told = {pair.item for pair in plan.would_merge if pair.rival is not None}, set[ItemKey]()
-    for state in states:
-        item = (state.board, state.id)
-        layout, base = layouts[state.board], database.bases.get(item)
-        after = next_base(state, layout, base, links[item], rows[item], merged)
+def _collect_items(items: Sequence[PlannedItem], database: DatabaseState, merged: Merged, plan: Plan) -> None:
+    """What is remembered of each item from then on, where that changes."""
+    deferred = {item for item, _field in merged.deferred}
+    rivals, listed = {pair.item for pair in plan.would_merge if pair.rival is not None}, set[ItemKey]()
+    for planned in items:
+        state, layout, base, links, rows = planned
+        item = state.item
+        after = next_base(planned, merged)
         plan.dirty.update(after.awaiting_push)
-        held = next_tolerated_links(layout, base, links[item], rows[item][layout.record])
-        if waits_for_push(layout, links[item], rows[item], held):
-            plan.dirty.update(row for row in (links[item][layout.record],) if row is not None)
-        after.base.tolerated_links = held
-        as_it_was = base is not None and _as_it_was(base, after.base)
-        if not state.seen and as_it_was and item not in plan.moved:
+        tolerated_links = next_tolerated_links(layout, base, links, rows[layout.record])
+        if waits_for_push(layout, links, rows, tolerated_links):
+            plan.dirty.update(row for row in (links[layout.record],) if row is not None)
+        after.base.tolerated_links = tolerated_links
+        unchanged = base is not None and _is_as_before(base, after.base)
+        if not state.seen and unchanged and item not in plan.moved:
             continue
-        content_hash = None if item in waits or after.incomplete else state.content_hash
-        if base is not None and as_it_was and item in rivals - plan.moved and _is_known(base, state, content_hash):
-            told.add(item)  # it was looked at because it is listed, as it goes on to be
+        content_hash = None if item in deferred or after.incomplete else state.content_hash
+        if base is not None and unchanged and item in rivals - plan.moved and _is_known(base, state, content_hash):
+            listed.add(item)  # it was looked at because it is listed, as it goes on to be
             continue
         if base is not None and state.seen and is_as_refused(base.content_hash, state.content_hash):
-            plan.again.update(row for row in links[item] if row is not None)
+            plan.again.update(row for row in links if row is not None)
         elif base is not None and state.seen and (lost := _lost_on_monday(state, layout, base)):
             plan.edited_items += 1
             plan.edited_fields.update(lost)
@@ -406,7 +394,7 @@ def _collect_items(
         plan.items.append(after.base)
         plan.quarantined += [Quarantined(state.board, state.id, column, reason) for column, reason in state.bad]
         _count_unparsed(state, layout, plan)
-    plan.would_merge = [pair for pair in plan.would_merge if pair.rival is None or pair.item not in told]
+    plan.would_merge = [pair for pair in plan.would_merge if pair.rival is None or pair.item not in listed]
 
 
 def _is_known(base: ItemBase, state: ItemState, content_hash: str | None) -> bool:
@@ -417,7 +405,7 @@ def _is_known(base: ItemBase, state: ItemState, content_hash: str | None) -> boo
 def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
     """Rows that change in something which monday shows."""
     shown = {
-        (layout.slots[field.slot].table, column)
+        (field.table, column)
         for layout in layouts.values()
         for field in layout.fields
         if field.two_way
@@ -432,26 +420,26 @@ def _shown_changes(plan: Plan, layouts: Mapping[str, Layout]) -> set[RowId]:
 
 
 def _lost_on_monday(state: ItemState, layout: Layout, base: ItemBase) -> list[Loss]:
-    """The fields that were filled on monday and say something else now, or nothing."""
+    """The fields that were filled on monday and show something else now, or nothing."""
     return [
-        (f"{layout.slots[field.slot].table}.{field.columns[0]}", how_lost(was, now))
-        for field, now, was in zip(layout.fields, state.values, base.monday, strict=True)
-        if was is not None and now != was and edited_on_monday(field, now, was)
+        (field.target, how_lost(before, now))
+        for field, now, before in zip(layout.fields, state.values, base.monday, strict=True)
+        if before is not None and now != before and edited_on_monday(field, now, before)
     ]
 
 
-def _as_it_was(before: ItemBase, base: ItemBase) -> bool:
-    return (
-        before.links == base.links
-        and before.tolerated_links == base.tolerated_links
-        and [*before.monday] == [*base.monday]
-        and [*before.postgres] == [*base.postgres]
+def _is_as_before(before: ItemBase, after: ItemBase) -> bool:
+    return (before.links, before.tolerated_links, before.monday, before.postgres) == (
+        after.links,
+        after.tolerated_links,
+        after.monday,
+        after.postgres,
     )
 
 
 def _count_unparsed(state: ItemState, layout: Layout, plan: Plan) -> None:
     for slot in layout.slots:
         if slot.table == "properties":
-            address = state.values[slot.at["address"]]
+            address = state[slot.by_column["address"]]
             if isinstance(address, tuple) and not any(address[1:]):
                 plan.unparsed_addresses += 1

@@ -4,8 +4,9 @@ at, what people call it. A new table is its model in `models.py`, its declaratio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from models import REFERENCES, TABLES, Row
 from reconcile.errors import ConfigError
@@ -33,6 +34,10 @@ class KeyRule:
     columns: tuple[str, ...]
     keys: Callable[..., tuple[str, ...]]
     parent: tuple[str, str] | None = None
+
+    def keys_of(self, parent: str | None, values: Sequence[Any]) -> tuple[str, ...]:
+        """The natural keys that values of the columns make, with the row of the parent where there is one."""
+        return self.keys(parent, *values) if self.parent is not None else self.keys(*values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,5 +163,5 @@ def row_keys(table: str, row: Row) -> tuple[str, ...]:
     rule = SPECS[table].key
     if rule is None:
         return ()
-    said = [getattr(row, column) for column in rule.columns]
-    return rule.keys(getattr(row, rule.parent[1]), *said) if rule.parent else rule.keys(*said)
+    parent = getattr(row, rule.parent[1]) if rule.parent is not None else None
+    return rule.keys_of(parent, [getattr(row, column) for column in rule.columns])

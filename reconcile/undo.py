@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from models import TABLES, UNREADABLE, RowId
 from reconcile.changes import Address, Change
-from reconcile.layout import Field, Layout
+from reconcile.layout import Layout
 from reconcile.plan_pull import Update
+from reconcile.types import Field
 
 FOLLOWS: Final = frozenset(
     {"projects.status", "users.roles", "policies.customer_id", "projects.monday_item_id", "users.monday_item_id"}
@@ -165,16 +166,12 @@ def _field_back(first: Change, last: Change, row: Row, shown: Field) -> Mapping[
 
 
 def _field_of(change: Change, layouts: Mapping[str, Layout]) -> Field | None:
-    layout = layouts.get(change.address.board or "")
+    layout, at = layouts.get(change.address.board or ""), change.address
     fields = layout.fields if layout is not None else ()
-    for shown in fields:
-        table = layout.slots[shown.slot].table if layout is not None else ""
-        if change.address.column in shown.cells and f"{table}.{shown.columns[0]}" == change.address.field:
-            return shown
-    return None
+    return next((shown for shown in fields if at.column in shown.cells and shown.target == at.field), None)
 
 
 def _link_of(change: Change, shown: Field, layouts: Mapping[str, Layout]) -> str | None:
     layout = layouts[change.address.board or ""]
-    slot, record = layout.slots[shown.slot], layout.slots[layout.record]
-    return f"{record.table}.{slot.link}" if slot.link else None
+    slot = layout.slot_of(shown)
+    return f"{layout.record.table}.{slot.link}" if slot.link else None

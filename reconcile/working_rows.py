@@ -13,11 +13,14 @@ import msgspec
 
 from models import NAME_OF, TABLES, Record, Row, RowId
 from reconcile.changes import Cause
-from reconcile.database_state import DatabaseState, ItemKey, R
-from reconcile.layout import Slot
+from reconcile.database_state import DatabaseState, R
+from reconcile.types import ItemKey, Links, PerSlot, Slot
 
-ItemRows = list[Row | None]
-"""The row of each slot of one item as it becomes; None where there is no link, or a person deleted the row."""
+
+class ItemRows(PerSlot[Row | None]):
+    """The row of each slot of one item as it becomes; None where there is no link, or a person deleted the row."""
+
+    __slots__ = ()
 
 
 class Causes:
@@ -58,11 +61,11 @@ class WorkingRows:
             row = self._rows[table][row_id] = msgspec.structs.replace(before)
         return row
 
-    def rows_of(self, slots: Sequence[Slot], links: Sequence[RowId | None]) -> ItemRows:
-        """The row of each slot, or None: looked up once for an item and used by everything that is decided about it."""
+    def rows_of(self, slots: Sequence[Slot], links: Links) -> ItemRows:
+        """The row of each slot: looked up once for an item and used by everything that is decided about it."""
         if self._all_new:
-            return list(map(self._new.get, links))
-        return [None if row is None else self.row(slot.table, row) for slot, row in zip(slots, links, strict=True)]
+            return ItemRows(map(self._new.get, links))
+        return ItemRows(self.row(slot.table, row_id) for slot, row_id in zip(slots, links, strict=True))
 
     def record(self, table: str, row_id: RowId | None) -> Record | None:
         """The row that stands for an item."""

@@ -11,8 +11,8 @@ import msgspec
 
 from reconcile.approval import Moved, Subject
 from reconcile.changes import Change
-from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
+from reconcile.types import ItemKey
 from run.changes import line
 from run.conflicts import Names
 from run.context import Run

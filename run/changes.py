@@ -8,7 +8,7 @@ from typing import Any
 
 from monday_api import BOARDS
 from reconcile.changes import Change
-from reconcile.database_state import ItemKey
+from reconcile.types import ItemKey
 from run.conflicts import Names
 from run.report import CHANGES, counted
 from terminal.contrast import contrasted, shortened

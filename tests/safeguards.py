@@ -56,7 +56,7 @@ SAFEGUARDS = (
     Safeguard(
         "a foreign key that differed at first contact is no edit",
         "reconcile/plan_push.py",
-        "        if points == link or points == base.tolerated_links.get(place, link):\n",
+        "        if points == link or points == base.tolerated_links.get(slot.role, link):\n",
         "        if points == link:\n",
         ("tests/commands/test_push.py::test_first_contact_is_no_edit_even_where_a_foreign_key_differs",),
     ),
@@ -70,17 +70,15 @@ SAFEGUARDS = (
     Safeguard(
         "items are looked at before they are written",
         "reconcile/plan_push.py",
-        "            field, monday = layout.fields[number], item.state.values[number]\n"
-        "            base_monday, base_postgres = base.monday[number], base.postgres[number]\n",
-        "            field, monday = layout.fields[number], base.monday[number]\n"
-        "            base_monday, base_postgres = base.monday[number], base.postgres[number]\n",
+        "            monday, pair = item_push.state[field], base[field]\n",
+        "            monday, pair = base.monday[field], base[field]\n",
         ("tests/commands/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",),
     ),
     Safeguard(
         "what monday answers is remembered, and no echo",
         "reconcile/journal_ops.py",
-        "            base.set_pair(number, now if now is not UNSET else sent, sent)\n",
-        "            base.set_pair(number, before.monday[number], sent)\n",
+        "            base[field] = Pair(shown if shown is not UNSET else sent, sent)\n",
+        "            base[field] = Pair(before.monday[field], sent)\n",
         ("tests/commands/test_push.py::test_the_second_edit_of_a_value_is_sent_like_the_first",),
     ),
     Safeguard(
@@ -93,8 +91,8 @@ SAFEGUARDS = (
     Safeguard(
         "an old view is no view",
         "reconcile/change_filter.py",
-        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
-        "            if False and was is not None:\n",
+        "            if known is not None and is_outdated(shown_s, known.updated_at + self.moved, self.monday_s):\n",
+        "            if False and known is not None:\n",
         ("tests/unit/test_change_filter.py::test_what_is_kept",),
     ),
     Safeguard(
@@ -107,8 +105,8 @@ SAFEGUARDS = (
     Safeguard(
         "a saved read from before a column changed shows no old label as new",
         "reconcile/change_filter.py",
-        "            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):\n",
-        "            if was is not None and old_view(at, was.updated_at, self.monday_s):\n",
+        "            if known is not None and is_outdated(shown_s, known.updated_at + self.moved, self.monday_s):\n",
+        "            if known is not None and is_outdated(shown_s, known.updated_at, self.monday_s):\n",
         ("tests/machines/test_inbound_machine.py::test_a_saved_read_brings_no_renamed_label_back",),
     ),
     Safeguard(
@@ -205,14 +203,14 @@ SAFEGUARDS = (
     Safeguard(
         "a row is home to one item of the staff board",
         "reconcile/identity.py",
-        "if self._rival(self.owner.get(key) or spare.get(key), entry) is None)\n",
+        "if self._rival(self.owner.get(key) or spare.get(key), known) is None)\n",
         ")\n",
         ("tests/commands/test_rows_apart.py::test_a_mistyped_email_takes_nobodys_row",),
     ),
     Safeguard(
         "rows that an older rule has joined are parted",
         "reconcile/identity.py",
-        "        if (item, number) in self.database.strangers:\n",
+        "        if (state.item, slot) in self.database.strangers:\n",
         "        if False:\n",
         ("tests/commands/test_older_keys.py::test_a_row_of_three_is_parted_by_the_first_pull",),
     ),
@@ -226,7 +224,7 @@ SAFEGUARDS = (
     Safeguard(
         "what one item wrote into the row of another is not sent to it",
         "reconcile/parting.py",
-        "            row[field] = theirs[0]\n",
+        "            row[field] = shown[0]\n",
         "            pass\n",
         ("tests/commands/test_older_keys.py::test_what_one_wrote_into_the_row_of_another_is_taken_back",),
     ),
@@ -289,7 +287,7 @@ SAFEGUARDS = (
     Safeguard(
         "an item follows its id to another row, when it is read",
         "postgres/load_pull.py",
-        "        if (astray := self._astray.get(item)) is not None:\n            self._follow(base, astray)\n",
+        "        if (astray := self._astray.get(base.item)) is not None:\n            self._follow(base, astray)\n",
         "",
         ("tests/commands/test_item_ids.py::test_edits_go_to_the_item_whose_id_the_row_holds",),
     ),
@@ -380,14 +378,15 @@ SAFEGUARDS = (
     Safeguard(
         "a slot that a person emptied stays empty",
         "reconcile/identity.py",
-        "                said.keys = ()  # a person emptied the slot: what it says is what it said then\n",
+        "                known.keys = ()  # a person emptied the slot in PostgreSQL: what it shows is what it showed "
+        "then\n",
         "                pass\n",
         ("tests/commands/test_emptied_slots.py::test_a_house_with_files_that_a_person_took_away",),
     ),
     Safeguard(
         "one of two e-mails that a home says no longer is nobody's",
         "reconcile/identity.py",
-        "        self._give_up(said)\n",
+        "        self._give_up(known)\n",
         "",
         (
             "tests/commands/test_given_up_emails.py::test_what_was_given_up_on_the_board_is_a_new_persons",
@@ -413,8 +412,8 @@ SAFEGUARDS = (
     Safeguard(
         "a slot of which monday refused one cell waits as a whole",
         "reconcile/push_plan.py",
-        "            if slot.role in self.moved:\n",
-        "            if slot.role in ():\n",
+        "            if field.role in self.moved:\n",
+        "            if field.role in ():\n",
         ("tests/commands/test_emptied_slots.py::test_a_cell_that_monday_does_not_clear_keeps_the_slot_waiting",),
     ),
     Safeguard(
@@ -448,8 +447,8 @@ SAFEGUARDS = (
     Safeguard(
         "what a trigger stored is in the base",
         "postgres/write_pull.py",
-        "        item.set_pair(number, says, holds)\n        item.tolerated",
-        "        item.tolerated",
+        "                    base[field] = Pair(pair.monday, held[field])\n",
+        "",
         ("tests/faults/test_own_rules.py::test_what_a_trigger_made_of_a_value_never_goes_to_the_board",),
     ),
     Safeguard(
@@ -469,8 +468,8 @@ SAFEGUARDS = (
     Safeguard(
         "a refused value is no emptied one",
         "postgres/write_pull.py",
-        "                    self._hold_back(item, place, row, number, shape, holds[shape])\n",
-        "                    self._refused_cells.append((item, shape, row))\n",
+        "                    self._hold_back(base, slot, row, field, held[field])\n",
+        "                    self._refused_cells.append((base, field, row))\n",
         ("tests/faults/test_own_rules.py::test_a_refused_value_costs_its_column_alone",),
     ),
     Safeguard(
@@ -690,8 +689,8 @@ SAFEGUARDS = (
     Safeguard(
         "what was not sent has not lost",
         "reconcile/plan_push.py",
-        "                    elif self._write(item, layout, number, postgres, row.id, shown):\n",
-        "                    elif self._write(item, layout, number, postgres, row.id, shown) or True:\n",
+        "                    elif self._write(item_push, field, postgres, row.id, current):\n",
+        "                    elif self._write(item_push, field, postgres, row.id, current) or True:\n",
         ("tests/commands/test_conflicts.py::test_a_cell_that_was_not_sent_has_not_lost",),
     ),
     Safeguard(
@@ -914,8 +913,8 @@ SAFEGUARDS = (
     Safeguard(
         "what a board's own rules forbid is not sent",
         "reconcile/plan_push.py",
-        "        if shown is not None and item.cells and self._options.rules.get(base.board):\n",
-        "        if False and shown is not None:\n",
+        "        if current is not None and item_push.cells and self._options.rules.get(base.board):\n",
+        "        if False and current is not None:\n",
         ("tests/faults/test_foretold.py::test_a_value_that_a_rule_forbids_is_foretold_and_not_sent",),
     ),
     Safeguard(

@@ -11,14 +11,16 @@ import msgspec
 
 from models import TABLES, Row, RowId
 from monday_api import BOARDS
-from reconcile.base import ItemBase, as_remembered, pairs_from_json
+from reconcile.base import as_remembered, from_json, to_json
 from reconcile.columns import Policy
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
+from reconcile.decode import decode
 from reconcile.identity import resolve
 from reconcile.items import decode_item
 from reconcile.keys import email_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, compile_layout
+from reconcile.layout import STAFF_ROLE, Layout, compile_layout
 from reconcile.plan_pull import Gone, Plan, is_archived, last_good, plan_pull
+from reconcile.types import Field, ItemBase, ItemKey, ItemState, Links
 
 BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
@@ -63,7 +65,7 @@ def raw_json(
 def state(
     board: str, item_id: int, cells: Mapping[str, Any] | None = None, *, name: str = "Job", at: str = EARLY
 ) -> ItemState:
-    return LAYOUTS[board].decode(decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
+    return decode(LAYOUTS[board], decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
 
 
 def rule_part(column_id: str, operator: str, *wanted: Any) -> dict[str, Any]:
@@ -77,20 +79,39 @@ def board_rule(*then: dict[str, Any], given: dict[str, Any] | None = None, eithe
     return found | ({"if": {"operator": "AND", "groups": [given]}} if given else {})
 
 
+def target_field(board: str, target: str) -> Field:
+    """The first field of a board that is mapped to `table.column`, or to `table.column/role`."""
+    wanted, _, role = target.partition("/")
+    return next(f for f in LAYOUTS[board].fields if f.target == wanted and role in ("", f.role.partition(":")[2]))
+
+
+def through_json(base: ItemBase) -> ItemBase:
+    """A base as it comes back from the database."""
+    layout = LAYOUTS[base.board]
+    stored = from_json(to_json(base, layout), layout.field_ids, [slot.role for slot in layout.slots], layout)
+    return msgspec.structs.replace(
+        base,
+        links=Links(base.links),
+        monday=stored.monday,
+        postgres=stored.postgres,
+        tolerated_links=stored.tolerated_links,
+    )
+
+
 @dataclass(slots=True)
 class Memory:
     """Both sides of the sync's state in dictionaries: rows, keys, and what is remembered of each item."""
 
     rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    base: dict[ItemKey, ItemBase] = field(default_factory=dict)
+    bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
 
     def database(self, present: Iterable[ItemKey]) -> DatabaseState:
         """Everything that is known; items that are not present are counted as elsewhere."""
         here = set(present)
         elsewhere: dict[RowId, dict[str, Elsewhere]] = {}
-        for (board, item_id), base in self.base.items():
+        for (board, item_id), base in self.bases.items():
             if (board, item_id) in here:
                 continue
             for slot, row in zip(LAYOUTS[board].slots, base.links, strict=True):
@@ -99,11 +120,11 @@ class Memory:
                     elsewhere[row][slot.role] = Elsewhere(was.count + 1, min(was.first_item, item_id))
         emails = {
             key
-            for base in self.base.values()
+            for base in self.bases.values()
             for slot in LAYOUTS[base.board].slots
             if slot.role == STAFF_ROLE
             for column in ("email", "rm_email")
-            if isinstance(value := base.monday[slot.at[column]], str) and (key := email_key(value))
+            if isinstance(value := base.monday[slot.by_column[column]], str) and (key := email_key(value))
         }
         return DatabaseState(
             rows={table: dict(rows) for table, rows in self.rows.items()},
@@ -112,7 +133,7 @@ class Memory:
                 for table, keys in self.keys.items()
             },
             placeholders=self.placeholders,
-            bases=dict(self.base),
+            bases=dict(self.bases),
             elsewhere=elsewhere,
             staff_emails=frozenset(emails),
             counts={table: len(rows) for table, rows in self.rows.items()},
@@ -132,18 +153,18 @@ class Memory:
         read = {(entry.board, entry.id) for entry in states} | set(gone or {})
         if silent_present:
             everyone += [
-                as_remembered(base) for key, base in self.base.items() if key not in read and base.state == "active"
+                as_remembered(base) for key, base in self.bases.items() if key not in read and base.state == "active"
             ]
         database = self.database({(entry.board, entry.id) for entry in everyone} | set(gone or {}))
         database.staff_emails |= frozenset(
             key
             for entry in states
             if entry.board == "staff"
-            for number in (LAYOUTS["staff"].slots[0].at[column] for column in ("email", "rm_email"))
-            if isinstance(value := entry.values[number], str) and (key := email_key(value))
+            for column in ("email", "rm_email")
+            if isinstance(value := entry[LAYOUTS["staff"].record.by_column[column]], str) and (key := email_key(value))
         )
         database.pending = set(pending)
-        database.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.base[key]))
+        database.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.bases[key]))
         last_good(everyone, database)
         resolution = resolve(everyone, LAYOUTS, database)
         return plan_pull(everyone, LAYOUTS, database, resolution, gone=gone or {}, stage_status={}, policy=policy)
@@ -163,21 +184,10 @@ class Memory:
                 self.keys[table].pop(key, None)
             self.keys[table].update(plan.claimed[table])
         self.placeholders |= plan.placeholders
-        for item in plan.items:
-            layout = LAYOUTS[item.board]
-            monday, postgres, tolerated_links = pairs_from_json(item.to_json(), list(layout.field_ids), layout)
-            self.base[item.key] = ItemBase(
-                item.board,
-                item.id,
-                item.updated_at,
-                list(item.links),
-                monday,
-                postgres,
-                content_hash=item.content_hash,
-                tolerated_links=tolerated_links,
-            )
+        for base in plan.items:
+            self.bases[base.item] = through_json(base)
         for departed in plan.departed:
-            self.base[departed.board, departed.item_id].state = departed.state
+            self.bases[departed.board, departed.item_id].state = departed.state
 
     def sync(self, states: Sequence[ItemState], **options: Any) -> Plan:
         plan = self.plan(states, **options)
@@ -194,7 +204,7 @@ class Memory:
 
     def linked(self, board: str, item_id: int, role: str) -> dict[str, Any] | None:
         """The row that a slot is linked to."""
-        for slot, row in zip(LAYOUTS[board].slots, self.base[board, item_id].links, strict=True):
+        for slot, row in zip(LAYOUTS[board].slots, self.bases[board, item_id].links, strict=True):
             if slot.role == role and row is not None:
                 return msgspec.structs.asdict(self.rows[slot.table][row])
         return None

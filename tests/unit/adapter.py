@@ -17,10 +17,11 @@ from msgspec import UNSET
 
 from models import REFERENCES, TABLES, Record, Row, RowId, User
 from monday_api import BOARDS, STAGE_STATUS
-from reconcile.base import FORCE, ItemBase, pairs_from_json
+from reconcile.base import as_remembered
 from reconcile.change_filter import ChangeFilter, hash_key, hash_of
 from reconcile.columns import Policy
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
+from reconcile.decode import decode
 from reconcile.edits import Edits
 from reconcile.guards import Thresholds, guard_plan, guard_push
 from reconcile.identity import adopted_links, resolve
@@ -28,14 +29,15 @@ from reconcile.ids import Astray, IdPlace, follow
 from reconcile.items import decode_item, raw_item
 from reconcile.journal_ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState
+from reconcile.layout import STAFF_ROLE
 from reconcile.merge import Adopt
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import NOW, Gone, Plan, is_archived, last_good, plan_pull
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import Push, input_of, key_changes
 from reconcile.tables import SPECS, row_keys
-from tests.support.kit import LAYOUTS
+from reconcile.types import FORCE, ItemBase, ItemKey, ItemState
+from tests.support.kit import LAYOUTS, through_json
 
 KEY = hash_key({})
 FIELDS = {
@@ -93,18 +95,17 @@ class Memory:
     def pair(self, item: ItemKey, target: str) -> tuple[Any, Any]:
         """What both sides said of a field when they last met: monday, PostgreSQL."""
         fields, base = LAYOUTS[item[0]].fields, self.items[item]
-        number = next(n for n, one in enumerate(fields) if one.id.startswith(f"{target}/"))
-        return base.monday[number], base.postgres[number]
+        pair = base[next(field for field in fields if field.id.startswith(f"{target}/"))]
+        return pair.monday, pair.postgres
 
     def differing(self, item: ItemKey) -> list[str]:
         """The slots of which the record's foreign key differed when they last met."""
-        return [LAYOUTS[item[0]].slots[place].role for place in self.items[item].tolerated_links]
+        return list(self.items[item].tolerated_links)
 
     def link(self, item: ItemKey, role: str) -> RowId | None:
         """The row that a slot of an item is linked to; `role` may leave out that it is a person's."""
-        roles = [slot.role for slot in LAYOUTS[item[0]].slots]
-        place = roles.index(role if role in roles else f"user:{role}")
-        return self.items[item].links[place]
+        slots = LAYOUTS[item[0]].by_role
+        return self.items[item].links[slots[role if role in slots else f"user:{role}"]]
 
 
 def users(memory: Memory) -> dict[RowId, User]:
@@ -161,13 +162,13 @@ def _load(
     database.counts = {table: len(rows) for table, rows in memory.rows.items()}
     database.placeholders = memory.placeholders
     _load_pending(memory, database)
-    for item in [*((state.board, state.id) for state in states), *gone]:
+    for item in [*(state.item for state in states), *gone]:
         if item in memory.items:
             database.bases[item] = memory.items[item].copy()
     for item, astray in _astray(memory).items():
         if item in database.bases:
-            _follow(database, astray, {(state.board, state.id) for state in states})
-    everyone = [state for state in everyone if (state.board, state.id) not in database.unsure]
+            _follow(database, astray, {state.item for state in states})
+    everyone = [state for state in everyone if state.item not in database.unsure]
     for item in database.anew.keys() - gone.keys():
         del database.bases[item]
     database.gone = frozenset(key for key, how in gone.items() if is_archived(how, memory.items[key]))
@@ -185,7 +186,7 @@ def _load(
     last_good(everyone, database)
     held = {row for base in memory.items.values() for row in base.links if row is not None}
     database.taken = held - {row for rows in memory.rows.values() for row in rows}
-    here = {(state.board, state.id) for state in everyone} | database.bases.keys()
+    here = {state.item for state in everyone} | database.bases.keys()
     for item, base in sorted(memory.active().items()):
         for slot, link in zip(LAYOUTS[item[0]].slots, base.links, strict=True):
             if link is not None and item not in here:
@@ -205,7 +206,7 @@ def _staff_emails(memory: Memory, states: Sequence[ItemState]) -> frozenset[str]
     for state in states:
         for slot in LAYOUTS[state.board].slots:
             if slot.role == STAFF_ROLE:
-                said += [state.values[slot.at[name]] for name in ("email", "rm_email")]
+                said += [state[slot.by_column[name]] for name in ("email", "rm_email")]
     return frozenset(key for value in said if isinstance(value, str) and (key := email_key(value)))
 
 
@@ -225,7 +226,7 @@ def _astray(memory: Memory) -> dict[ItemKey, Astray]:
     found = {}
     for (board, item_id), base in memory.active().items():
         layout = LAYOUTS[board]
-        table, link = layout.slots[layout.record].table, base.links[layout.record]
+        table, link = layout.record.table, base.links[layout.record]
         rows = records(memory, table)
         held = rows[link].monday_item_id if link in rows else None
         holder = next((row for row, record in sorted(rows.items()) if record.monday_item_id == item_id), None)
@@ -251,7 +252,7 @@ def _follow(database: DatabaseState, astray: Astray, known: Collection[ItemKey])
     follow(database.bases[item], astray, place, layout)
     if place is not IdPlace.EMPTIED:
         database.moved.add(item)
-        row, table = database.bases[item].links[layout.record], layout.slots[layout.record].table
+        row, table = database.bases[item].links[layout.record], layout.record.table
         if row in database.rows[table]:
             database.keys[table][item_key(*item)] = row
 
@@ -259,19 +260,19 @@ def _follow(database: DatabaseState, astray: Astray, known: Collection[ItemKey])
 def _adopt(memory: Memory, database: DatabaseState, state: ItemState) -> None:
     """A row with an item's id that is not remembered is the item's."""
     layout = LAYOUTS[state.board]
-    table = layout.slots[layout.record].table
-    if (state.board, state.id) in database.bases:
+    table = layout.record.table
+    if state.item in database.bases:
         return
     for row, record in sorted(records(memory, table).items()):
         if record.monday_item_id == state.id:
-            database.adopted[state.board, state.id] = adopted_links(state, layout, memory.rows, row)
-            database.keys[table].setdefault(item_key(state.board, state.id), row)
+            database.adopted[state.board, state.id] = adopted_links(layout, memory.rows, row)
+            database.keys[table].setdefault(item_key(*state.item), row)
             return
 
 
 def _siblings(memory: Memory, database: DatabaseState, everyone: Sequence[ItemState]) -> list[ItemState]:
     """Items that share an owned row with these, and with those in turn: they speak through what is remembered."""
-    present, found = {(state.board, state.id) for state in everyone}, list[ItemState]()
+    present, found = {state.item for state in everyone}, list[ItemState]()
     shared = {table for table, spec in SPECS.items() if spec.owned and spec.key is not None}
     while True:
         linked = {
@@ -290,16 +291,16 @@ def _siblings(memory: Memory, database: DatabaseState, everyone: Sequence[ItemSt
         if not new:
             return found
         for base in new:
-            key = (base.board, base.id)
+            key = base.item
             database.bases[key] = base.copy()
             present.add(key)
-            found.append(ItemState(*key, base.updated_at, tuple(base.monday), (), base.content_hash, seen=False))
+            found.append(as_remembered(base))
 
 
 def _said(state: ItemState, table: str) -> list[str]:
     """The keys without a parent that an item says."""
     slots = [slot for slot in LAYOUTS[state.board].slots if slot.table == table == "customers"]
-    emails = [state.values[slot.at["email"]] for slot in slots]
+    emails = [state[slot.by_column["email"]] for slot in slots]
     return [key for email in emails if isinstance(email, str) and (key := email_key(email))]
 
 
@@ -310,17 +311,17 @@ def _load_emptied(memory: Memory, database: DatabaseState, everyone: Sequence[It
     asked: set[RowId | None] = set()
     for item, linked in links.items():
         base = database.bases.get(item)
-        for place, slot in enumerate(LAYOUTS[item[0]].slots):
-            if base is None or slot.table == "users" or linked[place] != base.links[place]:
-                asked |= edited & {linked[place]}
+        for slot in LAYOUTS[item[0]].slots:
+            if base is None or slot.table == "users" or linked[slot] != base.links[slot]:
+                asked |= edited & {linked[slot]}
     for key, base in memory.active().items():
         for slot, link in zip(LAYOUTS[key[0]].slots, base.links, strict=True):
             if link is not None and link in asked:
-                held, fields = memory.rows[slot.table][link], LAYOUTS[key[0]].fields
+                held = memory.rows[slot.table][link]
                 database.cleared_fields |= {
-                    (link, fields[number].columns[0])
-                    for number in slot.fields
-                    if held[fields[number]] is None and base.postgres[number] not in (None, UNSET, FORCE)
+                    (link, field.column)
+                    for field in slot.fields
+                    if held[field] is None and base.postgres[field] not in (None, UNSET, FORCE)
                 }
 
 
@@ -364,13 +365,9 @@ def _update(memory: Memory, table: str, updates: Sequence[Any]) -> None:
             records(memory, table)[update.id].archived_at = AN_INSTANT
 
 
-def remember(memory: Memory, item: ItemBase) -> None:
+def remember(memory: Memory, base: ItemBase) -> None:
     """Keep what is remembered of an item, through its stored form."""
-    layout = LAYOUTS[item.board]
-    monday, postgres, links = pairs_from_json(item.to_json(), list(layout.field_ids), layout)
-    memory.items[item.key] = msgspec.structs.replace(
-        item, links=list(item.links), monday=monday, postgres=postgres, tolerated_links=links
-    )
+    memory.items[base.item] = through_json(base)
 
 
 # PostgreSQL → monday --------------------------------------------------------------------------------------------------
@@ -410,7 +407,7 @@ def plan_of(
 
 
 def _view(board: str, raw: bytes) -> ItemState:
-    return LAYOUTS[board].decode(decode_item(raw), hash_of(KEY, raw_item(raw)))
+    return decode(LAYOUTS[board], decode_item(raw), hash_of(KEY, raw_item(raw)))
 
 
 def edits_of(memory: Memory) -> Edits:
@@ -434,7 +431,7 @@ def edits_of(memory: Memory) -> Edits:
             edits.in_flight.add(key)
             continue
         edits.moved.add(key)
-        table = LAYOUTS[key[0]].slots[LAYOUTS[key[0]].record].table
+        table = LAYOUTS[key[0]].record.table
         edits.changed[lost.holder], edits.hashes[lost.holder] = table, memory.content(table, lost.holder)
     _load_fresh(memory, edits)
     for table, rows in memory.rows.items():
@@ -463,7 +460,7 @@ def _load_fresh(memory: Memory, edits: Edits) -> None:
     }
     left = memory.listed | {gone.row for gone in edits.left_behind}
     for board, layout in LAYOUTS.items():
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         for row, record in records(memory, table).items():
             staff = table != "users" or "Sales Staff" in (users(memory)[row].roles or ())
             waits = record.monday_item_id is None and record.archived_at is None
@@ -520,9 +517,9 @@ def apply_push(
             if row is not None:
                 memory.in_step.setdefault(row, None)  # known from now on
         refused += [msgspec.structs.replace(cell, item_id=item_id) for cell in create.rejected]
-        uncarried = (create.links[layout.fields[n].slot] for n in create.uncarried)
+        uncarried = (create.links[layout.slot_of(field)] for field in create.uncarried)
         undelivered |= {row for row in uncarried if row is not None}
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         memory.rows[table][create.row] = msgspec.structs.replace(memory.rows[table][create.row], monday_item_id=item_id)
     for key in planned.archives:
         monday.archive(key)

@@ -31,11 +31,11 @@ import pytest
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
 from reconcile.changes import Change, item_changes, op_changes, pull_changes, push_changes
-from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
 from reconcile.journal_ops import ChangeOp, change_op
+from reconcile.types import ItemKey
 from tests.support.kit import FILLED, LAYOUTS, column_of
 from tests.unit import adapter
 

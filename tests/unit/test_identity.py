@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models import TABLES, Property, RowId, User
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
-from reconcile.layout import ItemState
+from reconcile.types import ItemState
 from tests.support.kit import LAYOUTS, Memory, state
 
 LATER = "2026-06-01T08:00:00Z"
@@ -58,7 +58,7 @@ def test_an_email_shared_by_many_names_becomes_nobodys_for_good() -> None:
     assert len(memory.rows["customers"]) == 1, "three names are still one customer"
     plan = memory.sync([state("master", 50, {"customers.email": "office@x.co", "customers.name": "Another"})])
     assert plan.placeholders == {"email:office@x.co"}
-    assert len({row for item in memory.base.values() for row in item.links if row in memory.rows["customers"]}) == 12
+    assert len({row for item in memory.bases.values() for row in item.links if row in memory.rows["customers"]}) == 12
     again = memory.sync([state("master", 60, {"customers.email": "office@x.co", "customers.name": "Ann"})])
     assert again.placeholders == set(), "the decision is remembered, not taken again"
     assert memory.linked("master", 60, "customer") != memory.linked("master", 50, "customer")
@@ -69,14 +69,14 @@ def test_a_house_from_before_the_sync_that_is_nobodys_goes_to_the_first_who_live
     house, key = RowId("house"), "-|1 oak st"
     said = {"customers.email": "ann@x.co", "properties.address": "1 Oak Street"}
     states = [state("master", 1, said), state("master", 2, {**said, "customers.email": "bob@x.co"})]
-    number = next(n for n, slot in enumerate(LAYOUTS["master"].slots) if slot.role == "property")
+    slot = LAYOUTS["master"].slot("property")
     for owner, unknown in ((None, True), (None, False), (RowId("ann"), True)):
         database = DatabaseState(unknown={house} if unknown else set())
         database.rows["properties"][house] = Property(house, owner, "1 Oak St")
         database.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
         for order in (states, states[::-1]):
             links = resolve(order, LAYOUTS, database).links
-            found = [links["master", item][number] for item in (1, 2)]
+            found = [links["master", item][slot] for item in (1, 2)]
             assert (found[0] == house) is (owner is None and unknown)
             assert found[1] not in (house, found[0], None)
 
@@ -297,7 +297,7 @@ def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[I
 
 
 def facts(memory: Memory) -> Any:
-    return memory.rows, memory.keys, {key: (s.links, s.monday, s.postgres) for key, s in memory.base.items()}
+    return memory.rows, memory.keys, {key: (s.links, s.monday, s.postgres) for key, s in memory.bases.items()}
 
 
 @settings(max_examples=150, deadline=None)
@@ -323,7 +323,7 @@ def test_any_history_is_order_independent_and_settles_at_once(
         for table in TABLES:
             owners = list(memory.keys[table].items())
             assert all(row in memory.rows[table] for _key, row in owners)
-        for item, base in memory.base.items():
+        for item, base in memory.bases.items():
             linked = [row for row in base.links if row is not None]
             assert all(any(row in memory.rows[table] for table in TABLES) for row in linked), item
 

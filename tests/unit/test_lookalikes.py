@@ -8,9 +8,9 @@ import pytest
 
 from models import TABLES, Customer, Project, RowId
 from reconcile.database_state import DatabaseState
-from reconcile.identity import resolve
-from reconcile.layout import ItemState
+from reconcile.identity import adopted_links, resolve
 from reconcile.lookalikes import lookalikes
+from reconcile.types import ItemState
 from tests.support.kit import LAYOUTS, state
 
 ANN, BOB = RowId("ann"), RowId("bob")
@@ -74,7 +74,7 @@ def test_the_stronger_likeness_wins_and_nobody_is_told_of_twice() -> None:
 
 def test_items_that_have_a_row_and_rows_that_were_synced_look_like_nobody() -> None:
     known = database({"name": "Roof"})
-    known.adopted["master", 1] = [RowId("p0"), *[None] * (len(LAYOUTS["master"].slots) - 1)]
+    known.adopted["master", 1] = adopted_links(LAYOUTS["master"], {"projects": {}}, RowId("p0"))
     known.keys["projects"]["item:master:1"] = RowId("p0")
     assert pairs(known, state("master", 1, name="Roof")) == []
     known = database({"name": "Roof"})

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from models import TABLES, RowId
 from reconcile.columns import Policy
-from reconcile.layout import ItemState
-from tests.support.kit import LAYOUTS, Memory, state
+from reconcile.types import ItemState
+from tests.support.kit import LAYOUTS, Memory, state, target_field
 
 LATER = "2026-06-01T08:00:00Z"
 LATEST = "2026-06-02T08:00:00Z"
@@ -96,7 +96,7 @@ def test_a_conflict_follows_the_policy_and_keeps_the_loser(
     plan = memory.sync([ann(customers__notes="from monday", at=LATEST)], policy=policy)
     assert customer(memory)["notes"] == held
     assert [(lost.kept_from, lost.lost, lost.open) for lost in plan.conflicts] == conflicts
-    assert (memory.base["master", 1].content_hash is None) is (policy != "monday"), "what waits is looked at again"
+    assert (memory.bases["master", 1].content_hash is None) is (policy != "monday"), "what waits is looked at again"
 
 
 def test_the_same_edit_on_both_sides_is_no_conflict() -> None:
@@ -298,17 +298,17 @@ def test_no_edit_is_lost_and_no_second_run_writes(steps: list[tuple[str, int, st
         elif kind == "sql":
             memory.edit("customers", customer(memory)["id"], notes=value or None)
         else:
-            before = {n: memory.base["master", n] for n in notes}
-            number = LAYOUTS["master"].slots[1].at["notes"]
-            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].monday[number]]
+            before = {n: memory.bases["master", n] for n in notes}
+            field = target_field("master", "customers.notes")
+            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].monday[field]]
             held = customer(memory)["notes"]
             run()
             after = customer(memory)["notes"]
-            open_items = {n for n in notes if memory.base["master", n].content_hash is None}
+            open_items = {n for n in notes if memory.bases["master", n].content_hash is None}
             for value_said in edits:
                 waits = any((notes[n] or None) == value_said for n in open_items)
                 assert value_said == after or value_said in logged or waits, "an edit on monday was lost"
-            assert held == after or held in logged or held in {s.postgres[number] for s in before.values()}, (
+            assert held == after or held in logged or held in {s.postgres[field] for s in before.values()}, (
                 "an edit in SQL was lost"
             )
 

@@ -8,25 +8,24 @@ from typing import Any
 import pytest
 
 from models import Insurance, Row, RowId, User
-from reconcile.base import ItemBase
 from reconcile.database_state import DatabaseState
 from reconcile.parting import Parting, part, take_back
+from reconcile.types import ItemBase, Links, Pair
 from reconcile.working_rows import WorkingRows
 from tests.support.kit import LAYOUTS, state
 
 ROW, TEAM = RowId("row"), RowId("team")
-MASTER = [slot.role for slot in LAYOUTS["master"].slots]
-INSURANCE = MASTER.index("insurance")
+INSURANCE = LAYOUTS["master"].slot("insurance")
 
 
 def item(board: str, item_id: int, cells: Mapping[str, Any], role: str, row: RowId = ROW, held: Any = ...) -> ItemBase:
     """An item of which one slot is linked; `held` is what its row held when they last met, where that differs."""
     shows, layout = state(board, item_id, cells), LAYOUTS[board]
-    links = [row if slot.role == role else None for slot in layout.slots]
+    links = Links(row if slot.role == role else None for slot in layout.slots)
     base = ItemBase(board, item_id, shows.updated_at, links, shows.values, shows.values)
     if held is not ...:
-        slot = next(slot for slot in layout.slots if slot.role == role)
-        base.set_pair(slot.first, base.monday[slot.first], held)
+        field = layout.slot(role).fields[0]
+        base[field] = Pair(base.monday[field], held)
     return base
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from models import TABLES, Customer, RowId, Storm, User
 from reconcile.database_state import DatabaseState
+from reconcile.types import Links
 from reconcile.working_rows import WorkingRows
 from tests.support.kit import LAYOUTS
 
@@ -41,10 +42,11 @@ def test_a_new_row_is_empty_but_for_its_id() -> None:
 @pytest.mark.parametrize("first_load", [True, False])
 def test_the_rows_of_an_item(first_load: bool) -> None:
     slots = LAYOUTS["master"].slots
+    project, customer = LAYOUTS["master"].record, LAYOUTS["master"].slot("customer")
     working = WorkingRows(DatabaseState() if first_load else known(), {NEW: ("projects", "item:master:1")})
-    links = [NEW if slot.role == "project" else LOST if slot.role == "customer" else None for slot in slots]
-    rows = working.rows_of(slots, links)
-    assert [row and row.id for row in rows] == [NEW if slot.role == "project" else None for slot in slots]
+    rows = working.rows_of(slots, Links({project: NEW, customer: LOST}.get(slot) for slot in slots))
+    assert rows[customer] is None
+    assert [row and row.id for row in rows] == [NEW if slot == project else None for slot in slots]
 
 
 def test_the_rows_of_a_table_that_were_asked_for() -> None:
