@@ -336,8 +336,8 @@ SAFEGUARDS = (
     Safeguard(
         "but not where it is another item's home",
         "reconcile/identity.py",
-        "self._rival(self.owner.get(key) or spare.get(key), entry) is None)",
-        "self._rival(self.owner.get(key), entry) is None)",
+        "self._rival(self.owner.get(key) or spare.get(key), known) is None)",
+        "self._rival(self.owner.get(key), known) is None)",
         ("tests/unit/test_identity.py::test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home",),
     ),
     Safeguard(
