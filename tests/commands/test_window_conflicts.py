@@ -62,14 +62,15 @@ WON = {
 def test_a_settled_one_says_who_won_and_why(wide: Company, how: tuple[str, tuple[str, ...]]) -> None:
     program, arguments = how
     both_edit(wide, jobs(wide)[0])
-    assert wide.run("--json", *arguments, program=program).code == 5
+    settled = wide.run("--json", *arguments, program=program)
+    assert settled.code == 5
     ended = wide.window("conflicts")
     assert (ended.code, WON[how] in words(ended.out)) == (0, True), ended.out
     (row,) = wide.window("conflicts", "--json").report["rows"]
     assert (row["monday"], row["postgres"], row["agreed"], row["state"]) == (
         "on the board", "in SQL", "Roof 1", "settled",
     )  # fmt: skip
-    assert row["settled_by"] == wide.value("SELECT max(run_id) FROM monday_sync.sync_run")
+    assert row["settled_by"] == settled.report["run_id"]
 
 
 def test_one_without_a_loser_is_shown_with_all(wide: Company) -> None:
