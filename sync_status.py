@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "conflicts": "status.conflicts",
     "undo": "status.undo",
     "metrics": "status.metrics",
+    "verify": "status.verify",
     "show": "status.plans:show",
     "diff": "status.plans:diff",
 }

@@ -18,6 +18,7 @@ from postgres.window_open import AtWork, read_at_work
 from postgres.window_runs import RunLine, list_runs, read_run, run_ids
 from postgres.window_state import read_about
 from reconcile.errors import Exit
+from run.report import counted
 from status.gaps import gaps
 from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
 from status.picking import ItemId, Since, field_name, known_item, one_of, row_place
@@ -216,14 +217,11 @@ def _head(run: RunLine, at_work: AtWork | None) -> Iterator[str]:
         yield "  options: " + ", ".join(f"{name}={_short(value)}" for name, value in run.options.items())
     if run.reason:
         yield f"  why: {run.reason}"
-    wrote = " and ".join(
-        f"{count:,} {'items of monday' if side == 'monday' else 'rows of PostgreSQL'}"
-        for side, count in run.wrote.items()
-        if count
-    )
-    yield f"  wrote {wrote or 'nothing'}; {run.new:,} new open things; {run.calls:,g} calls" + (
-        f"; plan {run.plan}" if run.plan else ""
-    )
+    counts = {"monday": counted(run.wrote["monday"], "item"), "PostgreSQL": counted(run.wrote["postgres"], "row")}
+    wrote = " and ".join(f"{count} in {side}" for side, count in counts.items() if not count.startswith("0 "))
+    calls = f"{run.calls:,g} call{'' if run.calls == 1 else 's'}"
+    plan = f"; plan {run.plan}" if run.plan else ""
+    yield f"  wrote {wrote or 'nothing'}; {counted(run.new, 'new open thing')}; {calls}{plan}"
 
 
 def _run_facts(run: RunLine, at_work: AtWork | None) -> dict[str, Any]:

@@ -158,6 +158,8 @@ def _settled_by(thing: OpenThing, words: Words) -> str:
     if thing.kind == "fanned":
         return words.run(PUSH, "--allow-fanout --test")
     if thing.kind == "would-merge" and len(thing.key) == 4:
+        if thing.table is None:  # two items say it: taken off the list, it would come back
+            return f"correct the cells on monday, then {words.run(PULL)}"
         return forget_letter(*thing.key) + " if they are not one"
     if thing.table and thing.row:
         return look_at_row(thing.table, thing.row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -69,11 +69,11 @@ class Window:
         return self.database.transact(guarded, read_only=True, label=label)
 
     @contextmanager
-    def client(self) -> Iterator[MondayClient]:
-        """A connection to monday.com that can write nothing."""
+    def client(self, boards: Mapping[str, int] | None = None) -> Iterator[MondayClient]:
+        """A connection to monday.com that can write nothing, to all boards or to these (board → its id)."""
         with MondayClient(
             self.settings.monday_api_key or "",
-            self.board_ids,
+            self.board_ids if boards is None else boards,
             url=self.settings.monday_api_url,
             version=self.settings.monday_api_version,
             read_only=True,

@@ -1008,6 +1008,72 @@ SAFEGUARDS = (
         "                pass\n",
         ("tests/commands/test_window_metrics.py::test_the_file_is_for_all_to_read_whatever_the_umask",),
     ),
+    Safeguard(
+        "an item that the next pull does not look at waits for nothing",
+        "reconcile/verify.py",
+        "        if not self.memory.news or says is UNSET:\n",
+        "        if says is UNSET:\n",
+        ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
+    ),
+    Safeguard(
+        "a row that tells of no edit waits for nothing",
+        "reconcile/verify.py",
+        "        moved = link is not None and link in self.facts.edited and not _same(one, holds, held)\n",
+        "        moved = link is not None and not _same(one, holds, held)\n",
+        ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
+    ),
+    Safeguard(
+        "what is tolerated was counted",
+        "reconcile/verify.py",
+        "    if memory is not None and len(counted) > memory.tolerated:\n",
+        "    if memory is None and counted:\n",
+        ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
+    ),
+    Safeguard(
+        "a foreign key that leads elsewhere needs an edit that tells why",
+        "reconcile/verify.py",
+        "        moved, news = self.walked.record[0] in self.facts.edited, self._is_news(slot)\n",
+        "        moved, news = True, self._is_news(slot)\n",
+        ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
+    ),
+    Safeguard(
+        "the proof follows the tables' own foreign keys",
+        "status/proof.py",
+        "    if numbers or walked.dangling or len(records) > 1 or archived:\n",
+        "    if numbers:\n",
+        ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
+    ),
+    Safeguard(
+        "a row with the id of an item that no board has is found",
+        "status/proof.py",
+        "            if self.proof.boards[board].whole:\n",
+        "            if not self.proof.boards:\n",
+        ("tests/commands/test_window_verify.py::test_a_row_that_nobody_knows_is_found",),
+    ),
+    Safeguard(
+        "a key that two rows have is found",
+        "status/proof.py",
+        "        doubled = list(read_doubled(tx, self.outset.present))\n",
+        "        doubled = list(read_doubled(tx, self.outset.present))[:0]\n",
+        ("tests/commands/test_window_verify.py::test_a_key_that_two_rows_have_is_found",),
+    ),
+    Safeguard(
+        "a Sync ID on two items, and an item on two boards, are found",
+        "reconcile/verify.py",
+        "            if other != item:\n",
+        "            if other is None:\n",
+        (
+            "tests/commands/test_window_verify.py::test_a_sync_id_on_two_items_is_found",
+            "tests/unit/test_verify.py::test_who_comes_by_is_counted_once_on_one_board_and_under_one_sync_id",
+        ),
+    ),
+    Safeguard(
+        "a saved read judges nothing that was synced after it",
+        "status/proof.py",
+        "            if late and base is not None and base.updated_at > one.state.updated_at:\n",
+        "            if late is None and base is not None:\n",
+        ("tests/commands/test_window_verify.py::test_a_saved_read_is_enough_and_judges_nothing_that_is_newer",),
+    ),
 )
 
 

@@ -122,6 +122,7 @@ def test_every_change_of_a_run(told: tuple[Company, str, int, str]) -> None:
         assert lines[0] == f"run {run}, monday → PostgreSQL"
         assert "by cron on sync-host, took 2.5 s: done" in lines[1]
         assert lines[2] == "  options: on_conflict=monday"
+        assert lines[3] == "  wrote nothing; 0 new open things; 0 calls"
         shown = [words(line) for line in lines[5:]]
         assert shown[0] == "wrote place before → after reason"
         assert shown[1] == f'"Job 1" (master board, item {item})'

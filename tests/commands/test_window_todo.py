@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import STAFF_BOARD_ID
 from status import ids
 from tests.support.company import PUSH, Company
 from tests.support.pushing import jobs, project
@@ -143,6 +144,17 @@ def test_what_the_statement_settles_is_settled(synced: Company) -> None:
     assert statement is not None
     synced.sql(statement[1].replace("%", "%%"))
     assert rows(synced) == []
+
+
+def test_two_items_of_one_person_are_settled_on_the_board(synced: Company) -> None:
+    """Taken off the list they would come back."""
+    synced.sandbox.create(
+        STAFF_BOARD_ID, "Rep 1 Twin", {"text25": "Twin", "email__1": {"email": "rep1@roofs.example", "text": "x"}}
+    )
+    assert synced.sync().code == 5
+    found = one(synced)
+    assert (found["kind"], found["board"]) == ("pair that may be one", "staff")
+    assert found["settle"] == f"correct the cells on monday, then python {PULL}"
 
 
 def test_a_pair_is_over_when_its_row_is_gone(synced: Company) -> None:
