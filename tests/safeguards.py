@@ -1032,15 +1032,15 @@ SAFEGUARDS = (
     Safeguard(
         "a foreign key that leads elsewhere needs an edit that tells why",
         "reconcile/verify.py",
-        "        moved, news = self.walked.record[0] in self.facts.edited, self._is_news(slot)\n",
+        "        moved, news = self.walked.record.id in self.facts.edited, self._is_news(slot)\n",
         "        moved, news = True, self._is_news(slot)\n",
         ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
     ),
     Safeguard(
         "the proof follows the tables' own foreign keys",
         "status/proof.py",
-        "    if numbers or walked.dangling or len(records) > 1 or archived:\n",
-        "    if numbers:\n",
+        "    if fields or walked.dangling or len(records) > 1 or archived:\n",
+        "    if fields:\n",
         ("tests/commands/test_window_verify.py::test_what_was_done_past_the_program_is_found",),
     ),
     Safeguard(

@@ -216,6 +216,13 @@ def test_it_asks_nobody_who_plans() -> None:
     tree = ast.parse(Path(verify.__file__).read_text(encoding="utf-8"))
     asked = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {module for module in asked if module and module.partition(".")[0] in ("models", "reconcile")}
-    assert ours == {"models", "reconcile.columns", "reconcile.fields", "reconcile.keys", "reconcile.layout"}
+    assert ours == {
+        "models",
+        "reconcile.columns",
+        "reconcile.fields",
+        "reconcile.keys",
+        "reconcile.layout",
+        "reconcile.types",
+    }
     of_keys = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "reconcile.keys"]
     assert [name.name for node in of_keys for name in node.names] == ["PLACEHOLDER_EMAILS"]
