@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "todo": "status.todo",
     "conflicts": "status.conflicts",
     "metrics": "status.metrics",
+    "explain": "status.explain",
     "verify": "status.verify",
 }
 """Name → module of `status/` with the `command`; in the order of the help."""

@@ -1033,6 +1033,13 @@ SAFEGUARDS = (
         "            if late is None and base is not None:\n",
         ("tests/commands/test_window_verify.py::test_a_saved_read_is_enough_and_judges_nothing_that_is_newer",),
     ),
+    Safeguard(
+        "explain promises no push that would not find its row",
+        "reconcile/explain.py",
+        "    if not around.edited:\n",
+        "    if around.edited is None:\n",
+        ("tests/commands/test_window_explain.py::test_why_a_value_is_not_there",),
+    ),
 )
 
 
