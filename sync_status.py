@@ -1,9 +1,10 @@
 """The operator's window: what happened, what is open, whether both sides agree, and how to settle it or take it back.
 
-python sync_status.py                    # one screen: is everything all right, and what to do next
-python sync_status.py history            # the runs; history RUN, --item, --row, --field
-python sync_status.py todo               # everything open, each with the command that settles it
-python sync_status.py COMMAND -h         # what a command can do
+python sync_status.py                      # one screen: is everything all right, and what to do next
+python sync_status.py history              # the runs; history RUN, --item, --row, --field
+python sync_status.py todo                 # everything open, each with the command that settles it
+python sync_status.py report -o FILE.html  # all of it on one page, for a browser
+python sync_status.py COMMAND -h           # what a command can do
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "todo": "status.todo",
     "conflicts": "status.conflicts",
     "metrics": "status.metrics",
+    "report": "status.report.command",
 }
 """Name → module of `status/` with the `command`; in the order of the help."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -72,6 +73,16 @@ class BoardSchema:
     columns: Mapping[str, BoardColumn]
     """Column id → column, all that the token may see."""
     groups: tuple[BoardGroup, ...] = ()
+    account_slug: str = ""
+    """The account's name in addresses: `https://SLUG.monday.com`. Empty where it was not told, or is no such name."""
+
+    def beside(self, column_ids: Collection[str]) -> list[tuple[str, str, str]]:
+        """Id, title and type of the columns that are there and are none of these, in the order of the board."""
+        return [
+            (column_id, column.title, column.type)
+            for column_id, column in self.columns.items()
+            if column_id not in column_ids and not column.archived
+        ]
 
     def fingerprint(self, column_ids: Collection[str]) -> str:
         """A digest of the ids and types of the mapped columns: it moves when reading them would mean something else."""
@@ -140,7 +151,14 @@ def _schema(
         (me.account.name if me else None) or "",
         {column.id: _column(column) for column in board.columns if column is not None},
         _groups(board.groups, counts.get(name, {}), board.items_count),
+        _slug(me),
     )
+
+
+def _slug(me: Me | None) -> str:
+    """It becomes a part of links: what is not the name of a host is none."""
+    slug = (me.account.slug if me else None) or ""
+    return slug if re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", slug) else ""
 
 
 def absent(name: str, board_id: int) -> DriftError:

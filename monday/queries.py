@@ -20,6 +20,7 @@ MOST_ROOTS = LARGEST_PAGE // IDS_PER_ROOT
 
 _PRICE = "complexity { query after reset_in_x_seconds }"
 _COLUMNS = "columns { id title type archived revision }"
+_ME = "me { name account { id name slug } }"
 _GROUPS = "groups { id title archived deleted }"
 _BOARD = "id name state hierarchy_type items_count"
 _PLACE = "board { id } parent_item { id }"
@@ -143,7 +144,7 @@ def preflight(boards: int, *, counts: bool) -> Document[Aliases]:
     roots = " ".join(f"g{n}: {_group_counts(n)}" for n in range(boards)) if counts else ""
     return Document(
         "Preflight",
-        f"query Preflight($boards: [ID!]!{declared}) {{ me {{ name account {{ id name }} }} "
+        f"query Preflight($boards: [ID!]!{declared}) {{ {_ME} "
         "boards(ids: $boards, state: all, limit: 10) "
         f"{{ {_BOARD} {_COLUMNS} {_GROUPS} }} {roots} {_PRICE} }}",
         Aliases,
@@ -192,8 +193,7 @@ def changed(boards: Mapping[str, ColumnMap], with_extra: Sequence[bool]) -> Docu
         rows.append(row_fragment(f"Row{n}", columns).replace("$cols", f"$cols{n}"))
     return Document(
         "Changed",
-        f"query Changed({', '.join(declared)}) {{ me {{ name account {{ id name }} }} {' '.join(roots)} {_PRICE} }} "
-        + " ".join(rows),
+        f"query Changed({', '.join(declared)}) {{ {_ME} {' '.join(roots)} {_PRICE} }} " + " ".join(rows),
         Aliases,
     )
 

@@ -34,6 +34,7 @@ class PageAnswer(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True):
     id: str
     name: str | None = None
+    slug: str | None = None
 
 
 class Me(msgspec.Struct, frozen=True):

@@ -8,14 +8,15 @@ from functools import partial
 from types import MappingProxyType
 
 import timing
-from monday_api import STAGE_STATUS
+from monday_api import MARKER, STAGE_STATUS
 from postgres import migrate
+from postgres.board_names import describe
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
 from postgres.rules import read_rules
 from postgres.state import OpenIssues, read_standing
-from postgres.transaction import Transaction
+from postgres.transaction import Params, Transaction
 from postgres.write_pull import Applied, Applier
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
@@ -65,7 +66,8 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
     if not run.dry:
         news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
         records = [*run.calls.statements(), run_record(run, tx.encoding)]
-        run.lease.release(tx, [*_remember_boards(run, start, snapshot, plan), *news, *records])
+        boards = [*_remember_boards(run, start, snapshot, plan), *_describe_boards(run, snapshot, tx)]
+        run.lease.release(tx, [*boards, *news, *records])
 
 
 def _guard(
@@ -191,6 +193,18 @@ def _remember_boards(
                 "full": complete and snapshot.modes[name] == "full",
                 "tolerated": plan.tolerated[name],
             },
+        )
+
+
+def _describe_boards(run: Run, snapshot: Snapshot, tx: Transaction) -> Iterator[tuple[str, Params]]:
+    """For people: what a board that was read is called, and what of it is not mapped."""
+    for schema in snapshot.schemas.values():
+        yield describe(
+            tx.encoding,
+            schema.id,
+            schema.title,
+            schema.account_slug or None,
+            schema.beside({*run.mappings[schema.board], MARKER}),
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -15,14 +13,17 @@ import click
 from options import CONTEXT_SETTINGS, VERSION
 from postgres.migrate import CHANGES
 from postgres.window_open import KINDS
-from reconcile.errors import ConfigError, Exit
+from reconcile.errors import Exit
+from status.files import OwnFile
 from status.standing import Standing, read_all
 from status.window import common_options, ending, opened
 from terminal.say import say, say_json
 
 PREFIX: Final = "monday_pg_sync"
-MODE: Final = 0o644
-"""node_exporter reads the file as a user of its own. There is nothing personal in it: counts, times and exit codes."""
+# node_exporter reads it as a user of its own. There is nothing personal in it: counts, times and exit codes.
+_FILE: Final = OwnFile(
+    "these gauges", f"# HELP {PREFIX}_".encode(), mode=0o644, instead="name one, or leave -o out to print on stdout"
+)
 
 Labels = Mapping[str, str]
 Sample = tuple[str, Labels, float]
@@ -68,7 +69,7 @@ def command(*, path: Path | None, as_json: bool, demo: bool) -> Exit:
         read = partial(read_all, board_ids=window.board_ids, calls_limit=limit)
         standing = window.read(read, "reading the gauges", since=CHANGES)
     if path is not None:
-        write_whole(path, "\n".join(as_text(standing)) + "\n")
+        _FILE.write(path, "\n".join(as_text(standing)) + "\n")
     if as_json:
         found = [
             {"name": f"{PREFIX}_{name}", "labels": labels, "value": value} for name, labels, value in samples(standing)
@@ -143,42 +144,3 @@ def _at(name: str, labels: Labels, at: datetime | None, now: datetime) -> Iterat
 
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Put a file in place at once, so that nobody ever reads half of it. Raises ConfigError where that cannot be done,
-    and for a file that is there and was not made by this command."""
-    _refuse_foreign(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # no *.prom: nobody collects it
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), MODE)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(file.fileno(), MODE)  # whatever the umask of cron is
-                file.write(text)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}): name a file in a folder that this user may write to."
-        ) from None
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
-            raise ConfigError(f"{path} is no file: name one, or leave -o out to print on stdout.")
-        with path.open("rb") as file:
-            begins = file.read(len(_OURS))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror}): name another file.") from None
-    if begins and begins != _OURS:
-        raise ConfigError(f"{path} is there and holds something else than these gauges: name another file.")
-
-
-_OURS: Final = f"# HELP {PREFIX}_".encode()

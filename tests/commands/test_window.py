@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg2 import extensions
@@ -16,9 +17,16 @@ from tests.support.company import ROOT, Company
 from tests.support.pushing import jobs, project
 from tests.support.servers import Keywords, free_port
 
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("history",), ("todo",), ("conflicts",), ("metrics",))
-CODES = {"metrics": 0, "history": 0}
+REPORT = ("report", "-o", "report.html")
+COMMANDS: tuple[tuple[str, ...], ...] = ((), ("history",), ("todo",), ("conflicts",), ("metrics",), REPORT)
+CODES = {"metrics": 0, "history": 0, "".join(REPORT): 0}
 """How a command ends where something is open; the others with 5."""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a command that makes a file makes it."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -143,14 +151,15 @@ def test_one_that_lost_a_single_table_is_told_that_one(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("history", "-h"), ("todo", "-h"), ("conflicts", "-h"), ("metrics", "-h")]
+    "arguments",
+    [("--help",), ("history", "-h"), ("todo", "-h"), ("conflicts", "-h"), ("metrics", "-h"), ("report", "-h")],
 )
 def test_help_answers(company: Company, arguments: tuple[str, ...]) -> None:
     ended = company.window(*arguments)
     assert ended.code == 0
     assert "Usage:" in ended.out
     if arguments == ("--help",):
-        for (name,) in filter(None, COMMANDS):
+        for name, *_ in filter(None, COMMANDS):
             assert f"\n  {name}" in ended.out
 
 
