@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET  # only writes what was made here
 
 from markupsafe import Markup
 
-from status.report.figures import Chart
+from status.report.shown import Chart
 
 _SIZE: Final = {"width": 560, "height": 250}
 _NUMBER: Final = re.compile(r"-?[0-9]+\.[0-9]{2,}")

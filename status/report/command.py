@@ -22,7 +22,9 @@ from postgres.window_items import read_items, read_present
 from postgres.window_open import read_open
 from reconcile.errors import Exit
 from status.files import OwnFile
-from status.report.figures import LISTED_RUNS, Facts, day_edges, make_figures, pointed_at
+from status.report.facts import Facts, day_edges
+from status.report.figures import LISTED_RUNS, make_figures
+from status.report.waiting import pointed_at
 from status.standing import read_all
 from status.window import Window, common_options, ending, opened
 from terminal.say import say, say_json

@@ -9,7 +9,8 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from status.report import charts
-from status.report.figures import ACTIONS, Figures, percent
+from status.report.days import ACTIONS
+from status.report.shown import Figures, percent
 from terminal.signs import one_line
 
 BEGINS: Final = "<!doctype html>\n<!-- monday-pg-sync report -->\n"

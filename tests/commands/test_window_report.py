@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
-from status.report.figures import SIDES, day_edges
+from status.report.days import SIDES
+from status.report.facts import day_edges
 from tests.support.company import STATUS, Company, Ended, job_cells
 from tests.support.month import fill_tables, make_past
 from tests.support.pushing import jobs

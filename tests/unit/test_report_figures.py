@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,15 +18,23 @@ from postgres.window_open import Kind, OpenThing, Waiting
 from postgres.window_runs import RunLine
 from postgres.window_state import About, BoardRead
 from reconcile.columns import TEXT, Column
-from status.report import charts
-from status.report.figures import Chart, Facts, Figures, Series, day_edges, judge, make_figures
+from status.report import charts, days, page, shown
+from status.report.facts import Facts, day_edges
+from status.report.figures import judge, make_figures
 from status.report.page import told
 from status.report.picture import draw
+from status.report.shown import Chart, Figures, Series
 from status.standing import Direction, Standing
 from status.window import Words
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("module", [charts, days, page, shown], ids=lambda module: str(module.__name__))
+def test_the_examples_are_true(module: Any) -> None:
+    found = doctest.testmod(module)
+    assert (found.failed, found.attempted > 0) == (0, True)
 
 
 def run(ago: timedelta, code: int | None = 0, direction: str = "monday_to_pg", reason: str | None = None) -> RunLine:
@@ -86,13 +95,15 @@ def test_the_verdict_is_one_sentence(known: Standing, level: str, begins: str) -
     assert judge(known)[1].count(". ") == 0
 
 
-@pytest.mark.parametrize(("length", "bars", "days"), [("12h", 1, 1), ("30d", 30, 30), ("92d", 92, 92), ("93d", 14, 98)])
-def test_days_begin_at_midnight_here_and_weeks_take_their_place(length: str, bars: int, days: int) -> None:
+@pytest.mark.parametrize(
+    ("length", "bars", "covered"), [("12h", 1, 1), ("30d", 30, 30), ("92d", 92, 92), ("93d", 14, 98)]
+)
+def test_days_begin_at_midnight_here_and_weeks_take_their_place(length: str, bars: int, covered: int) -> None:
     span = timedelta(hours=12) if length == "12h" else timedelta(days=int(length[:-1]))
     edges = day_edges(NOW, span)
     assert len(edges) == bars
     assert {(edge.hour, edge.minute) for edge in edges} == {(0, 0)}
-    assert (NOW.astimezone().date() - edges[0].date()).days == days - 1
+    assert (NOW.astimezone().date() - edges[0].date()).days == covered - 1
 
 
 def test_each_number_stands_at_its_day_and_in_its_colour() -> None:
