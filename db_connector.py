@@ -23,8 +23,9 @@ from postgres.connection import Sleep, connect
 from postgres.embedded import LocalPostgres
 from postgres.errors import DatabaseFault, as_sync_error, connection_lost, fault_of, not_text, server_name
 from postgres.migrate import state
-from postgres.schema import PRIVILEGES, TableShape, check, read_shapes
-from postgres.transaction import DatabaseStats, Transaction
+from postgres.schema import TableShape, check, read_shapes, withheld
+from postgres.server import read_rights, read_session
+from postgres.transaction import DatabaseStats, Transaction, outcome_of, roll_back
 from postgres.url import connection_keywords, host_of, parse_database_url
 from reconcile.errors import SyncError
 
@@ -133,8 +134,7 @@ class Database:
     def _roll_back(self, connection: extensions.connection) -> None:
         try:
             if connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
-                with connection.cursor() as cursor:
-                    cursor.execute("ROLLBACK")
+                roll_back(connection)
                 self.stats.round_trips += 1
         except psycopg2.Error:
             self.close()
@@ -169,12 +169,9 @@ class Database:
         return status
 
     def _status(self, xid: str) -> str | None:
-        connection = self._connected()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (xid,))
-            self.stats.round_trips += 1
-            answer = cursor.fetchone()
-        return answer[0] if answer else None
+        status = outcome_of(self._connected(), xid)
+        self.stats.round_trips += 1
+        return status
 
     def _note_retry(self, state: RetryCallState, label: str) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -199,18 +196,13 @@ def describe(database: Database) -> list[str]:
 
 
 def _describe(tx: Transaction) -> list[str]:
-    told = tx.one("SELECT current_setting('server_version'), current_database(), current_user, pg_backend_pid()")
-    assert told is not None
-    version, name, role, backend_pid = told
-    info = tx.connection.info
+    session, info = read_session(tx), tx.connection.info
     shapes, installed = read_shapes(tx), state(tx)
-    # A pooler invents the process id that it tells at connect; the server's own answer differs from it.
-    pooler = "none, a direct connection" if backend_pid == info.backend_pid else "yes"
     return [
-        f"server      PostgreSQL {version}",
-        f"database    {name}, schema {tx.schema}, role {role}",
+        f"server      PostgreSQL {session.version}",
+        f"database    {session.database}, schema {tx.schema}, role {session.role}",
         f"encryption  {info.ssl_attribute('protocol') if info.ssl_in_use else 'none'}",
-        f"pooler      {pooler}",
+        f"pooler      {'yes' if session.pooled else 'none, a direct connection'}",
         f"privileges  {_privileges(tx, shapes)}",
         f"tables      {len(shapes)} of {len(TABLES)}",
         *(f"            {problem}" for problem in check(shapes)),
@@ -219,15 +211,9 @@ def _describe(tx: Transaction) -> list[str]:
 
 
 def _privileges(tx: Transaction, shapes: Mapping[str, TableShape]) -> str:
-    may_create = tx.one("SELECT has_schema_privilege(%s, 'CREATE')", (tx.schema,))
-    lacking = [
-        f"{privilege} on {table}"
-        for table, shape in shapes.items()
-        for privilege in PRIVILEGES
-        if privilege not in shape.privileges
-    ]
+    lacking = withheld(shapes)
     tables = f"lacks {', '.join(lacking)}" if lacking else "reads and writes every table"
-    return f"{tables}, {'may' if may_create == (True,) else 'may not'} create tables in {tx.schema}"
+    return f"{tables}, {'may' if read_rights(tx).create_tables else 'may not'} create tables in {tx.schema}"
 
 
 def main() -> int:

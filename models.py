@@ -1,6 +1,6 @@
-"""The nine tables, one frozen struct each: field order is column order, annotations are the column types.
+"""The nine tables, one struct each: field order is column order, annotations are the column types.
 
-They declare the tables; rows travel through the program as tuples in this order. `created_at` and `updated_at` are the
+A row is one of these from the read to the write: its values go by their names. `created_at` and `updated_at` are the
 database's own business and are not here.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, NewType
+from typing import Any, Final, Literal, NewType, Protocol
 
 import msgspec
 
@@ -35,8 +35,50 @@ class Unreadable(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 
 
-class Project(msgspec.Struct, frozen=True):
+class Joint(Protocol):
+    """What is merged as one value: a column, or several that say one thing. See `reconcile.layout.Field`."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+
+class Row(msgspec.Struct):
+    """One row. A column goes by its name, `row.phone`, and what is merged as one value by its field, `row[field]`."""
+
     id: RowId
+
+    def __getitem__(self, field: Joint) -> Any:
+        """The value of a field: of several columns a tuple, None where all of them are empty."""
+        columns = field.columns
+        if len(columns) == 1:
+            return getattr(self, columns[0])
+        parts = tuple([getattr(self, column) for column in columns])
+        return parts if any(part is not None for part in parts) else None
+
+    def __setitem__(self, field: Joint, value: Any) -> None:
+        columns = field.columns
+        if len(columns) == 1:
+            setattr(self, columns[0], value)
+            return
+        for column, part in zip(columns, (None,) * len(columns) if value is None else value, strict=True):
+            setattr(self, column, part)
+
+    def changes_to(self, after: Row) -> dict[str, tuple[Any, Any]]:
+        """Column → (before, after) of what differs in another version of the row."""
+        pairs = zip(self.__struct_fields__, msgspec.structs.astuple(self), msgspec.structs.astuple(after), strict=True)
+        return {column: (old, new) for column, old, new in pairs if old != new}
+
+
+class Record(Protocol):
+    """A row that stands for an item itself: a project, or a staff member."""
+
+    id: RowId
+    monday_item_id: int | None
+    archived_at: datetime | Literal["now"] | Unreadable | None
+    """`now`: as of the transaction that writes it."""
+
+
+class Project(Row):
     monday_item_id: int | None = None
     item_name: str | None = None
     name: str | None = None
@@ -65,18 +107,16 @@ class Project(msgspec.Struct, frozen=True):
     archived_at: datetime | None = None
 
 
-class Customer(msgspec.Struct, frozen=True):
-    id: RowId
+class Customer(Row):
     name: str | None = None
     email: str | None = None
     phone: str | None = None
     notes: str | None = None
 
 
-class Property(msgspec.Struct, frozen=True):
+class Property(Row):
     """A building; `address` is the cell as typed, the four parts are parsed from it."""
 
-    id: RowId
     customer_id: RowId | None = None
     address: str | None = None
     street: str | None = None
@@ -87,10 +127,9 @@ class Property(msgspec.Struct, frozen=True):
     one_click_codes: FilesJson | None = None
 
 
-class User(msgspec.Struct, frozen=True):
+class User(Row):
     """A person: a staff member, or somebody who holds a role on a project. `roles` is sorted and distinct."""
 
-    id: RowId
     name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -111,40 +150,33 @@ class User(msgspec.Struct, frozen=True):
     archived_at: datetime | None = None
 
 
-class SalesTeam(msgspec.Struct, frozen=True):
-    id: RowId
+class SalesTeam(Row):
     name: str | None = None
 
 
-class PaLaw(msgspec.Struct, frozen=True):
+class PaLaw(Row):
     """A public adjuster or a law firm."""
 
-    id: RowId
     name: str | None = None
     phone: str | None = None
     email: str | None = None
 
 
-class Policy(msgspec.Struct, frozen=True):
-    id: RowId
+class Policy(Row):
     policy_number: str | None = None
     customer_id: RowId | None = None
     insurance_id: RowId | None = None
 
 
-class Insurance(msgspec.Struct, frozen=True):
-    id: RowId
+class Insurance(Row):
     company_name: str | None = None
     company_phone: str | None = None
     company_email: str | None = None
 
 
-class Storm(msgspec.Struct, frozen=True):
-    id: RowId
+class Storm(Row):
     date_of_loss: date | None = None
 
-
-Row = Project | Customer | Property | User | SalesTeam | PaLaw | Policy | Insurance | Storm
 
 TABLES: dict[str, type[Row]] = {
     "insurances": Insurance,
@@ -158,6 +190,9 @@ TABLES: dict[str, type[Row]] = {
     "projects": Project,
 }
 """Table → model, parents before children: the order of locks, inserts and resolution."""
+
+NAME_OF: dict[type[Row], str] = {model: table for table, model in TABLES.items()}
+"""Model → table."""
 
 REFERENCES: dict[str, str] = {
     "customer_id": "customers",

@@ -35,6 +35,10 @@ class Options:
     """
 
     test: bool = False
+    detailed_exitcode: bool = False
+    plan: Path | None = None
+    apply: Path | None = None
+    skip_moved: bool = False
     limit: int | None = None
     boards: tuple[Board, ...] = BOARDS
     full: bool = False
@@ -147,6 +151,28 @@ _common: Final = _stacked(
     (
         _option("--test", is_flag=True, help="Dry run: read, plan, check and print the plan; write nothing anywhere."),
         _option(
+            "--detailed-exitcode",
+            is_flag=True,
+            help="With --test: end with 10 where something would be written, and nothing else is wrong.",
+        ),
+        _option(
+            "--plan",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="With --test: save the plan, to be looked at, approved and carried out with --apply.",
+        ),
+        _option(
+            "--apply",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Carry out exactly this saved plan; nothing is written where something has moved since.",
+        ),
+        _option(
+            "--skip-moved",
+            is_flag=True,
+            help="With --apply: carry out what is as approved, and leave the items of which something has moved.",
+        ),
+        _option(
             "--limit",
             type=click.IntRange(min=1),
             metavar="N",
@@ -209,7 +235,7 @@ EPILOG: Final = (
     "Each option can also be set in the environment as SYNC_<OPTION>, for cron: SYNC_LIMIT=10, SYNC_TEST=1. "
     "Exit codes: 0 done, 1 a bug, 2 usage or settings, 3 a board or table is not what the mapping says, 4 a guard "
     "refused, 5 done but a person is needed, 6 another run is at work, 7 temporary trouble: run it again, "
-    "130 interrupted."
+    "10 a dry run with --detailed-exitcode would write, 130 interrupted."
 )
 
 
@@ -236,6 +262,10 @@ def _refuse_contradictions(options: Options) -> None:
         (len(options.cache_files) > len(options.boards), "There are more --cache-file than boards: give one a board."),
         (options.resync and options.limit is not None, "--resync compares everything: leave --limit out."),
         (options.resync and len(options.boards) < len(BOARDS), "--resync compares everything: leave --board out."),
+        (options.detailed_exitcode and not options.test, "--detailed-exitcode is for a dry run: add --test."),
+        (options.plan is not None and not options.test, "--plan saves the plan of a dry run: add --test."),
+        (options.apply is not None and options.test, "--apply carries out a plan: leave --test out."),
+        (options.skip_moved and options.apply is None, "--skip-moved is for a saved plan: add --apply FILE."),
         (options.setup_marker and options.test, "--setup-marker changes the boards: leave --test out."),
         (options.resync and replays, "--resync compares with the live boards: leave the cache out."),
     )

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from folders import why_shared
@@ -26,10 +26,13 @@ from postgres.url import connection_keywords, parse_database_url
 from reconcile.errors import ConfigError
 from terminal.signs import one_line
 
+Attention = Literal["open", "new"]
+
 PROGRAM_DIR: Final = Path(__file__).resolve().parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
 DEFAULT_BOARD_ID_USERS: Final = "5764059860"
 DEFAULT_BOARD_ID_DATA: Final = "6727219152"
+DEFAULT_KEEP_DAYS: Final = "90"
 
 _PG_KEYWORDS: Final = {
     "PGHOST": "host",
@@ -69,7 +72,8 @@ SETTING_NAMES: Final = frozenset(
     (
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
-        "SYNC_DAILY_CALLS", *_PG_KEYWORDS, *_PG_UNHEARD,
+        "SYNC_DAILY_CALLS", "SYNC_KEEP_DAYS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION",
+        *_PG_KEYWORDS, *_PG_UNHEARD,
     )
 )  # fmt: skip
 """Every name that is looked at, here or in the environment."""
@@ -110,13 +114,21 @@ class Settings:
     pg_bin: Path | None = None
     daily_calls: int | None = None
     """Calls of the API that both commands may use in a day together; None for no limit."""
+    keep_days: int = int(DEFAULT_KEEP_DAYS)
+    """Days after which what runs have changed, conflicts that are settled and records of runs may go."""
+    plan_hours: int = 72
+    """How old a saved plan may be that is carried out."""
+    attention: Attention = "open"
+    """What ends a run with exit code 5: anything that is open, or only what is new."""
+    ping_url: str | None = field(default=None, repr=False)
+    """Who is told that a run begins and how it ended; its address may be all that protects it."""
     warnings: tuple[str, ...] = ()
     """What is no reason to stop, and said by each run."""
 
     def secrets(self) -> tuple[str, ...]:
         """Every string that must not appear in any output."""
         password = self.database.keywords.get("password") if isinstance(self.database, DatabaseTarget) else None
-        return tuple(secret for secret in (self.monday_api_key, password) if secret)
+        return tuple(secret for secret in (self.monday_api_key, password, self.ping_url) if secret)
 
 
 def color_refused() -> bool:
@@ -153,6 +165,10 @@ def load_settings(
         state_dir=_own_folder(sheet, "SYNC_STATE_DIR", ".state", root),
         pg_bin=_folder(sheet, "PG_BIN", "", root) if sheet.text("PG_BIN") else None,
         daily_calls=_daily_calls(sheet),
+        keep_days=_keep_days(sheet),
+        plan_hours=_plan_hours(sheet),
+        attention=_attention(sheet),
+        ping_url=_ping_url(sheet),
         warnings=exposed,
     )
     if settings.board_id_users == settings.board_id_data != 0:
@@ -340,6 +356,44 @@ def _daily_calls(sheet: _Sheet) -> int | None:
         sheet.refuse("SYNC_DAILY_CALLS", "is not a number of calls, 1 or more", "write digits alone, or remove it")
         return None
     return int(text) if text else None
+
+
+def _keep_days(sheet: _Sheet) -> int:
+    text = sheet.text("SYNC_KEEP_DAYS", DEFAULT_KEEP_DAYS)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        sheet.refuse("SYNC_KEEP_DAYS", "is not a number of days, 1 or more", "write digits alone, or remove it")
+        return int(DEFAULT_KEEP_DAYS)
+    return int(text)
+
+
+def _plan_hours(sheet: _Sheet) -> int:
+    text = sheet.text("SYNC_PLAN_HOURS", "72")
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        sheet.refuse("SYNC_PLAN_HOURS", "is not a number of hours, 1 or more", "write digits alone, or remove it")
+        return 72
+    return int(text)
+
+
+def _attention(sheet: _Sheet) -> Attention:
+    text = sheet.text("SYNC_EXIT_ATTENTION", "open").lower()
+    for known in get_args(Attention):
+        if text == known:
+            return known  # type: ignore[no-any-return]  # typeshed knows nothing of what get_args gives
+    sheet.refuse("SYNC_EXIT_ATTENTION", "is neither open nor new", "write one of these words, or remove it")
+    return "open"
+
+
+def _ping_url(sheet: _Sheet) -> str | None:
+    """An address such as those of a monitor of cron jobs: nothing but whether and how a run ended is sent there."""
+    url = sheet.text("SYNC_PING_URL").rstrip("/")
+    if url and (wrong := _url_problem(url)):
+        wrong = wrong.replace("would send the token unencrypted", "would tell everybody on the way")
+        sheet.refuse("SYNC_PING_URL", wrong, "use the https address that your monitor gives, or remove it")
+        return None
+    if url and urlsplit(url).query:
+        sheet.refuse("SYNC_PING_URL", "has a ? inside", "/start and /fail are added to it: give it without")
+        return None
+    return url or None
 
 
 def _folder(sheet: _Sheet, name: str, default: str, root: Path) -> Path:

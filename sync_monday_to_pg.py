@@ -46,6 +46,7 @@ def sync(options: Options) -> Exit:
 
     from pull.apply import apply
     from pull.read import exclude_unconfirmed_creates, print_caches, read_boards
+    from run.approved import approved_plan
     from run.context import opened
     from run.place import remember
     from run.start import start_run
@@ -57,10 +58,12 @@ def sync(options: Options) -> Exit:
     with opened(options, "monday_to_pg") as run:
         start = run.database.transact(partial(start_run, run), read_only=run.dry, label="reading the sync state")
         remember(run, start.owned)
+        approved = approved_plan(run, start)
         unfinished = _settled(run, start)
         snapshot = read_boards(run, start)  # no transaction is open while monday.com answers
         exclude_unconfirmed_creates(run, start, snapshot, unfinished)
-        run.database.transact(partial(apply, run, start, snapshot), read_only=run.dry, label="writing what changed")
+        work = partial(apply, run, start, snapshot, approved=approved)
+        run.database.transact(work, read_only=run.dry, label="writing what changed")
         remember(run, start.owned, recorded=True)
         return run.report.exit_code
 

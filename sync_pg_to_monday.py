@@ -40,6 +40,7 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     """One run, whole. Raises SyncError for every way to end that is not a result."""
     from functools import partial
 
+    from push.approve import keep_to_approved
     from push.finish import finish
     from push.guard import guard
     from push.marker import set_up_marker
@@ -47,7 +48,9 @@ def sync(options: Options, stop: StopSignal) -> Exit:
     from push.plan import find_edits, prepare_push
     from push.recover import recover
     from push.send import send
+    from reconcile.approval import push_as_approved
     from reconcile.errors import Unavailable
+    from run.approved import approved_plan, keep_plan
     from run.context import PUSH, opened
     from run.place import remember
     from run.start import start_run
@@ -58,12 +61,17 @@ def sync(options: Options, stop: StopSignal) -> Exit:
         run.keep_lease()
         if options.setup_marker:
             return set_up_marker(run, start)
+        approved = approved_plan(run, start)
         recovered = recover(run, start)
         edits = run.database.transact(
             partial(find_edits, run, start, recovered.unfinished), read_only=True, label="finding what changed"
         )
         found = prepare_push(run, start, edits)
+        keep_to_approved(run, found, approved)
         guard(run, start, found)
+        if options.plan is not None:
+            changes = push_as_approved(found.push, run.layouts)
+            keep_plan(run, start, found.push.digest(), changes, found.names, {})
         sent = Sent() if run.dry else send(run, start, found, stop)
         code = finish(run, start, found, sent, recovered)
     if sent.stopped:

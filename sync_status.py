@@ -21,10 +21,13 @@ COMMANDS: Final[dict[str, str]] = {
     "history": "status.history",
     "todo": "status.todo",
     "conflicts": "status.conflicts",
+    "undo": "status.undo",
     "metrics": "status.metrics",
     "report": "status.report.command",
+    "show": "status.plans:show",
+    "diff": "status.plans:diff",
 }
-"""Name → module of `status/` with the `command`; in the order of the help."""
+"""Name → module of `status/` with the `command`, or its name there; in the order of the help."""
 
 _EPILOG: Final = (
     "Without a command: one screen of how things stand. Exit codes: 0 fine, 1 a bug, 2 usage or settings, 4 refused, "
@@ -42,7 +45,8 @@ class _Window(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[name]).command
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute or "command")
         return command
 
     def resolve_command(

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from db_connector import Database
+from postgres.tour import Linked, complete_stage, count_rows, lengthen_claim_number, linked_projects, move_to_boulder
 from postgres.transaction import Transaction
 from reconcile.errors import Exit, SyncError
 from run.demo import FOLDER, ITEMS, POSTGRES, STAFF, demo_postgres, demo_sandbox
@@ -16,42 +16,6 @@ from settings import PROGRAM_DIR
 from terminal.say import say, say_error
 
 # The tour -------------------------------------------------------------------------------------------------------------
-
-_COUNTS = """
-SELECT 'projects', count(*) FROM public.projects UNION ALL SELECT 'customers', count(*) FROM public.customers
-UNION ALL SELECT 'properties', count(*) FROM public.properties UNION ALL SELECT 'users', count(*) FROM public.users
-UNION ALL SELECT 'sales_teams', count(*) FROM public.sales_teams UNION ALL SELECT 'pa_law', count(*) FROM public.pa_law
-UNION ALL SELECT 'policies', count(*) FROM public.policies
-UNION ALL SELECT 'insurances', count(*) FROM public.insurances
-UNION ALL SELECT 'storms', count(*) FROM public.storms
-"""
-
-_LINKED = """
-SELECT p.monday_item_id, p.name, p.estimated_value, p.claim_number, c.name, c.phone, h.address, i.company_name, m.name
-FROM public.projects p
-JOIN public.customers c ON c.id = p.customer_id
-JOIN public.properties h ON h.id = p.property_id
-JOIN public.insurances i ON i.id = p.insurance_id
-JOIN public.users m ON m.id = p.project_manager_id
-JOIN monday_sync.sync_item s ON s.item_id = p.monday_item_id AND s.tolerated = 0
-WHERE p.estimated_value > 0 AND p.claim_number <> '' AND c.name <> '' AND c.phone <> '' AND i.company_name <> ''
-  AND (SELECT count(*) FROM public.projects other WHERE other.customer_id = c.id) = 1
-ORDER BY p.monday_item_id LIMIT 3
-"""
-
-
-class _Linked(NamedTuple):
-    """One project and the rows it points at."""
-
-    item: int
-    name: str
-    price: Any
-    claim: str
-    customer: str
-    phone: str
-    address: str
-    insurance: str
-    manager: str
 
 
 def main() -> int:
@@ -130,12 +94,12 @@ def _run(program: str, *options: str) -> None:
         raise SyncError(f"The run ended with exit code {code}, not 0 or 5: see {FOLDER / 'logs'}.")
 
 
-def _look() -> list[_Linked]:
+def _look() -> list[Linked]:
     """Print the size of each table and one project with what it points at; the projects that will be edited."""
     database = Database(demo_postgres().start())
 
-    def read(tx: Transaction) -> tuple[dict[str, int], list[_Linked]]:
-        return dict(tx.rows(_COUNTS)), [_Linked(*row) for row in tx.rows(_LINKED)]
+    def read(tx: Transaction) -> tuple[dict[str, int], list[Linked]]:
+        return count_rows(tx), linked_projects(tx)
 
     try:
         counts, linked = database.transact(read, read_only=True, label="looking at the tables")
@@ -155,7 +119,7 @@ def _look() -> list[_Linked]:
     return linked
 
 
-def _edit(linked: list[_Linked]) -> None:
+def _edit(linked: list[Linked]) -> None:
     """Edit one cell each of three items, as a person at the board would."""
     from sandbox.control import Remote
 
@@ -173,19 +137,14 @@ def _edit(linked: list[_Linked]) -> None:
     )
 
 
-def _edit_rows(linked: list[_Linked]) -> None:
+def _edit_rows(linked: list[Linked]) -> None:
     """Edit three rows, as a person at the database would; a part of an address is enough."""
     priced, claimed, called = linked
-    its_property = "(SELECT property_id FROM public.projects WHERE monday_item_id = %s)"
-    edits = (
-        ("UPDATE public.projects SET current_stage = 'Completed' WHERE monday_item_id = %s", priced.item),
-        ("UPDATE public.projects SET claim_number = claim_number || '-B' WHERE monday_item_id = %s", claimed.item),
-        (f"UPDATE public.properties SET city = 'Boulder' WHERE id = {its_property}", called.item),  # noqa: S608  constants
-    )
 
     def write(tx: Transaction) -> None:
-        for statement, item in edits:
-            tx.execute(statement, (item,))
+        complete_stage(tx, priced.item)
+        lengthen_claim_number(tx, claimed.item)
+        move_to_boulder(tx, called.item)
 
     with Database(demo_postgres().start()) as database:
         database.transact(write, read_only=False, label="editing three rows")

@@ -17,7 +17,7 @@ import click
 from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.errors import ConfigError, SyncError
-from reconcile.layout import Layout, Slot, compile_layout
+from reconcile.layout import Layout, compile_layout
 from reconcile.tables import SPECS
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "monday_to_database_mapping.md"
@@ -54,14 +54,14 @@ def _targets(layout: Layout, column_id: str) -> Iterator[str]:
     for field in layout.fields:
         if column_id in field.cells:
             first, *others = field.columns
-            yield from (f"{layout.slots[field.slot].table}.{first}", *others)
+            yield from (f"{field.table}.{first}", *others)
 
 
 def _slots() -> str:
     """One line a slot: whose table, how its row is found again, and which foreign key leads to it."""
     rows = []
     for name, layout in _layouts().items():
-        record = layout.slots[layout.record]
+        record = layout.record
         for slot in layout.slots:
             link = _code(f"{record.table}.{slot.link}") if slot.link else "the item's own row"
             rows.append((name, slot.person or slot.role.replace("_", " "), _code(slot.table), link))
@@ -70,19 +70,14 @@ def _slots() -> str:
 
 def _tables() -> str:
     """One line a table: its key, whether an item renames its rows, and which columns no cell fills."""
-    slots = [(layout, slot) for layout in _layouts().values() for slot in layout.slots]
+    slots = [slot for layout in _layouts().values() for slot in layout.slots]
     rows = []
     for table, model in TABLES.items():
-        filled = {column for layout, slot in slots if slot.table == table for column in _columns(layout, slot)}
+        filled = {column for slot in slots if slot.table == table for field in slot.fields for column in field.columns}
         derived = [column for column in model.__struct_fields__ if column not in filled]
         way = "edits its row" if SPECS[table].owned else "chooses a row"
         rows.append((_code(table), _key(table), way, ", ".join(map(_code, derived))))
     return _table(("table", "found again by", "an item", "not from a cell of its own"), rows)
-
-
-def _columns(layout: Layout, slot: Slot) -> Iterator[str]:
-    for number in slot.fields:
-        yield from layout.fields[number].columns
 
 
 def _key(table: str) -> str:

@@ -19,6 +19,11 @@ CREATE TABLE IF NOT EXISTS monday_sync.sync_change (
     reason pg_catalog.text NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS sync_change_run ON monday_sync.sync_change (run_id);
-CREATE INDEX IF NOT EXISTS sync_change_item ON monday_sync.sync_change (item_id);
-CREATE INDEX IF NOT EXISTS sync_change_row ON monday_sync.sync_change (row_id);
+-- Runs stand one after the other in the table, so that a few pages lead to one. Who asks for an item, a row or a field
+-- reads it all: an index of each would cost a first load more than all other lines of it.
+CREATE INDEX IF NOT EXISTS sync_change_run ON monday_sync.sync_change USING brin (run_id, at);
+
+-- What may go, the oldest first.
+CREATE INDEX IF NOT EXISTS sync_conflict_settled ON monday_sync.sync_conflict (settled_at)
+    WHERE state OPERATOR(pg_catalog.=) 'settled';
+CREATE INDEX IF NOT EXISTS sync_run_started ON monday_sync.sync_run (started_at);

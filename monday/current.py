@@ -29,10 +29,10 @@ from monday.reading import OPTIONAL
 from monday.responses import Aliases, ApiVersion, Board, Document, Me, PageAnswer
 from monday.transport import Listener, Transport, deaf
 from reconcile.columns import STATUS, TEXT, ColumnMap
-from reconcile.database_state import ItemKey
 from reconcile.errors import DriftError
 from reconcile.foretold import BoardRules, read_rules
 from reconcile.items import RawItem, Ref, decode_item
+from reconcile.types import ItemKey
 
 __all__ = ["Candidate", "CurrentBoards", "CurrentReader", "ItemKey", "Labels", "LoggedWrite"]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.copy import CopyText, uuid_array
 from postgres.encoding import Encoding
 from postgres.state import Present, read_column
 from postgres.transaction import Transaction
-from reconcile.base import ItemBase, pairs_from_json
-from reconcile.database_state import ItemKey, RowValues
+from reconcile.base import from_json, to_json
 from reconcile.layout import Layout
+from reconcile.types import ItemBase, ItemKey, Links
 
 BASES = (
     "SELECT i.board_id, i.item_id, i.updated_at, i.links::text[], i.base::text, l.fields, l.slots, i.state,"
@@ -28,24 +28,21 @@ def base_of_row(row: Sequence[Any], layouts: Mapping[int, Layout], encoding: Enc
     """One row of `BASES` in the order of today's layout of its board (board id → layout)."""
     board_id, item_id, updated_at, links, base, fields, slots, state, *rest = row
     layout = layouts[board_id]
-    monday, postgres, tolerated_links = pairs_from_json(encoding.said(base), fields, layout)
+    remembered = from_json(encoding.said(base), fields, slots, layout)
     by_role = dict(zip(slots, links, strict=True))
-    now_links = [by_role.get(slot.role) for slot in layout.slots]
-    numbers = {slot.role: number for number, slot in enumerate(layout.slots)}
-    moved = {numbers[slots[number]]: row_id for number, row_id in tolerated_links.items() if slots[number] in numbers}
     missing_count, content_hash, tolerated = rest
     return ItemBase(
         layout.board,
         item_id,
         updated_at,
-        now_links,
-        monday,
-        postgres,
+        Links(by_role.get(slot.role) for slot in layout.slots),
+        remembered.monday,
+        remembered.postgres,
         state,
         missing_count,
         content_hash,
         tolerated,
-        tolerated_links=moved,
+        remembered.tolerated_links,
     )
 
 
@@ -73,10 +70,11 @@ def model_columns(table: str, present: Present, alias: str = "t") -> sql.Composa
     )
 
 
-def rows_by_id(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> list[RowValues]:
-    """Rows of a table in their model's columns; an id without a row is left out."""
+def rows_by_id(tx: Transaction, table: str, present: Present, ids: Collection[RowId]) -> list[Row]:
+    """Rows of a table; an id without a row is left out."""
     statement = sql.SQL("SELECT {} FROM {} t WHERE t.id = ANY(%s::uuid[])")
-    return tx.rows(statement.format(model_columns(table, present), tx.table(table)), (sorted(ids),))
+    found = tx.rows(statement.format(model_columns(table, present), tx.table(table)), (sorted(ids),))
+    return [TABLES[table](*values) for values in found]
 
 
 def places(layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> tuple[list[int], list[int]]:
@@ -86,7 +84,7 @@ def places(layouts: Mapping[str, Layout], items: Iterable[ItemKey]) -> tuple[lis
 
 
 def write_items(
-    tx: Transaction, layouts: Mapping[str, Layout], items: Iterable[ItemBase], known: Collection[ItemKey]
+    tx: Transaction, layouts: Mapping[str, Layout], bases: Iterable[ItemBase], known: Collection[ItemKey]
 ) -> None:
     """Remember items anew, active all of them; `known` are those of them that may be remembered already."""
     if known:
@@ -95,22 +93,22 @@ def write_items(
             " WHERE i.board_id = w.board_id AND i.item_id = w.item_id",
             places(layouts, known),
         )
-    items, kept = list(items), tx.encoding.kept
-    numbers = {board: _layout_number(tx, layouts[board]) for board in {item.board for item in items}}
+    bases, kept = list(bases), tx.encoding.kept
+    numbers = {board: _layout_number(tx, layouts[board]) for board in {base.board for base in bases}}
     tx.copy_in(
         "COPY monday_sync.sync_item (board_id, item_id, layout, m_hash, updated_at, tolerated, base, links) FROM STDIN",
         CopyText(
             (
-                layouts[item.board].board_id,
-                item.id,
-                numbers[item.board],
-                item.content_hash,
-                item.updated_at,
-                item.tolerated,
-                kept(item.to_json().decode()),
-                uuid_array(item.links),
+                layouts[base.board].board_id,
+                base.id,
+                numbers[base.board],
+                base.content_hash,
+                base.updated_at,
+                base.tolerated,
+                kept(to_json(base, layouts[base.board]).decode()),
+                uuid_array(base.links),
             )
-            for item in items
+            for base in bases
         ),
     )
 

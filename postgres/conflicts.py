@@ -1,4 +1,4 @@
-"""The log of values that lost against another edit, for good, and of edits that wait for a person.
+"""The log of values that lost against another edit, and of edits that wait for a person.
 
 A conflict is one row from the moment it opens until it ends, however many runs look at it, and the row says how it
 ended. A value that lost is told of by one run: the first that ends after it was written down.
@@ -16,9 +16,8 @@ from models import RowId
 from postgres.bases import places
 from postgres.copy import CopyText
 from postgres.transaction import Transaction
-from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
+from reconcile.types import Conflict, ConflictPlace, ItemKey
 
 Winner = Literal["monday", "postgres", "both", "nobody"]
 """How a conflict ended: one side's value stands, somebody made both equal, or there is nothing to decide any more."""

@@ -26,7 +26,7 @@ def copy_value(value: Any) -> str:
     return "\\N" if value is None else _escaped(_text_of(value))
 
 
-def uuid_array(values: Sequence[str | None]) -> str:
+def uuid_array(values: Iterable[str | None]) -> str:
     """An array literal of ids, which need no quotes."""
     return "{" + ",".join(["NULL" if value is None else value for value in values]) + "}"
 

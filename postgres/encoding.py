@@ -100,6 +100,11 @@ def narrowed(
     return {**limits, **{place: Narrow(encoding, limits.get(place)) for place in _texts(fields)}}
 
 
+def storable(text: str) -> str:
+    """A text of the system as a database can hold it: its bytes may be no text."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
 def _texts(fields: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     kinds: Collection[Any] = (str, FilesJson)
     for table, columns in fields.items():

@@ -12,9 +12,9 @@ from models import RowId
 from postgres.state import Present
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
-from reconcile.database_state import ItemKey
 from reconcile.ids import Astray, Claim, LeftBehind
 from reconcile.layout import STAFF_ROLE, Layout
+from reconcile.types import ItemKey
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _LEFT = "left"
@@ -47,7 +47,7 @@ WHERE (a.there IS NOT NULL OR h.id IS NOT NULL) AND NOT ({name} = 'users' AND h.
 
 def record_tables(layouts: Mapping[str, Layout], present: Present) -> dict[str, str]:
     """Board → the table of its records, of the boards whose table has what it takes."""
-    tables = {board: layout.slots[layout.record].table for board, layout in layouts.items()}
+    tables = {board: layout.record.table for board, layout in layouts.items()}
     needed = {"monday_item_id", "archived_at"}
     return {board: table for board, table in tables.items() if needed <= set(present.get(table, ()))}
 
@@ -68,9 +68,9 @@ def astray_query(
                 table=tx.table(table),
                 name=sql.Literal(table),
                 board_id=sql.Literal(layouts[board].board_id),
-                role=sql.Literal(layouts[board].slots[layouts[board].record].role),
+                role=sql.Literal(layouts[board].record.role),
                 which=which if extra else sql.SQL("i.state = 'active'"),
-                waits=sql.SQL("t.monday_item_id IS NULL AND t.archived_at IS NULL AND {}").format(
+                waits=sql.SQL("t.id IS NOT NULL AND t.monday_item_id IS NULL AND t.archived_at IS NULL AND {}").format(
                     role if table == "users" else sql.SQL("true")
                 ),
             )
@@ -154,7 +154,7 @@ def claims_query(
     claims = [
         sql.SQL(_CLAIMS).format(
             board_id=sql.Literal(layouts[board].board_id),
-            role=sql.Literal(layouts[board].slots[layouts[board].record].role),
+            role=sql.Literal(layouts[board].record.role),
             name=sql.Literal(table),
             table=tx.table(table),
             proved=sql.Literal(board in proved),

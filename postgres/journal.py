@@ -6,7 +6,7 @@ Whatever happens in between (a kill, a lost answer) the next run finds it and se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -20,9 +20,6 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     "ingest": msgspec.json.Decoder(CreateOp),
 }
 _encode = msgspec.json.Encoder().encode
-
-FORGET_ROW: Final = "DELETE FROM monday_sync.sync_op WHERE row_id = '{}'"
-"""For a person to run: the journal forgets a new row, so that an item is made of it."""
 
 
 def keep_batch(

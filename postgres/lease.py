@@ -60,6 +60,12 @@ WHERE name = %s AND holder = %s AND fence = %s
 """
 
 
+_HELD = """
+SELECT holder, to_char(expires_at, 'HH24:MI:SS') FROM monday_sync.sync_lease
+WHERE holder <> '' AND expires_at >= clock_timestamp()
+"""
+
+
 def seconds_up() -> float:
     """Seconds on a clock that no one sets and that, where the system has one, goes on while the machine sleeps."""
     clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
@@ -229,6 +235,12 @@ class Holder:
         if not _exists(self.pid):
             return True
         return Path("/proc/self/stat").exists() and _birth(self.pid) != self.birth
+
+
+def held_by(tx: Transaction) -> tuple[Holder, str] | None:
+    """Who has the lease, and until when at least (HH:MM:SS, UTC); None where it is free."""
+    found = tx.one(_HELD)
+    return None if found is None else (Holder.parse(found[0]), found[1])
 
 
 def _exists(pid: int) -> bool:

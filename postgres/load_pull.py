@@ -15,20 +15,21 @@ from postgres.ids import read_astray
 from postgres.parting import read_parting
 from postgres.state import Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.base import FORCE, ItemBase, as_remembered
+from reconcile.base import as_remembered
 from reconcile.columns import MARKER
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, IdPlace, LeftBehind, follow, left_behind
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot, folded_row
+from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
-from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION
+from reconcile.tables import EMAILS, SPECS, row_keys
+from reconcile.types import FORCE, ItemBase, ItemKey, ItemState, Links, Slot
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
+_EMAIL = "email:"
 _SHARING = BASES + (
     " WHERE i.state = 'active' AND i.board_id = ANY(%s)"
     " AND EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
@@ -72,77 +73,78 @@ class PullLoader:
         self._by_id = {layout.board_id: layout for layout in layouts.values()}
         self._first_contact = True
         self._asked_keys: set[tuple[str, str]] = set()
-        self._asked_ids: set[RowId] = set()
+        self._asked_ids: dict[str, set[RowId]] = defaultdict(set)
         self._asked_siblings: set[RowId] = set()
+        self._asked_holders: dict[str, set[str]] = defaultdict(set)
         self._astray: dict[ItemKey, Astray] = {}
         self._emptied: dict[ItemKey, RowId] = {}
         self._seen: set[ItemKey] = set()
-        self.world = DatabaseState()
+        self.database = DatabaseState()
         self.left_behind: list[LeftBehind] = []
 
     @property
     def lost(self) -> set[RowId]:
         """Rows that items were linked to, that are not there any more, and that other rows stand in for."""
-        moved = (self._astray[item] for item in self.world.moved)
+        moved = (self._astray[item] for item in self.database.moved)
         return {astray.link for astray in moved if astray.link is not None and not astray.there}
 
     def load(
         self,
-        views: Sequence[ItemState],
+        states: Sequence[ItemState],
         gone: Mapping[ItemKey, Gone] | None = None,
         astray: Collection[ItemKey] = (),
     ) -> tuple[DatabaseState, Resolution, list[ItemState]]:
-        """The world, who is who in it, and the views together with those that speak through their base.
+        """What the database holds, which row each slot belongs to, and the items, also those known by their base alone.
 
         `astray` are items that are to be looked at because of the ids in rows, whether they were read or not.
         """
         gone = gone or {}
-        everyone = list(views)
-        self.world.staff_emails = self._emails_of(views)
-        self.world.counts = self._count_rows()
-        if not any(self.world.counts.values()) and not self.world.remembers:  # a first load has nothing to ask
-            return self.world, resolve(everyone, self._layouts, self.world), everyone
+        everyone = list(states)
+        self.database.staff_emails = self._emails_of(states)
+        self.database.counts = self._count_rows()
+        if not any(self.database.counts.values()) and not self.database.remembers:  # a first load has nothing to ask
+            return self.database, resolve(everyone, self._layouts, self.database), everyone
         self._read_reference_facts()
         if self.parts:
             everyone += self._parted(everyone)
         self._read_pending()
-        compared = {} if self._forget else {(view.board, view.id): None for view in everyone}
-        self._seen = {(view.board, view.id) for view in views}
+        compared = {} if self._forget else {state.item: None for state in everyone}
+        self._seen = {state.item for state in states}
         if self._tx.has_state:
             self._astray = read_astray(self._tx, self._layouts, self._present, self._seen)
         unread = [] if self._forget else sorted((set(astray) & self._astray.keys()) - compared.keys() - gone.keys())
         self._read_stored([*compared, *gone, *unread])
         if self._forget:
             self._keep_rows()
-        self.world.gone = frozenset(key for key, state in gone.items() if is_archived(state, self.world.bases[key]))
-        everyone = [view for view in everyone if (view.board, view.id) not in self.world.unsure]
-        everyone += [as_remembered(stored) for item in unread if (stored := self.world.bases.get(item))]
-        for item in self.world.anew.keys() - gone.keys():
-            del self.world.bases[item]
+        self.database.gone = frozenset(key for key, how in gone.items() if is_archived(how, self.database.bases[key]))
+        everyone = [state for state in everyone if state.item not in self.database.unsure]
+        everyone += [as_remembered(base) for item in unread if (base := self.database.bases.get(item))]
+        for item in self.database.anew.keys() - gone.keys():
+            del self.database.bases[item]
         self._read_adopted(everyone)
         self._read_rows(self._linked())
         self._own_items()
         while True:
             everyone += self._siblings(everyone)
             self._read_rows(self._linked())
-            last_good(everyone, self.world)
-            resolution = resolve(everyone, self._layouts, self.world)
+            last_good(everyone, self.database)
+            resolution = resolve(everyone, self._layouts, self.database)
             if not self._answer(resolution):
                 break
         self._read_elsewhere(everyone)
-        resolution = resolve(everyone, self._layouts, self.world)
+        resolution = resolve(everyone, self._layouts, self.database)
         self._read_emptied(resolution)
         self._read_names(resolution)
-        return self.world, resolution, everyone
+        return self.database, resolution, everyone
 
     # Facts about the whole database
 
-    def _emails_of(self, views: Iterable[ItemState]) -> frozenset[str]:
+    def _emails_of(self, states: Iterable[ItemState]) -> frozenset[str]:
         """The company's own addresses: a customer cell that holds one names nobody."""
         values = (
-            view.values[slot.at[column]]
-            for view in views
-            for slot in self._layouts[view.board].slots
+            state[slot.by_column[column]]
+            for state in states
+            for slot in self._layouts[state.board].slots
             if slot.role == STAFF_ROLE
             for column in ("email", "rm_email")
         )
@@ -161,36 +163,36 @@ class PullLoader:
             counted.append(sql.SQL("SELECT '', count(*) FROM (SELECT FROM monday_sync.sync_item LIMIT 1) AS known"))
         counts = {table: int(count) for table, count in self._tx.rows(sql.SQL(" UNION ALL ").join(counted))}
         self._first_contact = not counts.pop(None, 0)
-        self.world.remembers = bool(counts.pop("", 0))
+        self.database.remembers = bool(counts.pop("", 0))
         return dict.fromkeys(TABLES, 0) | counts
 
     def _read_reference_facts(self) -> None:
         if {"email", "rm_email", "monday_item_id"} <= set(self._present.get("users", ())):
             statement = sql.SQL("SELECT email, rm_email FROM {} WHERE monday_item_id IS NOT NULL")
             rows = self._tx.rows(statement.format(self._tx.table("users")))
-            self.world.staff_emails |= {key for row in rows for value in row if (key := email_key(value))}
+            self.database.staff_emails |= {key for row in rows for value in row if (key := email_key(value))}
         if self._has_state:
             placeholders = self._tx.rows("SELECT key FROM monday_sync.sync_key WHERE placeholder")
-            self.world.placeholders = frozenset(self._tx.encoding.said(key) for (key,) in placeholders)
+            self.database.placeholders = frozenset(self._tx.encoding.said(key) for (key,) in placeholders)
 
     def _read_pending(self) -> None:
         """Rows that people changed or added: their present content owns its keys, unless an older row does."""
         said: set[tuple[str, str]] = set()
         for table in (table for table in TABLES if table in self._present):
             for known, *values in self._tx.rows(self._pending_query(table)):
-                row = tuple(values)
-                self.world.rows[table][row[0]] = row
-                self.world.pending.add(row[0])
+                row = TABLES[table](*values)
+                self.database.rows[table][row.id] = row
+                self.database.pending.add(row.id)
                 if not known:
-                    self.world.unknown.add(row[0])
+                    self.database.unknown.add(row.id)
                 keys = row_keys(table, row)
                 for key in keys:
-                    if self.world.keys[table].setdefault(key, row[0]) != row[0]:
-                        self.world.contested_keys[table].setdefault(key, row[0])
-                    self.world.unrecorded_keys[table].add(key)
+                    if self.database.keys[table].setdefault(key, row.id) != row.id:
+                        self.database.contested_keys[table].setdefault(key, row.id)
+                    self.database.unrecorded_keys[table].add(key)
                     said.add((table, key))
-                if self._first_contact and keys and row[0] not in map(self.world.keys[table].get, keys):
-                    self.world.duplicate_keys[table] += 1
+                if self._first_contact and keys and row.id not in map(self.database.keys[table].get, keys):
+                    self.database.duplicate_keys[table] += 1
         self._read_keys(said)
 
     def _pending_query(self, table: str) -> sql.Composable:
@@ -235,25 +237,24 @@ class PullLoader:
         for base in read_bases(self._tx, self._layouts, items):
             self._remember(base)
 
-    def _remember(self, stored: ItemBase) -> ItemBase:
-        item = stored.key
-        self.world.bases[item] = stored
-        if (astray := self._astray.get(item)) is not None:
-            self._follow(stored, astray)
-        return stored
+    def _remember(self, base: ItemBase) -> ItemBase:
+        self.database.bases[base.item] = base
+        if (astray := self._astray.get(base.item)) is not None:
+            self._follow(base, astray)
+        return base
 
-    def _follow(self, stored: ItemBase, astray: Astray) -> None:
+    def _follow(self, base: ItemBase, astray: Astray) -> None:
         """The item's row is the one that holds its id."""
         place = astray.place(self._seen)
         if place is IdPlace.UNSURE:
-            self.world.unsure |= {astray.item} & self._seen
+            self.database.unsure |= {astray.item} & self._seen
             return
-        left = follow(stored, astray, place, self._layouts[stored.board])
+        left = follow(base, astray, place, self._layouts[base.board])
         self.left_behind += [left] if left is not None else []
         if place is IdPlace.ANEW:
-            self.world.anew[astray.item] = stored.tolerated
+            self.database.anew[astray.item] = base.tolerated
         elif place is not IdPlace.EMPTIED:
-            self.world.moved.add(astray.item)
+            self.database.moved.add(astray.item)
 
     def _keep_rows(self) -> None:
         """Whose row is whose is not forgotten: a row without its item's id would become a second item."""
@@ -261,7 +262,7 @@ class PullLoader:
             astray, layout = self._astray[item], self._layouts[item[0]]
             place = astray.place(self._seen)
             if place is IdPlace.UNSURE:
-                self.world.unsure.add(item)
+                self.database.unsure.add(item)
             elif place is IdPlace.EMPTIED and astray.link is not None:
                 self._emptied[item] = astray.link
             left = left_behind(astray, place, layout)
@@ -269,55 +270,54 @@ class PullLoader:
 
     def _own_items(self) -> None:
         """The key of an item is its row's, also where a person wrote its id there."""
-        for board, item_id in self.world.moved:
+        for board, item_id in self.database.moved:
             layout = self._layouts[board]
-            table, row = layout.slots[layout.record].table, self.world.bases[board, item_id].links[layout.record]
-            if row in self.world.rows[table]:
-                self.world.keys[table][item_key(board, item_id)] = row
+            table, row = layout.record.table, self.database.bases[board, item_id].links[layout.record]
+            if row in self.database.rows[table]:
+                self.database.keys[table][item_key(board, item_id)] = row
 
-    def _read_adopted(self, views: Sequence[ItemState]) -> None:
+    def _read_adopted(self, states: Sequence[ItemState]) -> None:
         """Rows with an item id that the sync has no memory of, or whose id a person emptied: they are linked by it, and
         by their foreign keys."""
         for layout in self._layouts.values():
-            new = [v for v in views if v.board == layout.board and (v.board, v.id) not in self.world.bases]
-            found = self._rows_of_items(layout, [view.id for view in new]) | self._rows_without_ids(layout)
-            for view in new:
-                if view.id in found:
-                    links = adopted_links(view, layout, self.world.rows, found[view.id])
-                    self.world.adopted[view.board, view.id] = links
-            self._read_marked(layout, views)
+            new = [v for v in states if v.board == layout.board and v.item not in self.database.bases]
+            found = self._rows_of_items(layout, [state.id for state in new]) | self._rows_without_ids(layout)
+            for state in new:
+                if state.id in found:
+                    self.database.adopted[state.item] = adopted_links(layout, self.database.rows, found[state.id])
+            self._read_marked(layout, states)
 
-    def _read_marked(self, layout: Layout, views: Sequence[ItemState]) -> None:
+    def _read_marked(self, layout: Layout, states: Sequence[ItemState]) -> None:
         """Rows whose ids items carry that do not stand for them. One that has no item is such an item's, which was
         made of it: the database forgot that. Of several the oldest is it, since a copy is younger."""
-        table = layout.slots[layout.record].table
-        marked = [v for v in views if v.board == layout.board and v.marker and v.marker != self._record_of(v)]
+        table = layout.record.table
+        marked = [v for v in states if v.board == layout.board and v.marker and v.marker != self._record_of(v)]
         if not marked or "monday_item_id" not in self._present.get(table, ()):
             return
-        self._read_rows({table: {view.marker for view in marked if view.marker}})
-        place = TABLES[table].__struct_fields__.index("monday_item_id")
-        known = {row for row in self.world.rows[table] if self.world.rows[table][row][place] is not None}
+        self._read_rows({table: {state.marker for state in marked if state.marker}})
+        known = {row.id for row in self.database.records(table).values() if row.monday_item_id is not None}
         if self._tx.has_state:
-            known |= self._held_rows(layout, [view.marker for view in marked])
+            known |= self._held_rows(layout, [state.marker for state in marked])
             listed = (
                 "SELECT item_id FROM monday_sync.sync_dead WHERE kind = 'would-merge' AND (board_id, place) = (%s, %s)"
             )
-            self.world.copies |= {(layout.board, item) for (item,) in self._tx.rows(listed, (layout.board_id, MARKER))}
-        for view in sorted(marked, key=lambda view: view.id):
-            item, row = (view.board, view.id), view.marker
-            if not row or row not in self.world.rows[table] or row in known or self._record_of(view) is not None:
+            self.database.copies |= {
+                (layout.board, item) for (item,) in self._tx.rows(listed, (layout.board_id, MARKER))
+            }
+        for state in sorted(marked, key=lambda state: state.id):
+            item, row = state.item, state.marker
+            if not row or row not in self.database.rows[table] or row in known or self._record_of(state) is not None:
                 continue
             known.add(row)
-            self.world.marked.add(item)
-            self.world.adopted[item] = adopted_links(view, layout, self.world.rows, row)
-            self.world.keys[table][item_key(*item)] = row
+            self.database.marked.add(item)
+            self.database.adopted[item] = adopted_links(layout, self.database.rows, row)
+            self.database.keys[table][item_key(*item)] = row
 
-    def _record_of(self, view: ItemState) -> RowId | None:
+    def _record_of(self, state: ItemState) -> RowId | None:
         """The row that stands for an item, as far as it is known before anything is resolved."""
-        item, place = (view.board, view.id), self._layouts[view.board].record
-        stored = self.world.bases.get(item)
-        links = stored.links if stored is not None else self.world.adopted.get(item)
-        return links[place] if links is not None else None
+        base = self.database.bases.get(state.item)
+        links = base.links if base is not None else self.database.adopted.get(state.item)
+        return links[self._layouts[state.board].record] if links is not None else None
 
     def _held_rows(self, layout: Layout, rows: Sequence[str]) -> set[RowId]:
         """Those of the rows that stand for an item which was on its board at the last look."""
@@ -325,61 +325,66 @@ class PullLoader:
             "SELECT l.row_id::text FROM monday_sync.sync_link l JOIN monday_sync.sync_item i USING (board_id, item_id)"
             " WHERE l.role = %s AND l.row_id = ANY(%s::uuid[]) AND i.state IN ('active', 'missing')"
         )
-        return {row for (row,) in self._tx.rows(statement, (layout.slots[layout.record].role, sorted(set(rows))))}
+        return {row for (row,) in self._tx.rows(statement, (layout.record.role, sorted(set(rows))))}
 
     def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
         """Item id → the row that holds it, which is read and owns the item's key."""
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         if not ids or "monday_item_id" not in self._present.get(table, ()):
             return {}
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
         query = statement.format(model_columns(table, self._present), self._tx.table(table))
-        place = TABLES[table].__struct_fields__.index("monday_item_id")
         found: dict[int, RowId] = {}
-        for row in self._tx.rows(query, (list(ids),)):
-            self.world.rows[table][row[0]] = row
-            found.setdefault(row[place], row[0])
+        for values in self._tx.rows(query, (list(ids),)):
+            row = TABLES[table](*values)
+            self.database.rows[table][row.id] = row
+            item_id = self.database.records(table)[row.id].monday_item_id
+            assert item_id is not None, "it was asked for"
+            found.setdefault(item_id, row.id)
         for item_id, row_id in found.items():
-            self.world.keys[table][item_key(layout.board, item_id)] = row_id
+            self.database.keys[table][item_key(layout.board, item_id)] = row_id
         return found
 
     def _rows_without_ids(self, layout: Layout) -> dict[int, RowId]:
         """Item id → its row, from which a person cleared it: it is read, and owns the item's key."""
-        table = layout.slots[layout.record].table
+        table = layout.record.table
         found = {item_id: row for (board, item_id), row in self._emptied.items() if board == layout.board}
         self._read_rows({table: {*found.values()}})
-        self.world.keys[table] |= {item_key(layout.board, item_id): row for item_id, row in found.items()}
+        self.database.keys[table] |= {item_key(layout.board, item_id): row for item_id, row in found.items()}
         return found
 
     def _siblings(self, everyone: Sequence[ItemState]) -> list[ItemState]:
         """Items of the run's boards that share an owned row with these, and with those in turn, until none is left."""
-        present = {(view.board, view.id) for view in everyone}
+        present = {state.item for state in everyone}
         found: list[ItemState] = []
         while shared := self._shared_rows() - self._asked_siblings:
             self._asked_siblings |= shared
             if not self._has_state:
                 break
             for row in self._tx.rows(_SHARING, (list(self._by_id), sorted(shared))):
-                if (self._by_id[row[0]].board, row[1]) in present:
+                item = (self._by_id[row[0]].board, row[1])
+                if item in present:
                     continue
-                stored = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
-                present.add((stored.board, stored.id))
-                found.append(as_remembered(stored))
+                base = self.database.bases.get(item)  # of one that is gone
+                if base is None:
+                    base = self._remember(base_of_row(row, self._by_id, self._tx.encoding))
+                present.add(item)
+                found.append(as_remembered(base))
         return found
 
     def _shared_rows(self) -> set[RowId]:
         linked = {row for slot, row in self._links() if slot.table in _SHARED}
         asked = ((table, key) for table, key in self._asked_keys if table in _SHARED)
-        by_key = {row for table, key in asked if (row := self.world.keys[table].get(key))}
+        by_key = {row for table, key in asked if (row := self.database.keys[table].get(key))}
         return linked | by_key
 
     def _links(self) -> Iterator[tuple[Slot, RowId]]:
-        for item, stored in self.world.bases.items():
-            yield from self._pairs(item, stored.links)
-        for item, links in self.world.adopted.items():
+        for item, base in self.database.bases.items():
+            yield from self._pairs(item, base.links)
+        for item, links in self.database.adopted.items():
             yield from self._pairs(item, links)
 
-    def _pairs(self, item: ItemKey, links: Sequence[RowId | None]) -> Iterator[tuple[Slot, RowId]]:
+    def _pairs(self, item: ItemKey, links: Links) -> Iterator[tuple[Slot, RowId]]:
         for slot, row in zip(self._layouts[item[0]].slots, links, strict=True):
             if row is not None:
                 yield slot, row
@@ -387,20 +392,20 @@ class PullLoader:
     def _parted(self, everyone: Sequence[ItemState]) -> list[ItemState]:
         """Items that share a row which an older rule of keys gave to several things; the keys are those of today."""
         items, parting = read_parting(self._tx, self._layouts, self._present)
-        self.world.outdated, self.world.rekeyed = items.keys, parting.keys
-        self.world.strangers, self._rekeyed = parting.strangers, parting.keys
+        self.database.outdated, self.database.rekeyed = items.keys, parting.keys
+        self.database.strangers, self._rekeyed = parting.strangers, parting.keys
         for table, keys in parting.keys.items():
             for key, row in keys.items():
                 self._new_keys[row].append((table, key, row))
         for table, name in NAMES.items():
             for key, row in parting.keys[table].items():
-                if (values := items.rows[table].get(row)) is not None:
-                    self.world.names[table][key] = (row, str(values[POSITION[table][name]] or ""))
-        read = {(view.board, view.id) for view in everyone}
+                if (known := items.rows[table].get(row)) is not None:
+                    self.database.names[table][key] = (row, str(getattr(known, name) or ""))
+        read = {state.item for state in everyone}
         return [
-            as_remembered(stored)
-            for stored in items.stored
-            if (stored.board, stored.id) not in read and not parting.rows.keys().isdisjoint(stored.links)
+            as_remembered(base)
+            for base in items.bases
+            if base.item not in read and not parting.rows.keys().isdisjoint(base.links)
         ]
 
     # Rows and keys
@@ -415,13 +420,14 @@ class PullLoader:
         """Rows by id, with all their keys; an id that is not answered was deleted by a person."""
         fresh: set[RowId] = set()
         for table, ids in ((table, ids) for table, ids in wanted.items() if table in self._present):
-            missing = ids - self.world.rows[table].keys() - self._asked_ids
+            asked = self._asked_ids[table]
+            missing = ids - self.database.rows[table].keys() - asked
             if not missing:
                 continue
             for row in rows_by_id(self._tx, table, self._present, missing):
-                self.world.rows[table][row[0]] = row
-            fresh |= ids - self._asked_ids
-        self._asked_ids |= fresh
+                self.database.rows[table][row.id] = row
+            fresh |= ids - asked
+            asked |= ids
         if self.parts:
             self._own(entry for row in sorted(fresh) for entry in self._new_keys[row])
         elif fresh and self._has_state:
@@ -457,12 +463,12 @@ class PullLoader:
         found = False
         for table, kept, row in rows:
             key = self._tx.encoding.said(kept)
-            if row in self.world.rows[table]:
-                pending = self.world.keys[table].get(key, row)
+            if row in self.database.rows[table]:
+                pending = self.database.keys[table].get(key, row)
                 if pending != row:
-                    self.world.contested_keys[table].setdefault(key, pending)
-                self.world.keys[table][key] = row
-                self.world.unrecorded_keys[table].discard(key)
+                    self.database.contested_keys[table].setdefault(key, pending)
+                self.database.keys[table][key] = row
+                self.database.unrecorded_keys[table].discard(key)
                 found = True
         return found
 
@@ -476,6 +482,7 @@ class PullLoader:
                 by_table[table].append(row)
         claimed = ((table, key) for table, keys in resolution.claimed.items() for key in keys)
         found = self._read_keys([entry for entry in claimed if entry[0] != "projects"])
+        found = self._read_holders(resolution) or found
         if not by_table:
             return found
         query = sql.SQL(" UNION ALL ").join(
@@ -486,12 +493,44 @@ class PullLoader:
             new = [row for rows in by_table.values() for row in rows]
             held = "SELECT DISTINCT n.row_id FROM monday_sync.sync_item CROSS JOIN LATERAL unnest(links) AS n (row_id)"
             taken |= {row for (row,) in self._tx.rows(held + " WHERE n.row_id = ANY(%s::uuid[])", (new,))}
-        self.world.taken |= taken
+        self.database.taken |= taken
         return found or bool(taken)
+
+    def _read_holders(self, resolution: Resolution) -> bool:
+        """Rows with an e-mail that a new row would have, although it is nobody's key: they had it beside its owner, who
+        gave it up. True when there is one."""
+        found = False
+        for table, columns in EMAILS.items():
+            claimed = resolution.claimed.get(table, {})
+            keys = {key for key, row in claimed.items() if row in resolution.new_rows and key.startswith(_EMAIL)}
+            keys -= self._asked_holders[table] | self.database.contested_keys[table].keys()
+            self._asked_holders[table] |= keys
+            there = [column for column in columns if column in self._present.get(table, ())]
+            if (
+                not self._has_state
+                or not keys
+                or not there
+                or self.database.counts[table] == len(self.database.rows[table])
+            ):
+                continue
+            says = sql.SQL(" OR ").join(
+                sql.SQL("lower(btrim({}::text)) = ANY(%s)").format(sql.Identifier("t", column)) for column in there
+            )
+            statement = sql.SQL("SELECT t.id::text FROM {} t WHERE {} ORDER BY t.id").format(
+                self._tx.table(table), says
+            )
+            addresses = [self._tx.encoding.kept(key.removeprefix(_EMAIL)) for key in sorted(keys)]
+            rows = [row for (row,) in self._tx.rows(statement, [addresses] * len(there))]
+            self._read_rows({table: set(rows)})
+            for row in rows:
+                for key in keys.intersection(row_keys(table, self.database.rows[table][row])):
+                    self.database.contested_keys[table].setdefault(key, row)
+                    found = True
+        return found
 
     def _read_elsewhere(self, everyone: Sequence[ItemState]) -> None:
         """How many other items show each row, by role: for the roles of a person and for what monday must be told."""
-        ids = sorted({row for rows in self.world.rows.values() for row in rows})
+        ids = sorted({row for rows in self.database.rows.values() for row in rows})
         if not ids or not self._has_state:
             return
         rows = self._tx.rows(
@@ -502,14 +541,16 @@ class PullLoader:
             " WHERE n.row_id = ANY(%s::uuid[]) AND i.state = 'active'"
             " AND NOT EXISTS (SELECT FROM here h WHERE h.board_id = i.board_id AND h.item_id = i.item_id)"
             " GROUP BY 1, 2",
-            (*places(self._layouts, {(view.board, view.id) for view in everyone} | set(self.world.bases)), ids),
+            (*places(self._layouts, {state.item for state in everyone} | set(self.database.bases)), ids),
         )
         for row, role, count, first_item in rows:
-            self.world.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
+            self.database.elsewhere.setdefault(row, {})[role] = Elsewhere(count, first_item)
 
     def _read_names(self, resolution: Resolution) -> None:
         """Every name of tables in which one may be written down: two that look alike are told of."""
-        written = {table: {*resolution.claimed.get(table, ()), *self.world.unrecorded_keys[table]} for table in NAMES}
+        written = {
+            table: {*resolution.claimed.get(table, ()), *self.database.unrecorded_keys[table]} for table in NAMES
+        }
         tables = [table for table, keys in written.items() if any(key.startswith("name:") for key in keys)]
         if not tables or not self._has_state or self.parts:
             return
@@ -522,28 +563,27 @@ class PullLoader:
             if NAMES[table] in self._present.get(table, ())
         ]
         for table, key, row, name in self._tx.rows(sql.SQL(" UNION ALL ").join(known)) if known else ():
-            self.world.names[table][key] = (row, name or "")
+            self.database.names[table][key] = (row, name or "")
 
     def _read_emptied(self, resolution: Resolution) -> None:
         """What rows held that a person edited and an item is new to, or only selects: as other items know it."""
-        edited = self.world.pending - self.world.unknown
+        edited = self.database.pending - self.database.unknown
         asked: set[RowId] = set()
         for item, links in resolution.links.items() if edited else ():
-            stored = self.world.bases.get(item)
-            for place, slot in enumerate(self._layouts[item[0]].slots):
-                if stored is None or slot.table == "users" or links[place] != stored.links[place]:
-                    asked |= edited & {links[place]}
+            base = self.database.bases.get(item)
+            for slot in self._layouts[item[0]].slots:
+                if base is None or slot.table == "users" or links[slot] != base.links[slot]:
+                    asked |= edited & {links[slot]}
         if not asked:
             return
         rows = sorted(asked)
         for found in self._tx.rows(_SHOWING, (list(self._by_id), rows, rows, _WITNESSES)):
-            stored = base_of_row(found, self._by_id, self._tx.encoding)
-            for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
+            base = base_of_row(found, self._by_id, self._tx.encoding)
+            for slot, link in zip(self._layouts[base.board].slots, base.links, strict=True):
                 if link in asked:
-                    held = folded_row(slot.table, self.world.rows[slot.table][link])
-                    before = stored.postgres[slot.first : slot.last]
-                    self.world.cleared_fields |= {
-                        (link, at)
-                        for at, was in zip(slot.row_at, before, strict=True)
-                        if held[at] is None and was not in (None, UNSET, FORCE)
+                    row = self.database.rows[slot.table][link]
+                    self.database.cleared_fields |= {
+                        (link, field.column)
+                        for field in slot.fields
+                        if row[field] is None and base.postgres[field] not in (None, UNSET, FORCE)
                     }

@@ -11,16 +11,16 @@ from typing import Any
 
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId
+from models import REFERENCES, TABLES, RowId, User
 from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
 from postgres.ids import astray_of, astray_query
 from postgres.state import LOOKALIKE, Present, row_hash
 from postgres.transaction import Transaction
-from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.ids import Astray, IdPlace, follow
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.tables import row_keys
+from reconcile.types import ItemKey
 
 _ROLE = STAFF_ROLE.partition(":")[2]
 _SHOWING = BASES + (  # noqa: S608  constants alone
@@ -64,7 +64,7 @@ class _Reader:
         edits = self._edits
         parts = [self._changed(table) for table in TABLES if table in self._present]
         for board, layout in self._layouts.items():
-            table = layout.slots[layout.record].table
+            table = layout.record.table
             if {"monday_item_id", "archived_at"} <= set(self._present.get(table, ())):
                 parts += [self._gone(table), self._new(board, table)]
         parts.append(
@@ -132,8 +132,8 @@ class _Reader:
             if row[0] not in self._by_id:
                 edits.elsewhere |= edits.changed.keys() & set(row[3])
                 continue
-            stored = base_of_row(row, self._by_id, self._tx.encoding)
-            edits.bases[stored.board, stored.id] = stored
+            base = base_of_row(row, self._by_id, self._tx.encoding)
+            edits.bases[base.board, base.id] = base
         self._follow()
 
     def _follow(self) -> None:
@@ -142,17 +142,17 @@ class _Reader:
         edits = self._edits
         holders: dict[str, set[RowId]] = defaultdict(set)
         for item, astray in self._astray.items():
-            stored, place, layout = edits.bases.get(item), astray.place(), self._layouts[item[0]]
-            if stored is None or place is IdPlace.EMPTIED:
+            base, place, layout = edits.bases.get(item), astray.place(), self._layouts[item[0]]
+            if base is None or place is IdPlace.EMPTIED:
                 continue
-            left = follow(stored, astray, place, layout)
+            left = follow(base, astray, place, layout)
             if place is not IdPlace.MOVED:
                 edits.in_flight.add(item)
                 continue
             edits.left_behind += [left] if left is not None else []
             edits.moved.add(item)
             edits.lost |= {astray.link} if astray.link is not None and not astray.there else set()
-            holders[layout.slots[layout.record].table] |= {astray.holder} if astray.holder is not None else set()
+            holders[layout.record.table] |= {astray.holder} if astray.holder is not None else set()
         for table, rows in holders.items():
             statement = sql.SQL("SELECT t.id::text, {hash} FROM {table} t WHERE t.id = ANY(%s::uuid[])").format(
                 hash=row_hash(table, self._present[table]), table=self._tx.table(table)
@@ -163,7 +163,7 @@ class _Reader:
     def drop_known(self) -> None:
         """Rows of which the item is known are not new: somebody cleared their `monday_item_id`, or wrote it into
         another row. One whose item is gone becomes an item again."""
-        roles = {board: layout.slots[layout.record].role for board, layout in self._layouts.items()}
+        roles = {board: layout.record.role for board, layout in self._layouts.items()}
         if not self._edits.new_rows:
             return
         known = {
@@ -188,9 +188,9 @@ class _Reader:
             wanted[table].add(row)
         for board, row in edits.new_rows:
             layout = self._layouts[board]
-            wanted[layout.slots[layout.record].table].add(row)
-        for stored in edits.bases.values():
-            for slot, link in zip(self._layouts[stored.board].slots, stored.links, strict=True):
+            wanted[layout.record.table].add(row)
+        for base in edits.bases.values():
+            for slot, link in zip(self._layouts[base.board].slots, base.links, strict=True):
                 if link is not None:
                     wanted[slot.table].add(link)
         self._load(wanted)
@@ -201,18 +201,19 @@ class _Reader:
     def _pointed_at(self, loaded: Mapping[str, set[RowId]]) -> dict[str, set[RowId]]:
         found: dict[str, set[RowId]] = defaultdict(set)
         for table in ("projects", "users"):
-            columns = [(n, REFERENCES[c]) for n, c in enumerate(TABLES[table].__struct_fields__) if c in REFERENCES]
+            columns = [column for column in TABLES[table].__struct_fields__ if column in REFERENCES]
             for row in self._edits.rows[table].values():
-                for number, target in columns:
-                    if row[number] is not None and row[number] not in loaded.get(target, ()):
-                        found[target].add(row[number])
+                for column in columns:
+                    points, target = getattr(row, column), REFERENCES[column]
+                    if points is not None and points not in loaded.get(target, ()):
+                        found[target].add(points)
         return found
 
     def _load(self, wanted: Mapping[str, Collection[RowId]]) -> None:
         for table, ids in wanted.items():
             if ids and table in self._present:
                 for row in rows_by_id(self._tx, table, self._present, ids):
-                    self._edits.rows[table][row[0]] = row
+                    self._edits.rows[table][row.id] = row
 
     def _load_unknown(self, pointed: Mapping[str, Collection[RowId]]) -> None:
         """Rows that the sync never met and an item is to show: their content is remembered once it does."""
@@ -273,6 +274,6 @@ class _Reader:
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id IS NOT NULL AND ({}) ORDER BY t.id").format(
             model_columns("users", self._present), self._tx.table("users"), either
         )
-        for row in self._tx.rows(statement):
-            for key in keys.intersection(row_keys("users", row)):
-                edits.staff.setdefault(key, row[0])
+        for values in self._tx.rows(statement):
+            for key in keys.intersection(row_keys("users", user := User(*values))):
+                edits.staff.setdefault(key, user.id)

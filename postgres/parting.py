@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.state import Present
 from postgres.transaction import Transaction
-from reconcile.base import ItemBase
-from reconcile.database_state import RowValues
+from reconcile.foreign_keys import foreign_key
 from reconcile.layout import Layout
 from reconcile.parting import Parting, part
+from reconcile.types import ItemBase
 
 _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 """Tables of which the text tells the key, and not the older key itself."""
@@ -22,8 +22,8 @@ _BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
 class BeforeParting:
     """Every active item, every key as the older rule made it, and the rows of which the text tells what it is now."""
 
-    stored: list[ItemBase] = field(default_factory=list)
-    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    bases: list[ItemBase] = field(default_factory=list)
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
 
 
@@ -35,11 +35,11 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
         found.keys[table][key] = row
     for table in _BY_TEXT:
         ids = set(found.keys[table].values())
-        for values in rows_by_id(tx, table, present, ids) if ids and table in present else ():
-            found.rows[table][values[0]] = values
+        for known in rows_by_id(tx, table, present, ids) if ids and table in present else ():
+            found.rows[table][known.id] = known
     for row in tx.rows(BASES + " WHERE i.state = 'active' AND i.board_id = ANY(%s)", (list(boards),)):
-        found.stored.append(base_of_row(row, boards, tx.encoding))
-    parting = part(found.stored, layouts, found.keys, found.rows)
+        found.bases.append(base_of_row(row, boards, tx.encoding))
+    parting = part(found.bases, layouts, found.keys, found.rows)
     _leave_moved(tx, layouts, present, found, parting)
     return found, parting
 
@@ -47,14 +47,14 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
 def _leave_moved(
     tx: Transaction, layouts: Mapping[str, Layout], present: Present, found: BeforeParting, parting: Parting
 ) -> None:
-    strange = {item for item, _number in parting.strangers}
-    by_item = {key: stored for stored in found.stored if (key := (stored.board, stored.id)) in strange}
+    """A stranger's slot of which a person moved the foreign key is none: its row is the one that was chosen."""
+    strange = {item for item, _slot in parting.strangers}
     for board, layout in layouts.items():
-        table = layout.slots[layout.record].table
-        ids = {row for key, stored in by_item.items() if key[0] == board and (row := stored.links[layout.record])}
-        records = {row[0]: row for row in rows_by_id(tx, table, present, ids)} if ids else {}
-        for place, at in layout.pointers:
-            for key, stored in by_item.items():
-                record = records.get(stored.links[layout.record] or RowId("")) if key[0] == board else None
-                if record is not None and record[at] != stored.links[place]:
-                    parting.strangers.discard((key, place))
+        bases = [base for base in found.bases if base.board == board and base.item in strange]
+        ids = {row for base in bases if (row := base.links[layout.record])}
+        records = {row.id: row for row in rows_by_id(tx, layout.record.table, present, ids)} if ids else {}
+        for base in bases:
+            record = records.get(base.links[layout.record] or RowId(""))
+            for slot in layout.referenced if record is not None else ():
+                if record is not None and foreign_key(record, slot) != base.links[slot]:
+                    parting.strangers.discard((base.item, slot))

@@ -4,27 +4,26 @@ else the row. All go in one statement where nothing is refused.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import psycopg2
+from msgspec.structs import asdict, astuple
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
 from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
 from postgres.rules import Rules
-from postgres.state import JSON_COLUMNS, Present
+from postgres.state import Present
 from postgres.transaction import Transaction
-from reconcile.database_state import RowValues
+from postgres.updates import as_json, by_columns, changed_values, update_statement
 from reconcile.layout import together
 from reconcile.plan_pull import Update
-from reconcile.working_rows import POSITION
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,54 +91,44 @@ class RowWriter:
     _learned: dict[tuple[str, str], list[frozenset[str]]] = field(default_factory=lambda: defaultdict(list))
     _fruitless: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def write(self, table: str, rows: Sequence[RowValues], updates: Sequence[Update]) -> None:
+    def write(self, table: str, rows: Sequence[Row], updates: Sequence[Update]) -> None:
         """New and changed rows of one table. Values that rows hand on or exchange under a unique index are written once
         all of them have let go."""
         self._may_wait = bool(updates)
         self._insert(table, rows)
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        for columns, group in sorted(by_columns.items()):
+        for columns, group in by_columns(updates):
             self._update(table, columns, group)
         self._may_wait = False
         waiting, self._waiting = self._waiting, []
         while waiting:
             waiting = self._exchange(waiting)
 
-    def _insert(self, table: str, rows: Sequence[RowValues]) -> None:
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
         """By COPY."""
         columns = TABLES[table].__struct_fields__
 
-        def write(part: Sequence[RowValues], omit: frozenset[str]) -> int:
-            kept = [at for at, column in enumerate(columns) if column not in omit]
-            names = sql.SQL(", ").join(sql.Identifier(columns[at]) for at in kept)
+        def write(part: Sequence[Row], omit: frozenset[str]) -> int:
+            kept = [column for column in columns if column not in omit]
+            names = sql.SQL(", ").join(map(sql.Identifier, kept))
             if self.rules.rewrites_inserts(table):
                 return self._insert_select(table, names, part)
             statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self.tx.table(table), names)
-            chosen = part if not omit else [[row[at] for at in kept] for row in part]
+            chosen = map(astuple, part) if not omit else ([getattr(row, column) for column in kept] for row in part)
             with self.tx.role_path():
                 return self.tx.copy_in(statement, CopyText(chosen))
 
-        def values(row: RowValues) -> dict[str, Any]:
-            return dict(zip(columns, row, strict=True))
-
         if rows:
-            self._land(_Job(table, True, columns, write, lambda row: row[0], values), rows, frozenset())
+            self._land(_Job(table, True, columns, write, lambda row: row.id, asdict), rows, frozenset())
 
-    def _insert_select(self, table: str, names: sql.Composable, rows: Sequence[RowValues]) -> int:
+    def _insert_select(self, table: str, names: sql.Composable, rows: Sequence[Row]) -> int:
         """As people's own programs would, so that the table's rules see it."""
-        columns = TABLES[table].__struct_fields__
         statement = sql.SQL(
             "INSERT INTO {table} ({names}) SELECT {names}"
             " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
         ).format(table=self.tx.table(table), names=names)
         parts = (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT))
         with self.tx.role_path():
-            return sum(
-                self.tx.execute(statement, (as_json(dict(zip(columns, row, strict=True)) for row in part),))
-                for part in parts
-            )
+            return sum(self.tx.execute(statement, (as_json(map(asdict, part)),)) for part in parts)
 
     def _update(self, table: str, columns: tuple[str, ...], group: Sequence[Update]) -> None:
         """One UPDATE for all rows in which the same columns change."""
@@ -365,10 +354,10 @@ class RowWriter:
     def _skipped(self, job: _Job[T], rows: Sequence[T], omit: frozenset[str]) -> None:
         """Rows of which the database wrote nothing, and said nothing."""
         ids = [job.id_of(row) for row in rows]
-        there = {row[0]: row for row in rows_by_id(self.tx, job.table, EVERYTHING, ids)}
+        there = {row.id: row for row in rows_by_id(self.tx, job.table, EVERYTHING, ids)}
         for row in rows:
             stored = there.get(job.id_of(row))
-            if stored is None or (isinstance(row, Update) and _is_as_before(job.table, row, stored, omit)):
+            if stored is None or (isinstance(row, Update) and _is_as_before(row, stored, omit)):
                 self._refuse(job.table, job.id_of(row), SKIPPED)
 
     # What became of them
@@ -399,41 +388,15 @@ def look_at_deferred(tx: Transaction, rules: Rules) -> None:
             tx.execute(sql.SQL("SET CONSTRAINTS {0} IMMEDIATE; SET CONSTRAINTS {0} DEFERRED").format(names))
 
 
-def update_statement(tx: Transaction, table: str, columns: Sequence[str]) -> sql.Composable:
-    """The record set is typed by the table itself, so an enum or a varchar of an older database fits as it is."""
-    return sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
-        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
-        " WHERE t.id OPERATOR(pg_catalog.=) s.id"
-    ).format(
-        table=tx.table(table),
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-    )
-
-
-def changed_values(update: Update) -> dict[str, Any]:
-    return {"id": update.id} | {column: after for column, (_before, after) in update.changes.items()}
-
-
-def as_json(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as a JSON array; jsonb columns hold JSON themselves."""
-    records = [{column: _json_value(column, value) for column, value in row.items()} for row in rows]
-    return json.dumps(records, default=str, ensure_ascii=False)
-
-
-def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
-
-
-def _is_as_before(table: str, update: Update, stored: RowValues, omit: frozenset[str]) -> bool:
+def _is_as_before(update: Update, stored: Row, omit: frozenset[str]) -> bool:
     kept = [(column, before) for column, (before, _after) in update.changes.items() if column not in omit]
-    return bool(kept) and all(stored[POSITION[table][column]] == before for column, before in kept)
+    return bool(kept) and all(getattr(stored, column) == before for column, before in kept)
 
 
 def _is_pointer(column: str) -> bool:
     return column.endswith("_id") and column != "monday_item_id"
 
 
-def pointers(table: str) -> Iterator[tuple[str, int]]:
-    """The foreign key columns of a table, with their places in a row."""
-    return ((column, at) for column, at in POSITION[table].items() if _is_pointer(column))
+def pointers(table: str) -> list[str]:
+    """The foreign key columns of a table."""
+    return [column for column in TABLES[table].__struct_fields__ if _is_pointer(column)]

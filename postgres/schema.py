@@ -144,6 +144,16 @@ def read_shapes(tx: Transaction) -> dict[str, TableShape]:
     return shapes
 
 
+def withheld(shapes: Mapping[str, TableShape]) -> list[str]:
+    """What the role lacks on the tables: "INSERT on projects"."""
+    return [
+        f"{privilege} on {table}"
+        for table, shape in shapes.items()
+        for privilege in PRIVILEGES
+        if privilege not in shape.privileges
+    ]
+
+
 def check(shapes: Mapping[str, TableShape]) -> list[str]:
     """Everything that does not fit the models, a sentence each; empty when the tables can be used as they are."""
     return missing(shapes) + misfits(shapes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from psycopg2 import errors, extensions, sql
@@ -37,12 +38,30 @@ WITH role AS MATERIALIZED (
 )
 SELECT (pg_catalog.array_remove(schemas, 'monday_sync'::pg_catalog.name))[1],
     pg_catalog.to_regclass('monday_sync.sync_schema') IS NOT NULL, pg_catalog.current_setting('server_encoding'), {xid},
-    path, pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)
+    path, pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.now()
 FROM role
 """
 _READING = _BEGIN.format(mode="READ ONLY", xid="NULL")
 _WRITING = _BEGIN.format(mode="READ WRITE", xid="pg_catalog.pg_current_xact_id()::pg_catalog.text")
 _SAFE_PATH = "SET LOCAL search_path = pg_catalog, pg_temp"
+
+
+_OUTCOME = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"
+
+
+def roll_back(connection: extensions.connection) -> None:
+    """End a transaction that failed. Raises psycopg2.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+
+
+def outcome_of(connection: extensions.connection, xid: str) -> str | None:
+    """What became of a transaction of which the COMMIT was not answered: `committed`, `aborted`, `in progress`, or None
+    where the server cannot tell any more. Raises psycopg2.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOME, (xid,))
+        answer = cursor.fetchone()
+    return answer[0] if answer else None
 
 
 @dataclass(slots=True)
@@ -74,7 +93,7 @@ class Transaction:
     """An open REPEATABLE READ transaction; `Database.transact` makes, commits and rolls it back.
 
     `schema` is where the business tables live, `has_state` whether the sync's bookkeeping was there at the start,
-    `encoding` how the database keeps text.
+    `encoding` how the database keeps text, `now` its time when the transaction began.
     Methods raise psycopg2.Error; leave it to `transact`, except a row's own fault inside a `savepoint`.
     """
 
@@ -88,6 +107,7 @@ class Transaction:
         "connection",
         "encoding",
         "has_state",
+        "now",
         "read_only",
         "schema",
         "xid",
@@ -114,6 +134,7 @@ class Transaction:
                 "The database role's search_path names no existing schema: create one, or ALTER ROLE … SET search_path."
             )
         self.schema: str = begun[0]
+        self.now: datetime = begun[6]
         path = sql.Literal(begun[4]).as_string(connection)
         self._role_path = f"SELECT pg_catalog.set_config('search_path', {path}, true)"
         self._path = self._wanted = _SAFE_PATH

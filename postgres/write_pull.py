@@ -6,16 +6,19 @@ out alone, a value or a row, and reported; the rest lands. What is remembered is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import msgspec
 import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, UNREADABLE, RowId
+from models import REFERENCES, TABLES, UNREADABLE, Row, RowId
 from postgres.bases import places, rows_by_id, write_items
+from postgres.changes import add_changes
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
@@ -25,16 +28,18 @@ from postgres.rules import Rules, read_rules
 from postgres.state import LOOKALIKE, NAMESAKE, row_hash
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
-from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, digest_of
+from reconcile.base import AGAIN, AGAIN_LATER, content_of, digest_of
+from reconcile.changes import pull_changes
 from reconcile.columns import MARKER
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from reconcile.database_state import DatabaseState
 from reconcile.decide import edited_on_monday, same
 from reconcile.fields import FieldValue
+from reconcile.foreign_keys import foreign_key
 from reconcile.identity import WouldMerge
-from reconcile.layout import Field, Layout, folded_row, together, unfolded_row
-from reconcile.plan_pull import Plan, Update, is_natural
+from reconcile.layout import Layout, together
+from reconcile.plan_pull import NOW, Plan, Update, is_natural
 from reconcile.tables import row_keys
-from reconcile.working_rows import POSITION
+from reconcile.types import FORCE, ConflictPlace, Field, ItemBase, Pair, PerField, Slot
 
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
@@ -64,18 +69,25 @@ WHERE d.board_id = w.board_id AND d.item_id = w.item_id AND d.kind <> 'op' AND N
 class Applied:
     """Rows really written, by table; and what was refused, which waits for a person."""
 
-    inserted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
-    updated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
-    refused: list[RowRejection] = field(default_factory=list)
+    inserted: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    updated: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    refused: list[RowRejection] = dataclasses.field(default_factory=list)
+
+
+class _Rewritten(NamedTuple):
+    """One row as it was planned, and as it is."""
+
+    planned: Row
+    held: Row
 
 
 class Applier:
     """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
 
-    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], world: DatabaseState, run_id: str) -> None:
+    def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], database: DatabaseState, run_id: str) -> None:
         self._tx = tx
         self._layouts = layouts
-        self._world = world
+        self._database = database
         self._run_id = run_id
         self._applied = Applied()
         self._rules = Rules()
@@ -86,8 +98,8 @@ class Applier:
         """Foreign keys that could not be set, by row."""
         self._lost: dict[RowId, set[str]] = {}
         """Columns that were refused, by row."""
-        self._stored: dict[RowId, tuple[list[Any], list[Any]]] = {}
-        """Rows that hold something else than was planned: both, folded."""
+        self._rewritten: dict[RowId, _Rewritten] = {}
+        """Rows that hold something else than was planned."""
         self._refused: set[RowId] = set()
         self._idle: set[RowId] = set()
         """Rows of which nothing was written, since all of it was refused."""
@@ -110,6 +122,8 @@ class Applier:
         self._applied.updated.update(self._writer.updated)
         if self._rules.rewriting or self._writer.refused or self._writer.dropped:
             self._take_stock(plan)
+        if plan.writes:
+            self._write_changes(plan)
         places = self._item_places(plan.items)  # before their links are taken away
         self._write_items(plan, forget=forget)
         self._write_departed(plan)
@@ -141,7 +155,7 @@ class Applier:
 
     def _write_rows(self, plan: Plan) -> None:
         for table in TABLES:
-            rows: Sequence[RowValues] = plan.inserts[table]
+            rows: Sequence[Row] = plan.inserts[table]
             updates: Sequence[Update] = plan.updates[table]
             if not rows and not updates:
                 continue
@@ -150,20 +164,20 @@ class Applier:
                 updates = [self._update_without_absent(table, update) for update in updates]
             self._writer.write(table, rows, updates)
             if self._writer.refused:
-                new = {row[0] for row in rows}
+                new = {row.id for row in rows}
                 self._absent |= {refused.row for refused in self._writer.refused if not refused.columns} & new
 
-    def _without_absent(self, table: str, row: RowValues) -> RowValues:
+    def _without_absent(self, table: str, row: Row) -> Row:
         """A new row whose pointers to rows that were refused are empty for now."""
-        lost = {column: at for column, at in pointers(table) if row[at] in self._absent}
+        lost = [column for column in pointers(table) if getattr(row, column) in self._absent]
         if not lost:
             return row
-        self._adrift.setdefault(row[0], set()).update(lost)
-        return tuple(None if at in lost.values() else value for at, value in enumerate(row))
+        self._adrift.setdefault(row.id, set()).update(lost)
+        return msgspec.structs.replace(row, **dict.fromkeys(lost))
 
     def _update_without_absent(self, table: str, update: Update) -> Update:
         """A change whose pointers to rows that were refused stay as they are for now."""
-        lost = {c for c, _at in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
+        lost = {c for c in pointers(table) if c in update.changes and update.changes[c][1] in self._absent}
         if not lost:
             return update
         self._adrift.setdefault(update.id, set()).update(lost)
@@ -184,178 +198,189 @@ class Applier:
             if not planned:
                 continue
             for row in rows_by_id(self._tx, table, EVERYTHING, planned):
-                before, after = folded_row(table, planned[row[0]]), folded_row(table, row)
-                if before != after:
-                    self._stored[row[0]] = (before, after)
+                if planned[row.id] != row:
+                    self._rewritten[row.id] = _Rewritten(planned[row.id], row)
 
-    def _planned(self, table: str, plan: Plan) -> dict[RowId, RowValues]:
+    def _planned(self, table: str, plan: Plan) -> dict[RowId, Row]:
         """The rows of which it is not certain that they hold what was planned, as they were planned: those of which a
         column was left out, and all where something of the owner's may write too."""
         everything, dropped = self._rules.rewriting, self._writer.dropped.keys() | self._adrift.keys()
         if not everything and not dropped:
             return {}
-        known = self._world.rows[table]
-        found = {row[0]: row for row in plan.inserts[table] if everything or row[0] in dropped}
+        known = self._database.rows[table]
+        found = {row.id: row for row in plan.inserts[table] if everything or row.id in dropped}
         for update in plan.updates[table]:
             if everything or update.id in dropped:
-                row = list(known[update.id])
-                for column, (_before, after) in update.changes.items():
-                    row[POSITION[table][column]] = after
-                found[update.id] = tuple(row)
+                found[update.id] = update.applied_to(known[update.id])
         if everything:  # rows that were met or edited are in step from now on, as they are
-            linked = {row for item in plan.items for row in item.links if row is not None}
-            remembered = linked & self._world.unknown | plan.clean
+            linked = {row for base in plan.items for row in base.links if row is not None}
+            remembered = linked & self._database.unknown | plan.clean
             found |= {row: known[row] for row in (remembered & known.keys()) - found.keys()}
-        return {row: values for row, values in found.items() if row not in self._refused}
+        return {row_id: row for row_id, row in found.items() if row_id not in self._refused}
+
+    def _write_changes(self, plan: Plan) -> None:
+        """What the rows were, and what they are now: of a plan, that which landed, as it did."""
+        landed = {
+            table: [done for update in updates if (done := self._as_landed(table, update)).changes]
+            for table, updates in plan.updates.items()
+        }
+        changes = pull_changes(plan, self._layouts, landed, self._refused | self._idle)
+        add_changes(self._tx, self._layouts, self._run_id, changes)
+
+    def _as_landed(self, table: str, update: Update) -> Update:
+        if update.id in self._refused or update.id in self._idle:
+            return Update(update.id, {})
+        if update.id in self._rewritten:
+            found = self._database.rows[table][update.id].changes_to(self._rewritten[update.id].held)
+            return Update(update.id, {column: pair for column, pair in found.items() if UNREADABLE not in pair})
+        lost = self._lost.get(update.id, set()) | self._adrift.get(update.id, set())
+        return Update(
+            update.id,
+            {
+                column: (before, self._tx.now if (column, after) == ("archived_at", NOW) else after)
+                for column, (before, after) in update.changes.items()
+                if column not in lost
+            },
+        )
 
     # What is remembered
 
     def _write_items(self, plan: Plan, *, forget: bool) -> None:
-        items = plan.items
-        if not items:
+        if not plan.items:
             return
-        known = {(item.board, item.id) for item in items}
+        known = {base.item for base in plan.items}
         if not forget:
-            known &= self._world.bases.keys() | self._world.anew.keys()
+            known &= self._database.bases.keys() | self._database.anew.keys()
         write_items(self._tx, self._layouts, self._whole(plan), known)
 
     def _whole(self, plan: Plan) -> Iterator[ItemBase]:
         """The items as they are remembered: what of them did not land is tried again by the next run."""
-        touched = self._refused | self._adrift.keys() | self._stored.keys()
-        tellers = self._tellers(plan.items) if self._lost else {}
-        for item in plan.items:
-            if touched and not touched.isdisjoint(item.links):
-                layout, counted = self._layouts[item.board], item.tolerated
-                unsettled = self._unsettled(item, layout)
-                self._set_right(item, layout, unsettled, tellers)
+        touched = self._refused | self._adrift.keys() | self._rewritten.keys()
+        tried_again = self._tried_again(plan.items) if self._lost else {}
+        for base in plan.items:
+            if touched and not touched.isdisjoint(base.links):
+                layout, counted = self._layouts[base.board], base.tolerated
+                unsettled = self._unsettled(base, layout)
+                self._set_right(base, layout, unsettled, tried_again)
                 if unsettled:
-                    self._forget(item, layout, unsettled)
-                plan.tolerated[item.board] += item.tolerated - counted
-            yield item
+                    self._forget(base, unsettled)
+                plan.tolerated[base.board] += base.tolerated - counted
+            yield base
 
-    def _leave_open(self, item: ItemBase) -> None:
+    def _leave_open(self, base: ItemBase) -> None:
         """Its hash stays beside the mark, by which the next run tells that nobody has edited it since."""
-        if item.content_hash is not None:
+        if base.content_hash is not None:
             self._opened += 1
             mark = AGAIN if self._opened <= _AGAIN_AT_ONCE else AGAIN_LATER
-            item.content_hash = mark + content_of(item.content_hash)
+            base.content_hash = mark + content_of(base.content_hash)
 
-    def _unsettled(self, item: ItemBase, layout: Layout) -> set[int]:
+    def _unsettled(self, base: ItemBase, layout: Layout) -> set[Slot]:
         """The slots that stand as they did before this run: those of refused rows, and those of which the row is not
         pointed at as it was to be."""
-        stored = self._world.bases.get((item.board, item.id))
-        lost: set[int] = set()
-        for place, row in enumerate(item.links):
+        before = self._database.bases.get(base.item)
+        unsettled: set[Slot] = set()
+        for slot, row in zip(layout.slots, base.links, strict=True):
             if row is None:
                 continue
-            table = layout.slots[place].table
             adrift = self._adrift.get(row, set())
             if row in self._refused:
-                lost.add(place)
-                adrift = {column for column, _at in pointers(table)} if row in self._world.rows[table] else set()
-            for target, slot in enumerate(layout.slots):
-                moved = item.links[target] != (stored.links[target] if stored is not None else None)
-                if slot.link in adrift and moved:
-                    lost.add(target)
-        return lost
+                unsettled.add(slot)
+                adrift = set(pointers(slot.table)) if row in self._database.rows[slot.table] else set()
+            for target in layout.slots if adrift else ():
+                moved = base.links[target] != (before.links[target] if before is not None else None)
+                if target.link in adrift and moved:
+                    unsettled.add(target)
+        return unsettled
 
-    def _forget(self, item: ItemBase, layout: Layout, places: Collection[int]) -> None:
+    def _forget(self, base: ItemBase, unsettled: Collection[Slot]) -> None:
         """Some slots of an item are remembered as they stood before this run, and the next one tries again."""
-        stored = self._world.bases.get((item.board, item.id))
-        tolerated_links = dict(item.tolerated_links)
-        for place in places:
-            slot, row = layout.slots[place], item.links[place]
-            before = stored.links[place] if stored is not None else None
-            if before is None and row in self._refused and row in self._world.rows[slot.table]:
-                before = row  # it is there, only its change was refused
-            item.links[place] = before
-            tolerated_links.pop(place, None)
-            if stored is not None and place in stored.tolerated_links:
-                tolerated_links[place] = stored.tolerated_links[place]
-            for number in slot.fields:
-                if stored is None or before is None:
-                    item.set_pair(number, UNSET, UNSET)
-                else:
-                    item.set_pair(number, stored.monday[number], stored.postgres[number])
-        item.tolerated_links = tolerated_links
-        self._leave_open(item)
+        before = self._database.bases.get(base.item)
+        tolerated_links = dict(base.tolerated_links)
+        for slot in unsettled:
+            row = base.links[slot]
+            link = before.links[slot] if before is not None else None
+            if link is None and row in self._refused and row in self._database.rows[slot.table]:
+                link = row  # it is there, only its change was refused
+            base.links[slot] = link
+            tolerated_links.pop(slot.role, None)
+            if before is not None and slot.role in before.tolerated_links:
+                tolerated_links[slot.role] = before.tolerated_links[slot.role]
+            for field in slot.fields:
+                base[field] = Pair(UNSET, UNSET) if before is None or link is None else before[field]
+        base.tolerated_links = tolerated_links
+        self._leave_open(base)
 
-    def _tellers(self, items: Sequence[ItemBase]) -> dict[tuple[RowId, int], tuple[ItemKey, int]]:
-        """Which item's cell stands for a value that was refused, by row and place in it: of those that say it one that
-        says it anew, and the staff board's before others. That one is tried again; the others are left different."""
-        found: dict[tuple[RowId, int], tuple[bool, ItemKey, int]] = {}
-        for item in items:
-            layout, stored = self._layouts[item.board], self._world.bases.get((item.board, item.id))
-            for place, row in enumerate(item.links):
-                if row is None or row not in self._lost or row not in self._stored:
+    def _tried_again(self, bases: Sequence[ItemBase]) -> dict[tuple[RowId, str], ConflictPlace]:
+        """(row, first column) of a value that was refused → the item and field that stand for it: of those that show it
+        one that shows it anew, and the staff board's before others. That one is tried again; the others are left
+        different."""
+        found: dict[tuple[RowId, str], tuple[bool, ConflictPlace]] = {}
+        for base in bases:
+            before = self._database.bases.get(base.item)
+            for slot, row in zip(self._layouts[base.board].slots, base.links, strict=True):
+                if row is None or row not in self._lost or row not in self._rewritten:
                     continue
-                slot, planned = layout.slots[place], self._stored[row][0]
-                for number, at in zip(slot.fields, slot.row_at, strict=True):
-                    shape, says = layout.fields[number], item.monday[number]
-                    if self._lost[row].isdisjoint(shape.columns) or says is UNSET:
+                planned = self._rewritten[row].planned
+                for field in slot.fields:
+                    monday = base.monday[field]
+                    if self._lost[row].isdisjoint(field.columns) or monday is UNSET:
                         continue
-                    if not same(shape, says, planned[at]):
+                    if not same(field, monday, planned[field]):
                         continue
-                    was = stored.monday[number] if stored is not None and stored.links[place] == row else UNSET
-                    anew = was is UNSET or edited_on_monday(shape, says, was)
-                    if anew >= found.get((row, at), (False,))[0]:
-                        found[row, at] = (anew, (item.board, item.id), number)
-        return {place: (key, number) for place, (_anew, key, number) in found.items()}
+                    shown = before.monday[field] if before is not None and before.links[slot] == row else UNSET
+                    anew = shown is UNSET or edited_on_monday(field, monday, shown)
+                    if anew >= found.get((row, field.column), (False,))[0]:
+                        found[row, field.column] = (anew, (base.item, field.id))
+        return {place: stands for place, (_anew, stands) in found.items()}
 
     def _set_right(
         self,
-        item: ItemBase,
+        base: ItemBase,
         layout: Layout,
-        unsettled: Collection[int],
-        tellers: Mapping[tuple[RowId, int], tuple[ItemKey, int]],
+        unsettled: Collection[Slot],
+        tried_again: Mapping[tuple[RowId, str], ConflictPlace],
     ) -> None:
         """The base is of what the rows really hold. A value that was refused stands as an edit that is still to
         come."""
-        for place, row in enumerate(item.links):
-            if row is None or row not in self._stored or place in unsettled:
+        for slot, row in zip(layout.slots, base.links, strict=True):
+            if row is None or row not in self._rewritten or slot in unsettled:
                 continue
-            planned, holds = self._stored[row]
-            if place == layout.record:
-                self._point_right(item, layout, unsettled, planned, holds)
-            for number, at in zip(layout.slots[place].fields, layout.slots[place].row_at, strict=True):
-                shape, says = layout.fields[number], item.monday[number]
-                was = item.postgres[number]
-                if says is UNSET or was is FORCE or planned[at] == holds[at]:
+            planned, held = self._rewritten[row]
+            if slot == layout.record:
+                self._point_right(base, layout, unsettled, planned, held)
+            for field in slot.fields:
+                pair = base[field]
+                if pair.monday is UNSET or pair.postgres is FORCE or planned[field] == held[field]:
                     continue
-                if not same(shape, was, planned[at]):
+                if not same(field, pair.postgres, planned[field]):
                     continue  # an edit waits there, and waits on
-                if tellers.get((row, at)) == ((item.board, item.id), number):
-                    self._hold_back(item, place, row, number, shape, holds[at])
+                if tried_again.get((row, field.column)) == (base.item, field.id):
+                    self._hold_back(base, slot, row, field, held[field])
                 else:
-                    self._leave_different(item, number, shape, planned[at], holds[at])
+                    base[field] = Pair(pair.monday, held[field])
+                    base.tolerated += same(field, pair.monday, planned[field]) - same(field, pair.monday, held[field])
 
     def _point_right(
-        self, item: ItemBase, layout: Layout, unsettled: Collection[int], planned: Sequence[Any], holds: Sequence[Any]
+        self, base: ItemBase, layout: Layout, unsettled: Collection[Slot], planned: Row, held: Row
     ) -> None:
         """A foreign key that the record does not have as it was to be is no edit either."""
-        for place, at in layout.pointers:
-            met = item.tolerated_links.get(place, item.links[place])
-            if planned[at] != holds[at] and place not in unsettled and met == planned[at]:
-                item.tolerated_links.pop(place, None)
-                if holds[at] != item.links[place]:
-                    item.tolerated_links[place] = holds[at]
+        for slot in layout.referenced:
+            wanted, points = foreign_key(planned, slot), foreign_key(held, slot)
+            known = base.tolerated_links.get(slot.role, base.links[slot])
+            if wanted != points and slot not in unsettled and known == wanted:
+                base.tolerated_links.pop(slot.role, None)
+                if points != base.links[slot]:
+                    base.tolerated_links[slot.role] = points
 
-    def _leave_different(self, item: ItemBase, number: int, shape: Field, planned: Any, holds: Any) -> None:
-        says = item.monday[number]
-        item.set_pair(number, says, holds)
-        item.tolerated += same(shape, says, planned) - same(shape, says, holds)
-
-    def _hold_back(self, item: ItemBase, place: int, row: RowId, number: int, shape: Field, holds: Any) -> None:
-        """As it was remembered before the cell said what was refused; an item that is new to the row said nothing."""
-        stored = self._world.bases.get((item.board, item.id))
-        met = stored is not None and stored.links[place] == row and stored.monday[number] is not UNSET
-        self._refused_cells.append((item, shape, row))
-        monday, postgres = (
-            (stored.monday[number], stored.postgres[number]) if stored is not None and met else (None, holds)
-        )
-        item.set_pair(number, monday, postgres)
-        item.tolerated += postgres is not FORCE and not same(shape, monday, postgres)
-        self._leave_open(item)
+    def _hold_back(self, base: ItemBase, slot: Slot, row: RowId, field: Field, held: Any) -> None:
+        """As it was remembered before the cell showed what was refused; a new item had shown nothing."""
+        before = self._database.bases.get(base.item)
+        linked = before is not None and before.links[slot] == row and before.monday[field] is not UNSET
+        pair = before[field] if before is not None and linked else Pair(None, held)
+        self._refused_cells.append((base, field, row))
+        base[field] = pair
+        base.tolerated += pair.postgres is not FORCE and not same(field, pair.monday, pair.postgres)
+        self._leave_open(base)
 
     def _write_departed(self, plan: Plan) -> None:
         if not plan.departed:
@@ -390,10 +415,12 @@ class Applier:
             (table, key)
             for table, keys in plan.released.items()
             for key in sorted(keys)
-            if not self._keeps(table, self._world.keys[table].get(key), key)
+            if not self._keeps(table, self._database.keys[table].get(key), key)
         ]
         gone += [("customers", key) for key in plan.placeholders]
-        if self._world.remembers or any(self._world.counts.values()):  # the key of a deleted row may still be there
+        if self._database.remembers or any(
+            self._database.counts.values()
+        ):  # the key of a deleted row may still be there
             gone += [(table, key) for table, key, _row in claimed]
         if gone:
             self._tx.execute(
@@ -401,7 +428,7 @@ class Applier:
                 " WHERE k.table_name = w.table_name AND k.key = w.key",
                 ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
-        rows: Iterable[RowValues] = [(table, kept(key), row, "f") for table, key, row in claimed]
+        rows: list[tuple[Any, ...]] = [(table, kept(key), row, "f") for table, key, row in claimed]
         rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
         if rows:
             self._tx.copy_in(
@@ -411,7 +438,7 @@ class Applier:
     def _has(self, table: str, row: RowId, key: str) -> bool:
         """Whether a row has a key that it was to have; not if the value behind it was refused, and it keeps another."""
         changed = row in self._lost or row in self._adrift
-        if not changed or row not in self._world.rows[table] or not is_natural(key):
+        if not changed or row not in self._database.rows[table] or not is_natural(key):
             return True
         return key in self._keys_of(table, row)
 
@@ -422,23 +449,27 @@ class Applier:
         return (row in self._lost or row in self._adrift) and key in self._keys_of(table, row)
 
     def _keys_of(self, table: str, row: RowId) -> Collection[str]:
-        held = self._stored[row][1] if row in self._stored else folded_row(table, self._world.rows[table][row])
-        return set(row_keys(table, unfolded_row(table, held)))
+        held = self._rewritten[row].held if row in self._rewritten else self._database.rows[table][row]
+        return set(row_keys(table, held))
 
     def _write_row_hashes(self, plan: Plan) -> None:
         """In step: the hash of the row as it is now. Dirty: no hash, until monday was told. A row with an edit of a
         person's that waits keeps its old hash, or the edit would be forgotten."""
-        linked = {row for item in plan.items for row in item.links if row is not None} if self._world.unknown else set()
+        linked = (
+            {row for base in plan.items for row in base.links if row is not None} if self._database.unknown else set()
+        )
         left = self._refused | self._idle
         for table in TABLES:
-            new = {row[0] for row in plan.inserts[table]} - left
-            met = {row for row in self._world.unknown & linked if row in self._world.rows[table]} - left
-            clean = {update.id for update in plan.updates[table]} - self._world.pending - left
-            dirty = {row for row in plan.dirty if row in new or row in self._world.rows[table]} - left
-            edited = {row for row in plan.clean if row in self._world.rows[table]} - left
+            new = {row.id for row in plan.inserts[table]} - left
+            met = {row for row in self._database.unknown & linked if row in self._database.rows[table]} - left
+            clean = {update.id for update in plan.updates[table]} - self._database.pending - left
+            dirty = {row for row in plan.dirty if row in new or row in self._database.rows[table]} - left
+            edited = {row for row in plan.clean if row in self._database.rows[table]} - left
             current = (new | met | clean | edited) - dirty
             if current:
-                everything = not self._world.counts.get(table) and not dirty  # a first load: every row is one of these
+                everything = (
+                    not self._database.counts.get(table) and not dirty
+                )  # a first load: every row is one of these
                 statement = sql.SQL(
                     "INSERT INTO monday_sync.sync_row (table_name, row_id, p_hash)"
                     " SELECT {name}, t.id, {hash} FROM {table} t {which}"
@@ -458,13 +489,13 @@ class Applier:
                 )
 
     def _write_dead(self, plan: Plan, places: Mapping[RowId, tuple[int, int]]) -> None:
-        seen, kept = plan.items if self._world.bases else (), self._tx.encoding.kept
+        seen, kept = plan.items if self._database.bases else (), self._tx.encoding.kept
         dead = [
             ("cell", self._layouts[cell.board].board_id, cell.item_id, cell.column_id, kept(cell.reason), "")
             for cell in plan.quarantined
         ]
         rivals = {found.item for found in plan.would_merge if found.rival is not None}
-        shown = {key: item.monday for item in plan.items if (key := (item.board, item.id)) in rivals}
+        shown = {base.item: base.monday for base in plan.items if base.item in rivals}
         dead += [
             (
                 "would-merge",
@@ -472,7 +503,7 @@ class Applier:
                 found.item[1],
                 found.role,
                 kept(alike(found)),
-                kept(_told(found, shown.get(found.item, ()))),
+                kept(_told(found, shown.get(found.item))),
             )
             for found in plan.would_merge
         ]
@@ -496,18 +527,18 @@ class Applier:
             )
 
     def _refusals(self, places: Mapping[RowId, tuple[int, int]]) -> Iterator[tuple[str, int, int, str, str]]:
-        """A refused value by the cell that says it; one that no cell says, and a refused row, by the row."""
+        """A refused value by the cell that shows it; one that no cell shows, and a refused row, by the row."""
         by_row = {refused.row: refused for refused in self._applied.refused if refused.columns}
-        for item, shape, row in self._refused_cells:
+        for base, field, row in self._refused_cells:
             refused = by_row[row]
-            columns = ", ".join(column for column in shape.columns if column in refused.columns)
+            columns = ", ".join(column for column in field.columns if column in refused.columns)
             reason = f"the database refused it for {refused.table}.{columns} of row {row}: {refused.reason}"
-            yield "cell", self._layouts[item.board].board_id, item.id, shape.cells[0], reason
+            yield "cell", self._layouts[base.board].board_id, base.id, field.cells[0], reason
         told = {
             (row, column)
-            for _item, shape, row in self._refused_cells
-            for one in shape.columns
-            for column in together(by_row[row].table, one)
+            for _base, field, row in self._refused_cells
+            for refused_column in field.columns
+            for column in together(by_row[row].table, refused_column)
         }
         for refused in self._applied.refused:
             columns = ",".join(sorted(column for column in refused.columns if (refused.row, column) not in told))
@@ -515,24 +546,24 @@ class Applier:
                 place = ".".join(filter(None, (refused.table, refused.row, columns)))
                 yield "row", *places.get(refused.row, (0, 0)), place, refused.reason
 
-    def _item_places(self, items: Sequence[ItemBase]) -> dict[RowId, tuple[int, int]]:
+    def _item_places(self, bases: Sequence[ItemBase]) -> dict[RowId, tuple[int, int]]:
         """Where the refused rows come from: row → (board id, item id)."""
         return {
-            row: (self._layouts[item.board].board_id, item.id)
-            for item in (items if self._applied.refused else ())
-            for row in item.links
+            row: (self._layouts[base.board].board_id, base.id)
+            for base in (bases if self._applied.refused else ())
+            for row in base.links
             if row is not None and (row in self._refused or row in self._lost)
         }
 
     def _write_conflicts(self, plan: Plan) -> None:
         gone = [(item.board, item.item_id) for item in plan.departed if item.archive]
-        decided = [(item.board, item.id) for item in plan.items] if self._world.bases else []
+        decided = [base.item for base in plan.items] if self._database.bases else []
         standing = open_conflicts(self._tx, self._layouts, {*decided, *gone})
         refused = [entry.place for entry in standing if self._was_refused(entry.row, entry.place[1])]
         conflicts = [lost for lost in plan.conflicts if lost.open or not self._was_refused(lost.row, lost.field)]
         add_conflicts(self._tx, self._layouts, self._run_id, conflicts, standing)
         going_on = {*plan.undecided, *refused, *(lost.place for lost in conflicts)}
-        bases = {(item.board, item.id): item for item in plan.items}
+        bases = {base.item: base for base in plan.items}
         settle(
             self._tx,
             self._run_id,
@@ -547,28 +578,25 @@ class Applier:
         """Who stands where an open conflict is none any more, and with which value: no edit lost in this run."""
         (board, _item), field_id = entry.place
         layout = self._layouts[board]
-        number = next((n for n, known in enumerate(layout.field_ids) if known == field_id), None)
-        if base is None or number is None:
+        field = layout.field(field_id)
+        if base is None or field is None:
             return "nobody", None
-        field = layout.fields[number]
-        table, row_id = layout.slots[field.slot].table, base.links[field.slot]
-        before = self._world.rows[table].get(row_id) if row_id is not None else None
+        row_id = base.links[layout.slot_of(field)]
+        before = self._database.rows[field.table].get(row_id) if row_id is not None else None
         if row_id != entry.row or before is None:
             return "nobody", None
-        changes = next((update.changes for update in plan.updates[table] if update.id == row_id), {})
-        written = not changes.keys().isdisjoint(field.columns)
-        names = TABLES[table].__struct_fields__
-        after = [changes[name][1] if name in changes else held for name, held in zip(names, before, strict=True)]
-        stands = self._stored[row_id][1] if row_id in self._stored else folded_row(table, after)
-        says, holds = base.monday[number], stands[field.at]
-        if says is UNSET or holds is UNREADABLE:
+        update = next((update for update in plan.updates[field.table] if update.id == row_id), Update(before.id, {}))
+        written = not update.changes.keys().isdisjoint(field.columns)
+        row = self._rewritten[before.id].held if before.id in self._rewritten else update.applied_to(before)
+        monday, postgres = base.monday[field], row[field]
+        if monday is UNSET or postgres is UNREADABLE:
             return "nobody", None
-        if same(field, says, holds):
-            return ("monday" if written else "both"), says
-        took_back = base.postgres[number]
-        if took_back is not FORCE and same(field, took_back, holds):
-            return "nobody", None
-        return "postgres", holds
+        if same(field, monday, postgres):
+            return ("monday" if written else "both"), monday
+        remembered = base.postgres[field]
+        if remembered is not FORCE and same(field, remembered, postgres):
+            return "nobody", None  # the edit in PostgreSQL was taken back
+        return "postgres", postgres
 
     def _write_ids(self, plan: Plan) -> None:
         """What followed from the item ids in rows. An item that nothing could be landed of is looked at again."""
@@ -587,14 +615,14 @@ class Applier:
         return row is not None and (row in self._refused or column in self._lost.get(row, ()))
 
 
-def _told(found: WouldMerge, shown: Sequence[FieldValue]) -> str:
+def _told(found: WouldMerge, shown: PerField[FieldValue] | None) -> str:
     """What tells later whether a pair of rows is as it was, by what its item has `shown`: see `NAMESAKE` and
     `standing_query`."""
     if found.names is not None:
         return "\n".join((found.other, *found.names))
     if found.rival is not None:
         claims = (f"{row} {key}" for key, row in found.contested)
-        return "\n".join((str(found.rival), digest_of(shown), *claims))
+        return "\n".join((str(found.rival), digest_of(shown if shown is not None else PerField(())), *claims))
     return ""
 
 

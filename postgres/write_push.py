@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, UNREADABLE, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
-from postgres.row_writer import CHANGED, SKIPPED, as_json, changed_values, look_at_deferred, update_statement
+from postgres.row_writer import CHANGED, EVERYTHING, SKIPPED, look_at_deferred
 from postgres.rules import Rules, read_rules
-from postgres.state import Present, row_hash, tracked_columns
+from postgres.state import Present, read_column, row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
+from postgres.updates import as_json, by_columns, changed_values, unedited, update_statement
 from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
-from reconcile.working_rows import POSITION
+from reconcile.types import ItemBase, ItemKey
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Prepared:
-    """Rows before anything of them is sent: their content now, those that a person edited since they were read, and
-    those that the database would not complete, with the reason."""
+    """Rows before anything of them is sent: their content now, those that a person edited since they were read, those
+    that the database would not complete, with the reason, and those that it did, by table."""
 
     hashes: dict[RowId, str] = field(default_factory=dict)
     moved: set[RowId] = field(default_factory=set)
     refused: dict[RowId, str] = field(default_factory=dict)
-    completed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    completed: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
 
 
 def prepare_rows(
@@ -51,13 +49,11 @@ def prepare_rows(
     done = Prepared()
     rules = read_rules(tx) if any(completed.values()) else Rules()
     for table, updates in completed.items():
-        by_columns: dict[tuple[str, ...], list[Update]] = defaultdict(list)
-        for update in updates:
-            by_columns[tuple(update.changes)].append(update)
-        for columns, group in sorted(by_columns.items()):
+        for columns, group in by_columns(updates):
             written = _complete(tx, table, present, columns, group, hashes, done, rules)
             done.hashes |= written
-            done.completed[table] += len(written)
+            landed = [update for update in group if update.id in written]
+            done.completed[table] += as_they_are(tx, table, landed) if rules.rewriting else landed
     for table in TABLES:
         rest = sorted(row for row, of in tables.items() if of == table and row not in done.hashes)
         if not rest:
@@ -113,24 +109,13 @@ def _write_completed(
     hashes: Mapping[RowId, str],
     rules: Rules,
 ) -> dict[RowId, str]:
-    content, name = row_hash(table, present[table]), tx.table(table)
-    ids = [update.id for update in updates]
-    statement = sql.SQL(
-        "UPDATE {table} AS t SET {set}, updated_at = pg_catalog.now()"
-        " FROM pg_catalog.jsonb_populate_recordset(NULL::{table}, %s::pg_catalog.jsonb) AS s"
-        " JOIN ROWS FROM (pg_catalog.unnest(%s::pg_catalog.uuid[]), pg_catalog.unnest(%s::pg_catalog.text[]))"
-        " AS h (id, content) ON h.id OPERATOR(pg_catalog.=) s.id"
-        " WHERE t.id OPERATOR(pg_catalog.=) s.id AND {hash} OPERATOR(pg_catalog.=) h.content"
-    ).format(
-        table=name,
-        set=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
-        hash=content,
-    )
-    params = (as_json(map(changed_values, updates)), ids, [hashes[row] for row in ids])
+    content = row_hash(table, present[table])
+    statement, params = update_statement(tx, table, columns, content), unedited(updates, hashes)
     if not rules.rewrites_updates(table):
         told = sql.SQL("{} RETURNING t.id::pg_catalog.text, {}").format(statement, content)
         with tx.role_path():
             return dict(tx.rows(told, params))
+    ids = [update.id for update in updates]
     there = _contents(tx, table, present, ids)  # a rewritten statement may have nothing to return
     with tx.role_path():
         tx.execute(statement, params)
@@ -153,18 +138,35 @@ def _not_as_sent(
 ) -> dict[RowId, str]:
     """Rows that a trigger or rule left out, or stored otherwise in a column that monday is told of, with the reason."""
     told, now = set(tracked_columns(table)), _contents(tx, table, present, [update.id for update in updates])
-    stored = {row[0]: row for row in rows_by_id(tx, table, present, written)}
+    stored = {row.id: row for row in rows_by_id(tx, table, present, written)}
     refused: dict[RowId, str] = {}
     for update in updates:
         if update.id not in written:
             if now.get(update.id) == hashes[update.id]:
                 refused[update.id] = SKIPPED
             continue
-        holds = {column: stored[update.id][POSITION[table][column]] for column in update.changes}
+        holds = {column: getattr(stored[update.id], column) for column in update.changes}
         if any(holds[column] != after for column, (_before, after) in update.changes.items() if column in told):
             same = all(holds[column] == before for column, (before, _after) in update.changes.items())
             refused[update.id] = SKIPPED if same else CHANGED
     return refused
+
+
+def as_they_are(tx: Transaction, table: str, updates: Sequence[Update]) -> list[Update]:
+    """Updates of rows, as the rows hold them now: a trigger or a rule may have had its way with them."""
+    now = {row.id: row for row in rows_by_id(tx, table, EVERYTHING, [update.id for update in updates])}
+    return [
+        Update(
+            update.id,
+            {
+                column: (before, held)
+                for column, (before, _after) in update.changes.items()
+                if (held := getattr(now[update.id], column)) != before and held is not UNREADABLE
+            },
+        )
+        for update in updates
+        if update.id in now
+    ]
 
 
 def link_rows(tx: Transaction, table: str, items: Mapping[RowId, int]) -> dict[RowId, str]:
@@ -245,14 +247,14 @@ def taken_items(tx: Transaction, layout: Layout, ids: Collection[int]) -> set[in
         "SELECT item_id FROM monday_sync.sync_item WHERE board_id = %s AND item_id = ANY(%s)"
         " UNION SELECT item_id FROM monday_sync.sync_op WHERE board_id = %s AND item_id = ANY(%s)"
         " UNION SELECT monday_item_id FROM {} WHERE monday_item_id = ANY(%s)"
-    ).format(tx.table(layout.slots[layout.record].table))
+    ).format(tx.table(layout.record.table))
     wanted = sorted(ids)
     return {item_id for (item_id,) in tx.rows(statement, (layout.board_id, wanted, layout.board_id, wanted, wanted))}
 
 
 def remember_items(tx: Transaction, layouts: Mapping[str, Layout], bases: Sequence[ItemBase]) -> None:
     if bases:
-        write_items(tx, layouts, bases, {(base.board, base.id) for base in bases})
+        write_items(tx, layouts, bases, {base.item for base in bases})
 
 
 def mark_archived(tx: Transaction, layouts: Mapping[str, Layout], items: Collection[ItemKey]) -> None:
@@ -303,7 +305,7 @@ def move_keys(
     Another row loses those of them that it says no longer (`outdated`)."""
     if not owned:
         return
-    rows = [row for _, row, keys in owned if keys]
+    rows = [row for _, row, _ in owned]
     now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
     taken = {(table, key) for table, _, keys in owned for key in keys}
     freed = [(table, tx.encoding.kept(key), row) for table, key, row in sorted(outdated) if (table, key) in taken]
@@ -320,35 +322,52 @@ def move_keys(
     )
 
 
-def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> dict[RowId, str]:
-    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept. Those whose rows
-    the database refused, with the reason."""
+@dataclass(slots=True)
+class Followed:
+    """What follows from what was sent, by the row from which it does: what the database refused, with the reason, and
+    what was written."""
+
+    refused: dict[RowId, str] = field(default_factory=dict)
+    written: dict[RowId, Update] = field(default_factory=dict)
+
+
+def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> Followed:
+    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
     statement = sql.SQL(
-        "SELECT u.id::text, n.roles FROM (SELECT w.id, nullif(array("
+        "SELECT u.id::text, {now}, n.roles FROM (SELECT w.id, nullif(array("
         " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
         " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
         " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
         " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n JOIN {users} u ON u.id = n.id"
         " WHERE u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
-    ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
+    ).format(
+        now=read_column("u", "roles"),
+        users=tx.table("users"),
+        readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")),
+    )
     words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
-    changed: dict[RowId, list[str] | None] = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
+    found = tx.rows(statement, (words, sorted(people))) if people else []
+    changed = {row: Update(row, {"roles": (before, after)}) for row, before, after in found}
 
     def write(part: Sequence[RowId]) -> None:
         with tx.role_path():
             tx.execute(
-                update_statement(tx, "users", ("roles",)),
-                (as_json({"id": row, "roles": changed[row]} for row in part),),
+                update_statement(tx, "users", ("roles",)), (as_json(changed_values(changed[row]) for row in part),)
             )
 
-    return _halved(tx, "users", sorted(changed), write)
+    return _followed(tx, "users", changed, _halved(tx, "users", sorted(changed), write))
 
 
-def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
+def _followed(tx: Transaction, table: str, updates: Mapping[RowId, Update], refused: dict[RowId, str]) -> Followed:
+    landed = {update.id: row for row, update in updates.items() if row not in refused}
+    now = as_they_are(tx, table, [updates[row] for row in landed.values()]) if landed else []
+    return Followed(refused, {landed[update.id]: update for update in now})
+
+
+def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> Followed:
     """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
-    the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
-    database refused, with the reason."""
+    the smallest item id. A policy that a person edited keeps what it has, and its edit."""
     names = {
         "policies": tx.table("policies"),
         "projects": tx.table("projects"),
@@ -360,7 +379,8 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
         " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
         " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
         " ORDER BY q.policy_id, q.monday_item_id)"
-        " SELECT p.id::text, t.id::text, p.customer_id::text FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
+        " SELECT p.id::text, t.id::text, t.customer_id::text, p.customer_id::text"
+        " FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
         " WHERE p.id = ANY(%s::uuid[]) AND t.customer_id IS DISTINCT FROM p.customer_id"
         " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
         " AND s.p_hash = {hash})"
@@ -370,15 +390,20 @@ def follow_customers(tx: Transaction, present: Present, projects: Collection[Row
         " WHERE s.table_name = 'policies' AND s.row_id = t.id AND t.id = ANY(%s::uuid[])"
     ).format(**names)
     asked = sorted(projects)
-    found = {row: (policy, customer) for row, policy, customer in tx.rows(moved, (asked, asked))} if asked else {}
+    found = {
+        row: Update(policy, {"customer_id": (before, after)})
+        for row, policy, before, after in (tx.rows(moved, (asked, asked)) if asked else ())
+    }
 
     def write(part: Sequence[RowId]) -> None:
-        policies = [{"id": found[row][0], "customer_id": found[row][1]} for row in part]
         with tx.role_path():
-            tx.execute(update_statement(tx, "policies", ("customer_id",)), (as_json(policies),))
-        tx.execute(in_step, ([policy["id"] for policy in policies],))
+            tx.execute(
+                update_statement(tx, "policies", ("customer_id",)),
+                (as_json(changed_values(found[row]) for row in part),),
+            )
+        tx.execute(in_step, ([found[row].id for row in part],))
 
-    return _halved(tx, "policies", sorted(found), write)
+    return _followed(tx, "policies", found, _halved(tx, "policies", sorted(found), write))
 
 
 def note_refused(

@@ -9,8 +9,10 @@ from types import MappingProxyType
 
 import timing
 from monday_api import MARKER, STAGE_STATUS
-from postgres import migrate
+from postgres import boards, migrate
 from postgres.board_names import describe
+from postgres.boards import BoardRead
+from postgres.changes import pruned
 from postgres.ids import claims_query, keep_claims
 from postgres.load_pull import PullLoader
 from postgres.names import row_names
@@ -18,20 +20,24 @@ from postgres.rules import read_rules
 from postgres.state import OpenIssues, read_standing
 from postgres.transaction import Params, Transaction
 from postgres.write_pull import Applied, Applier
+from pull.approve import plan_as_approved
 from pull.read import CLOCKS_AGREE, Snapshot, revisions
 from pull.summary import PullResult, fill_report, named_rows, new_names, preview
+from reconcile.approval import pull_as_approved
 from reconcile.errors import UnsafePlan
 from reconcile.guards import BoardSize, Thresholds, guard_plan, guard_read
 from reconcile.layout import Layout
 from reconcile.plan_pull import Plan, plan_pull
-from run.conflicts import Names
+from run.approved import keep_plan
+from run.conflicts import Names, item_name
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.record import run_record
+from run.saved_plan import SavedPlan
 from run.start import RunStart
 
 
-def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> None:
+def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction, *, approved: SavedPlan | None = None) -> None:
     """Everything after the read, repeatable as a whole. Raises UnsafePlan before anything is written."""
     options = run.options
     thresholds = Thresholds(
@@ -46,8 +52,12 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         run.lease.check_fence(tx)  # else releasing the lease proves that it was ours, and saves a round trip
     parts = not options.resync and start.every_board is not None
     layouts = start.every_board if parts and start.every_board is not None else run.layouts
-    loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
-    plan = _plan(run, start, snapshot, loader, layouts)
+
+    def plan_anew() -> tuple[PullLoader, Plan]:
+        loader = PullLoader(tx, layouts, start.present, forget=options.resync, part=parts)
+        return loader, _plan(run, start, snapshot, loader, layouts)
+
+    loader, plan = plan_as_approved(run, snapshot, approved, plan_anew)
     names = _names(run, start, plan, OpenIssues(), tx)
     preview(run, plan, names)
     _guard(run, start, snapshot, plan, thresholds, names, tx)
@@ -55,19 +65,22 @@ def apply(run: Run, start: RunStart, snapshot: Snapshot, tx: Transaction) -> Non
         plan.would_merge += plan.lookalikes
     if run.dry and plan.writes:
         run.report.notes += read_rules(tx).note()
+    if options.plan is not None:
+        items = {base.item: item_name(run.layouts[base.board], base.monday) or "" for base in plan.items}
+        keep_plan(run, start, plan.digest(), pull_as_approved(plan, layouts), items, names)
     applied = None if run.dry else Applied()
     if not run.dry and _has_news(start, snapshot):
         with timing.stage("apply"):
-            applied = Applier(tx, layouts, loader.world, run.run_id).apply(plan, forget=options.resync)
+            applied = Applier(tx, layouts, loader.database, run.run_id).apply(plan, forget=options.resync)
             if parts:
                 migrate.keys_are_new(tx)
             migrate.link(tx, start.unlinked)
     standing = _tell(run, start, snapshot, plan, applied, names, tx)
     if not run.dry:
         news = closing(run, tx, start.present, standing, [run.environment(), values_judged(standing)])
-        records = [*run.calls.statements(), run_record(run, tx.encoding)]
-        boards = [*_remember_boards(run, start, snapshot, plan), *_describe_boards(run, snapshot, tx)]
-        run.lease.release(tx, [*boards, *news, *records])
+        records = [*pruned(run.settings.keep_days), *run.calls.statements(), run_record(run, tx.encoding)]
+        remembered = [*_remember_boards(run, start, snapshot, plan), *_describe_boards(run, snapshot, tx)]
+        run.lease.release(tx, [*remembered, *news, *records])
 
 
 def _guard(
@@ -105,7 +118,7 @@ def _standing(
     run: Run, start: RunStart, snapshot: Snapshot, plan: Plan, tx: Transaction, *, carried_out: bool
 ) -> OpenIssues:
     """What stays open. A plan that is not carried out says what would, if it were."""
-    proved = [board for board in snapshot.intakes if snapshot.is_complete(board)]
+    proved = [board for board in snapshot.filters if snapshot.is_complete(board)]
     claims = partial(claims_query, tx, run.layouts, start.present, proved)
     if carried_out:
         standing = read_standing(tx, start.present, claims=claims())
@@ -141,28 +154,28 @@ def _has_news(start: RunStart, snapshot: Snapshot) -> bool:
         or start.every_board
         or start.sync_state.astray
         or snapshot.gone
-        or any(intake.views for intake in snapshot.intakes.values())
+        or any(change_filter.states for change_filter in snapshot.filters.values())
     )
 
 
 def _sizes(start: RunStart, snapshot: Snapshot) -> dict[str, BoardSize]:
     return {
-        board: BoardSize(intake.seen, len(start.active(board)), snapshot.is_complete(board))
-        for board, intake in snapshot.intakes.items()
+        board: BoardSize(change_filter.seen, len(start.active(board)), snapshot.is_complete(board))
+        for board, change_filter in snapshot.filters.items()
         if snapshot.modes[board] == "full"
     }
 
 
 @timing.timed("plan")
 def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, layouts: Mapping[str, Layout]) -> Plan:
-    views = [view for intake in snapshot.intakes.values() for view in intake.views.values()]
-    if not views and not snapshot.gone and not loader.parts and not start.sync_state.astray:
+    states = [state for change_filter in snapshot.filters.values() for state in change_filter.states.values()]
+    if not states and not snapshot.gone and not loader.parts and not start.sync_state.astray:
         return Plan()  # nothing is asked of the database
-    world, resolution, everyone = loader.load(views, snapshot.gone, start.sync_state.astray)
+    database, resolution, everyone = loader.load(states, snapshot.gone, start.sync_state.astray)
     plan = plan_pull(
         everyone,
         layouts,
-        world,
+        database,
         resolution,
         gone=snapshot.gone,
         stage_status=STAGE_STATUS,
@@ -173,26 +186,23 @@ def _plan(run: Run, start: RunStart, snapshot: Snapshot, loader: PullLoader, lay
     return plan
 
 
-def _remember_boards(
-    run: Run, start: RunStart, snapshot: Snapshot, plan: Plan
-) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _remember_boards(run: Run, start: RunStart, snapshot: Snapshot, plan: Plan) -> Iterator[tuple[str, Params]]:
     """The watermark moves in the transaction of the data, after a read that proves something about the whole board."""
-    for name in snapshot.intakes:
+    for name in snapshot.filters:
         schema = snapshot.schemas.get(name)
-        complete = snapshot.is_complete(name)
-        yield (
-            _REMEMBER,
-            {
-                "board_id": run.board_ids[name],
-                "board": name,
-                "account_id": schema.account_id if schema else "",
-                "columns": revisions(run, schema) if schema else [],
-                "mapping_hash": start.hash_keys[name].hex() if complete else "",
-                "watermark": _watermark(run, start, name, snapshot) if complete else None,
-                "complete": complete,
-                "full": complete and snapshot.modes[name] == "full",
-                "tolerated": plan.tolerated[name],
-            },
+        complete = snapshot.is_complete(name) and not any(board == name for board, _item in snapshot.left_out)
+        yield boards.remember(
+            BoardRead(
+                board_id=run.board_ids[name],
+                board=name,
+                account_id=schema.account_id if schema else "",
+                columns=revisions(run, schema) if schema else [],
+                mapping_hash=start.hash_keys[name].hex() if complete else "",
+                watermark=_watermark(run, start, name, snapshot) if complete else None,
+                complete=complete,
+                full=complete and snapshot.modes[name] == "full",
+                tolerated=plan.tolerated[name],
+            )
         )
 
 
@@ -208,22 +218,6 @@ def _describe_boards(run: Run, snapshot: Snapshot, tx: Transaction) -> Iterator[
         )
 
 
-# A partial read proves nothing about the board, so that only the count of tolerated cells moves because of it.
-_REMEMBER = """
-INSERT INTO monday_sync.sync_board AS b
-    (board_id, board, account_id, columns, mapping_hash, watermark, last_full_at, tolerated)
-VALUES (%(board_id)s, %(board)s, %(account_id)s, %(columns)s, %(mapping_hash)s, %(watermark)s,
-    CASE WHEN %(full)s THEN now() END, %(tolerated)s)
-ON CONFLICT (board_id) DO UPDATE SET
-    tolerated = b.tolerated + EXCLUDED.tolerated,
-    account_id = CASE WHEN %(complete)s THEN EXCLUDED.account_id ELSE b.account_id END,
-    columns = CASE WHEN %(complete)s THEN EXCLUDED.columns ELSE b.columns END,
-    mapping_hash = CASE WHEN %(complete)s THEN EXCLUDED.mapping_hash ELSE b.mapping_hash END,
-    watermark = CASE WHEN %(complete)s THEN EXCLUDED.watermark ELSE b.watermark END,
-    last_full_at = coalesce(EXCLUDED.last_full_at, b.last_full_at)
-"""
-
-
 def _watermark(run: Run, start: RunStart, board: str, snapshot: Snapshot) -> datetime | None:
     """The newest change ever seen, or monday's time of this read. After a replay from the cache there is no watermark,
     and yet nothing may differ. One in the future of monday's own clock, which was set back, would hide what is changed
@@ -232,6 +226,6 @@ def _watermark(run: Run, start: RunStart, board: str, snapshot: Snapshot) -> dat
     if before is None:
         known = max((known.updated_at for known in start.known(board).values()), default=None)
         before = None if known is None else datetime.fromtimestamp(known, UTC)
-    moments = (before, snapshot.intakes[board].newest, snapshot.asked_at)
+    moments = (before, snapshot.filters[board].newest, snapshot.asked_at)
     newest, told = max((moment for moment in moments if moment is not None), default=None), snapshot.told_at
     return told if newest is not None and told is not None and newest > told + CLOCKS_AGREE else newest

@@ -20,12 +20,11 @@ from monday.pagination import Page
 from monday.queries import LARGEST_PAGE
 from reconcile.base import digest_of
 from reconcile.change_filter import ChangeFilter
-from reconcile.database_state import ItemKey
 from reconcile.errors import ConfigError, Exit, SyncError, Unavailable
 from reconcile.items import RawItem
 from reconcile.journal_ops import CreateOp, JournalOp, OpenBatch
-from reconcile.layout import ItemState
 from reconcile.plan_pull import Gone
+from reconcile.types import ItemKey, ItemState
 from run.context import PULL, Run
 from run.drift import refuse_drift
 from run.json_command import print_unmade
@@ -43,18 +42,20 @@ CLOCKS_AGREE = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Snapshot:
-    """What one read gave: an intake and a verdict per board, and what became of known items that did not come.
+    """What one read gave: a filter and a verdict per board, and what became of known items that did not come.
 
     `told_at` is monday's time when it began, `asked_at` the same where it can be compared with ours.
     """
 
-    intakes: dict[str, ChangeFilter]
+    filters: dict[str, ChangeFilter]
     outcomes: dict[str, ReadResult] = field(default_factory=dict)
     schemas: dict[str, BoardSchema] = field(default_factory=dict)
     modes: dict[str, ReadMode] = field(default_factory=dict)
     gone: dict[ItemKey, Gone] = field(default_factory=dict)
     asked_at: datetime | None = None
     told_at: datetime | None = None
+    left_out: set[ItemKey] = field(default_factory=set)
+    """Items that are not to be written, and that the next run reads again."""
 
     def is_complete(self, board: str) -> bool:
         """Whether every item of the board is accounted for. A read that does not say so is not."""
@@ -73,56 +74,56 @@ def read_boards(run: Run, start: RunStart) -> Snapshot:
     run.lease.stop()  # from here on the writing transaction holds the lease's row: a renewal would only collide with it
     if not _everything_again(run) and start.every_board is None:
         _leave_standing(start, snapshot)
-    for board, intake in snapshot.intakes.items():
+    for board, change_filter in snapshot.filters.items():
         outcome = snapshot.outcomes[board]
         schema = snapshot.schemas.get(board)
         run.report.boards[board] = BoardReport(
             board_id=run.board_ids[board],
             title=schema.title if schema else board,
-            fetched=intake.seen,
+            fetched=change_filter.seen,
             complete=outcome.complete,
             mode=snapshot.modes[board],
             items_count=outcome.items_count,
-            changed=len(intake.views),
-            unchanged=intake.unchanged,
+            changed=len(change_filter.states),
+            unchanged=change_filter.unchanged,
             note=outcome.why,
         )
-        if intake.outdated:
+        if change_filter.outdated:
             run.report.notes.append(
-                f"{counted(intake.outdated, 'item')} of the {board} board came in an older state than was synced "
-                "before, and changed nothing."
+                f"{counted(change_filter.outdated, 'item')} of the {board} board came in an older state than was "
+                "synced before, and changed nothing."
             )
     return snapshot
 
 
 def _leave_standing(start: RunStart, snapshot: Snapshot) -> None:
     """Leave out items that were looked at for what they are listed for, where neither side tells anything new of it."""
-    for board, intake in snapshot.intakes.items():
+    for board, change_filter in snapshot.filters.items():
         shown = {item_id: text for (name, item_id), text in start.sync_state.standing.items() if name == board}
         if not shown or any(name == board for name, _item in snapshot.gone):
             continue
         known = start.known(board)
         if all(
-            view.id in shown
-            and int(view.updated_at.timestamp()) == known[view.id].updated_at
-            and not view.bad
-            and digest_of(view.values) == shown[view.id]
-            for view in intake.views.values()
+            state.id in shown
+            and int(state.updated_at.timestamp()) == known[state.id].updated_at
+            and not state.bad
+            and digest_of(state.values) == shown[state.id]
+            for state in change_filter.states.values()
         ):
-            intake.unchanged += len(intake.views)
-            intake.views.clear()
+            change_filter.unchanged += len(change_filter.states)
+            change_filter.states.clear()
 
 
 def exclude_unconfirmed_creates(run: Run, start: RunStart, snapshot: Snapshot, unfinished: Sequence[OpenBatch]) -> None:
     """Leave out items that may be new ones of ours, whose creation is in doubt: landing them would double rows."""
     boards = {board_id: board for board, board_id in run.board_ids.items()}
-    for board, intake in snapshot.intakes.items():
+    for board, change_filter in snapshot.filters.items():
         known = start.known(board)
-        new = [view for view in intake.views.values() if view.id not in known]
+        new = [state for state in change_filter.states.values() if state.id not in known]
         batches = [batch for batch in unfinished if boards.get(batch.board_id) == board and _creates(batch)]
         doubtful = {item_id for batch in batches for item_id in _doubtful(run, board, batch, new)} if new else set()
         for item_id in doubtful:
-            del intake.views[item_id]
+            del change_filter.states[item_id]
         if doubtful:
             run.report.notes.append(
                 f"{counted(len(doubtful), 'new item')} of the {board} board may have been made by a push whose answer "
@@ -140,8 +141,8 @@ def _doubtful(run: Run, board: str, batch: OpenBatch, new: Sequence[ItemState]) 
     from push.lost import made_since, marker_tells  # late: next to no run needs them, and they know how to write
 
     rows = {op.row for op in _creates(batch)}
-    marked = {view.id for view in new if view.marker in rows}
-    plain = {view.id for view in new if not view.marker}
+    marked = {state.id for state in new if state.marker in rows}
+    plain = {state.id for state in new if not state.marker}
     if run.options.replays:
         return marked | plain
     shown = run.client.look({})
@@ -170,16 +171,16 @@ def _from_monday(run: Run, start: RunStart) -> Snapshot:
 
 def _may_read_changes(run: Run, start: RunStart) -> bool:
     """Changes are enough when the last full read is fresh and was made with today's mapping."""
-    states = [start.sync_state.boards.get(board_id) for board_id in run.board_ids.values()]
+    boards = [start.sync_state.boards.get(board_id) for board_id in run.board_ids.values()]
     now = start.sync_state.now
     return not (run.options.full or start.restored or _everything_again(run)) and all(
-        state is not None
-        and state.watermark is not None
-        and state.last_full_at is not None
-        and state.mapping_hash == start.hash_keys[state.board].hex()
+        board is not None
+        and board.watermark is not None
+        and board.last_full_at is not None
+        and board.mapping_hash == start.hash_keys[board.board].hex()
         and now is not None
-        and now - state.last_full_at < FULL_READ_EVERY
-        for state in states
+        and now - board.last_full_at < FULL_READ_EVERY
+        for board in boards
     )
 
 
@@ -187,8 +188,8 @@ def _columns_moved(start: RunStart, board_id: int, columns: Sequence[str]) -> bo
     """Whether these are not the columns that the board was last read with, or have other settings: a renamed label
     shows in every cell, and no item says it was changed.
     """
-    state = start.sync_state.boards.get(board_id)
-    return state is not None and state.columns != columns
+    known = start.sync_state.boards.get(board_id)
+    return known is not None and known.columns != columns
 
 
 def revisions(run: Run, schema: BoardSchema) -> list[str]:
@@ -235,8 +236,8 @@ def _take(run: Run, start: RunStart, read: Read, mode: ReadMode) -> Snapshot:
     snapshot.schemas = read.schemas
     snapshot.told_at = run.client.answered_at
     snapshot.asked_at = _believed(snapshot.told_at)
-    for intake in snapshot.intakes.values():
-        intake.monday_s = snapshot.told_at.timestamp() if snapshot.told_at is not None else None
+    for change_filter in snapshot.filters.values():
+        change_filter.monday_s = snapshot.told_at.timestamp() if snapshot.told_at is not None else None
     for name, schema in read.schemas.items():
         run.progress.board_total(name, schema.items_count)
     with ExitStack() as stack:
@@ -279,7 +280,7 @@ def _gone(outcome: ReadResult, mode: ReadMode) -> Iterator[tuple[int, Gone]]:
 
 def _take_page(run: Run, snapshot: Snapshot, page: Page) -> None:
     try:
-        snapshot.intakes[page.board].take(page.items)
+        snapshot.filters[page.board].take(page.items)
     except (msgspec.DecodeError, ValueError) as error:  # nothing of the item is shown: it is a person's data
         source = "The cache" if run.options.replays else "monday.com's answer"
         raise ConfigError(
@@ -291,11 +292,11 @@ def _take_page(run: Run, snapshot: Snapshot, page: Page) -> None:
 
 def _empty_snapshot(run: Run, start: RunStart, mode: ReadMode) -> Snapshot:
     again = _everything_again(run)
-    intakes = {
+    filters = {
         name: ChangeFilter(layout, start.hash_keys[name], start.known(name), again)
         for name, layout in run.layouts.items()
     }
-    return Snapshot(intakes, modes=dict.fromkeys(run.layouts, mode))
+    return Snapshot(filters, modes=dict.fromkeys(run.layouts, mode))
 
 
 def _cache_writers(run: Run, start: RunStart, read: Read, mode: ReadMode) -> Iterable[tuple[str, CacheWriter]]:
@@ -328,14 +329,14 @@ def _replay(run: Run, start: RunStart) -> Snapshot:
     snapshot = _empty_snapshot(run, start, "cache")
     for name, cached in caches.items():
         _refuse_another_account(start, cached)
-        snapshot.intakes[name].moved = _columns_moved(start, cached.header.board_id, cached.header.columns)
+        snapshot.filters[name].moved = _columns_moved(start, cached.header.board_id, cached.header.columns)
         run.progress.board_total(name, cached.trailer.items)
         for items in _limited(cached.pages(), run.options.limit):
             _take_page(run, snapshot, Page(name, items))
         counted = cached.trailer.items_count or cached.trailer.items
         read = "a read of a part of the board" if cached.header.mode == "limited" else "a whole read"
         why = f"saved {_age(cached.age())} ago by {read}"
-        snapshot.outcomes[name] = ReadResult(name, "limited", False, counted, snapshot.intakes[name].seen, {}, why)
+        snapshot.outcomes[name] = ReadResult(name, "limited", False, counted, snapshot.filters[name].seen, {}, why)
     return snapshot
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
+from postgres.by_hand import link_project
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
-from reconcile.base import FORCE, ItemBase
-from reconcile.conflicts import Conflict
+from reconcile.changes import Change, count_pull_changes, pull_changes
 from reconcile.decide import same
-from reconcile.errors import Exit
-from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
 from reconcile.tables import SPECS
-from reconcile.working_rows import POSITION
-from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
+from reconcile.types import FORCE, Conflict
+from run.changes import SAMPLES, entries, line, samples
+from run.conflicts import Names, as_line, item_name, pointed_at
 from run.context import Run
-from run.news import opened
-from run.report import CHANGES, IssueList, counted
-from terminal.contrast import contrasted, shortened
-from terminal.page import aligned
-
-_SAMPLES = 10
+from run.issues import Entries, Entry, add_letters, conflicts, letters, lost_edits, pair_entry, quarantined, would_merge
+from run.report import counted
+from terminal.contrast import contrasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +34,15 @@ class PullResult:
     plan: Plan
     applied: Applied | None
     standing: OpenIssues
-    names: Names = field(default_factory=dict)
+    names: Names = dataclasses.field(default_factory=dict)
 
 
 def named_rows(run: Run, plan: Plan, standing: OpenIssues) -> dict[str, set[RowId]]:
     """Table → rows that the report will name: those that foreign keys of shown changes and edits point at."""
     wanted = pointed_at([*_lines(run, plan, plan.conflicts), *standing.lost, *standing.open])
-    for column, _row, before, after in _shown_changes(plan, run.options.verbosity):
-        if table := REFERENCES.get(column.partition(".")[2]):
-            wanted.setdefault(table, set()).update(row for row in (before, after) if row is not None)
+    for change in _shown_values(run, plan)[0]:
+        if table := REFERENCES.get((change.address.field or "").partition(".")[2]):
+            wanted.setdefault(table, set()).update(row for row in (change.before, change.after) if row is not None)
     return wanted
 
 
@@ -54,26 +51,21 @@ def new_names(plan: Plan, rows: Collection[str]) -> dict[str, str]:
     if not rows:
         return {}
     return {
-        row[0]: str(name)
+        row.id: str(name)
         for table, inserts in plan.inserts.items()
         for row in inserts
-        if row[0] in rows
-        and (name := next((row[at] for at in map(POSITION[table].get, SPECS[table].names) if at and row[at]), None))
+        if row.id in rows
+        if (name := next(filter(None, (getattr(row, column) for column in SPECS[table].names)), None))
     }
 
 
 def preview(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
-    run.report.samples = list(samples(run, plan, names))
-    run.report.changes, run.report.changes_count = _listed_changes(run, plan)
-    run.report.second_rows = [_linking(pair) for pair in plan.lookalikes]
+    run.report.samples = list(_samples(run, plan, names))
+    run.report.changes, run.report.changes_count = entries(pull_changes(plan, run.layouts)), count_pull_changes(plan)
+    run.report.second_rows = [link_project(pair.other, pair.item[1]) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
-
-
-def _linking(pair: WouldMerge) -> str:
-    """For a person to run."""
-    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def fill_report(run: Run, result: PullResult) -> None:
@@ -91,46 +83,29 @@ def fill_report(run: Run, result: PullResult) -> None:
     report.waiting = result.standing.awaiting_push
     report.digest = plan.digest() if plan.writes else ""
     report.notes = list(dict.fromkeys([*report.notes, *_notes(plan, result.standing, report.tolerated)]))
-    open_things = report.quarantined.count + report.conflicts.count + report.would_merge.count
     report.planned = True
-    report.exit_code = Exit.PERSON_NEEDED if open_things or report.settled.count else Exit.DONE
+    run.judge()
 
 
 def _fill_open(run: Run, result: PullResult) -> None:
     """What is open, the new of this run first; a dry run adds what it found to what stands in the database already."""
     report, plan, standing = run.report, result.plan, result.standing
-    boards = {board_id: board for board, board_id in run.board_ids.items()}
     found = plan if result.applied is None else Plan()  # what a real run found is in the database by now
-    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined]
-    merges = [_pair(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
-    merges += [_pair(*left.item, left.where, left.reason) for left in found.left_behind]
-    new_cells, new_merges = list(cells), list(merges)
-    for letter in standing.letters(run.run_id):
-        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        if letter.kind == "would-merge":
-            entry, listed, new = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
-        else:
-            entry, listed, new = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
-        listed.append(entry)
-        if not letter.told:
-            new.append(entry)
-    waits = [*_lines(run, plan, [lost for lost in found.conflicts if lost.open]), *standing.open]
-    losses = [*_lines(run, plan, [lost for lost in found.conflicts if not lost.open]), *standing.lost]
-    bad = standing.quarantined + len(found.quarantined)
-    alike_now = standing.would_merge + len(found.would_merge) + len(found.left_behind)
-    report.quarantined = opened(bad, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
-    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
-    count, told = standing.conflicts + sum(lost.open for lost in found.conflicts), waiting(waits, boards, result.names)
-    untold = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
-    report.conflicts = IssueList(count, max(len(untold), standing.new_of("conflicts")), told, untold)
-    lost, entries = (
-        standing.lost_count + sum(not lost.open for lost in found.conflicts),
-        settled(losses, boards, result.names),
+    cells = Entries.of_new(_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in found.quarantined)
+    pairs = Entries.of_new(
+        [pair_entry(*pair.item, pair.role, alike(pair)) for pair in found.would_merge]
+        + [pair_entry(*left.item, left.where, left.reason) for left in found.left_behind]
     )
-    report.settled = IssueList(lost, lost, entries, entries)
+    add_letters(letters(run, standing), cells, pairs, _cell)
+    waits = _lines(run, plan, [lost for lost in found.conflicts if lost.open])
+    losses = _lines(run, plan, [lost for lost in found.conflicts if not lost.open])
+    report.quarantined = quarantined(standing.quarantined + len(found.quarantined), cells, standing)
+    report.would_merge = would_merge(len(found.would_merge) + len(found.left_behind), pairs, standing)
+    report.conflicts = conflicts(run, waits, standing, result.names)
+    report.settled = lost_edits(run, losses, standing, result.names)
 
 
-def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
+def _cell(board: str, item_id: int, place: str, reason: str) -> Entry:
     column = BOARDS.get(board, {}).get(place)
     return {
         "board": board,
@@ -140,18 +115,14 @@ def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, Any]:
     }
 
 
-def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, Any]:
-    return {"board": board, "item": item_id, "role": role, "reason": reason}
-
-
 def _lines(run: Run, plan: Plan, conflicts: Sequence[Conflict]) -> list[ConflictLine]:
     if not conflicts:
         return []
     items = {lost.item for lost in conflicts}
     names = {
-        (base.board, base.id): item_name(run.layouts[base.board], base.monday)
+        base.item: item_name(run.layouts[base.board], base.monday)
         for base in plan.items
-        if (base.board, base.id) in items and base.board in run.layouts
+        if base.item in items and base.board in run.layouts
     }
     ids = run.every_board  # what an older rule had joined is parted on all boards
     return [as_line(lost, run.run_id, ids[lost.item[0]], names.get(lost.item)) for lost in conflicts]
@@ -225,103 +196,35 @@ def _notes(plan: Plan, standing: OpenIssues, tolerated: int) -> Iterable[str]:
         )
 
 
-def samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
-    """The first changes, before → after; all of them with -v."""
-    shown = _shown_changes(plan, run.options.verbosity)
-    items = _items_of(run, plan, {row for _column, row, _before, _after in shown})
-    lines: list[tuple[str, str, str]] = []
-    for column, row, before, after in shown:
-        where = f"row {row[:8]}"
-        if row in items:
-            name = item_name(run.layouts[items[row].board], items[row].monday)
-            where = f"item {items[row].id}" + (f' "{shortened(name)}"' if name else "")
-        before, after = (names.get(value, value) if isinstance(value, str) else value for value in (before, after))
-        was, now = contrasted(before, after)
-        lines.append((column, where, f"{was} → {now}"))
-    yield from aligned(lines)
+def _shown_values(run: Run, plan: Plan) -> tuple[list[Change], int]:
+    """The values that change of which the report shows each, and how many there are beside them."""
     every = sum(len(update.changes) for updates in plan.updates.values() for update in updates)
-    if every > len(shown):
-        yield f"… and {counted(every - len(shown), 'more change')}: -v lists them all"
+    shown = every if run.options.verbosity > 0 else min(every, SAMPLES)
+    return list(islice(pull_changes(plan, run.layouts), shown)), every - shown
 
 
-def _shown_changes(plan: Plan, verbosity: int) -> list[tuple[str, RowId, Any, Any]]:
-    changes = (
-        (f"{table}.{column}", update.id, before, after)
-        for table in TABLES
-        for update in plan.updates[table]
-        for column, (before, after) in update.changes.items()
-    )
-    return list(changes if verbosity > 0 else islice(changes, _SAMPLES))
-
-
-def _listed_changes(run: Run, plan: Plan) -> tuple[list[dict[str, Any]], int]:
-    """The first changes as `--json` lists them, and how many there are: values that change, then rows that are new."""
-    count = sum(map(len, plan.inserts.values()))
-    count += sum(len(update.changes) for updates in plan.updates.values() for update in updates)
-    updates = [
-        (table, update.id, column, before, after)
-        for table in TABLES
-        for update in plan.updates[table]
-        for column, (before, after) in update.changes.items()
-    ][:CHANGES]
-    inserts = [(table, row[0]) for table in TABLES for row in plan.inserts[table][: CHANGES - len(updates)]]
-    rows = {update[1] for update in updates} | {row for _table, row in inserts}
-    items = _items_of(run, plan, rows) if rows else {}
-    listed = [
-        _change(run, "update", items.get(row), table, row, column, before, after)
-        for table, row, column, before, after in updates
-    ]
-    listed += [_change(run, "insert", items.get(row), table, row) for table, row in inserts]
-    return listed[:CHANGES], count
-
-
-def _change(
-    run: Run,
-    action: str,
-    item: ItemBase | None,
-    table: str,
-    row: RowId,
-    column: str | None = None,
-    before: Any = None,
-    after: Any = None,
-) -> dict[str, Any]:
-    cell = None
-    if item is not None and column is not None:
-        fields = run.layouts[item.board].fields
-        places = [place for place, link in enumerate(item.links) if link == row]
-        cell = next((f.cells[0] for f in fields if f.slot in places and column in f.columns and f.cells), None)
-    return {
-        "action": action,
-        "board": item.board if item is not None else None,
-        "item": item.id if item is not None else None,
-        "table": table,
-        "row": row,
-        "field": f"{table}.{column}" if column is not None else None,
-        "column": cell,
-        "before": before,
-        "after": after,
+def _samples(run: Run, plan: Plan, names: Names) -> Iterable[str]:
+    shown, others = _shown_values(run, plan)
+    told = {(change.address.board, change.address.item) for change in shown}
+    items = {
+        base.item: item_name(run.layouts[base.board], base.monday) or ""
+        for base in (plan.items if shown else ())
+        if base.item in told and base.board in run.layouts
     }
+    return samples([line(change, items, names) for change in shown], (), run.options.verbosity, others=others)
 
 
 def _differences(run: Run, plan: Plan) -> Iterable[str]:
     """Cells that are left as they are although the row says something else: what monday shows, what the row holds."""
-    for item in (item for item in plan.items if item.board in run.layouts):
-        layout = run.layouts[item.board]
-        for one, says, held in zip(layout.fields, item.monday, item.postgres, strict=True):
-            if held is not says and held is not FORCE and not same(one, says, held):
-                name = f"{layout.slots[one.slot].table}.{one.columns[0]}"
-                on_board, in_row = contrasted(*_apart(says, held))
-                yield f"{name:<24}  item {item.id}  {on_board} | {in_row}"
+    for base in (base for base in plan.items if base.board in run.layouts):
+        for field, monday, postgres in zip(run.layouts[base.board].fields, base.monday, base.postgres, strict=True):
+            if postgres is not monday and postgres is not FORCE and not same(field, monday, postgres):
+                on_board, in_row = contrasted(*_apart(monday, postgres))
+                yield f"{field.target:<24}  item {base.id}  {on_board} | {in_row}"
 
 
-def _apart(says: Any, holds: Any) -> tuple[Any, Any]:
+def _apart(monday: Any, postgres: Any) -> tuple[Any, Any]:
     """Of a field that holds its parts too, the whole, or else the first part that differs."""
-    both = [value if isinstance(value, tuple) else (value,) for value in (says, holds)]
+    both = [value if isinstance(value, tuple) else (value,) for value in (monday, postgres)]
     pairs = list(zip_longest(*both))
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
-
-
-def _items_of(run: Run, plan: Plan, rows: set[RowId]) -> Mapping[RowId, ItemBase]:
-    """An item that a person can open on the board, for each of these rows that one shows."""
-    items = (item for item in reversed(plan.items) if item.board in run.layouts)
-    return {row: item for item in items for row in item.links if row is not None and row in rows}

@@ -91,7 +91,7 @@ class Bulk:
         logger.info("bulk job board=%s rows=%d made=%d state=%s", board, len(part), len(found), status.state)
         created: list[tuple[int, RowId, int]] = [(n, part[n].row, item_id) for n, item_id in sorted(found.items())]
         rest = [place for place in range(len(part)) if place not in found]
-        outcome = WriteResult(number, rest, created=created, table=layout.slots[layout.record].table)
+        outcome = WriteResult(number, rest, created=created, table=layout.record.table)
         in_fenced_transaction(run, partial(write_outcome, run, outcome=outcome), "recording the new items")
         for place, item_id in sorted(found.items()):
             op = ops[place]
@@ -106,7 +106,7 @@ class Bulk:
             if text is not None:
                 carried[column_id] = text
                 continue
-            create.uncarried |= {n for n, shape in enumerate(layout.fields) if column_id in shape.cells}
+            create.uncarried |= {field for field in layout.fields if column_id in field.cells}
         return carried
 
     def _text(self, board: str, column_id: str, cell: CellEdit) -> str | None:

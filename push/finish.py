@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from models import TABLES, RowId
+from models import TABLES, Row, RowId
+from postgres.changes import add_changes, pruned
 from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.state import OpenIssues, read_standing
@@ -28,10 +29,10 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.summary import fill_report
-from reconcile.conflicts import Conflict
-from reconcile.database_state import RowValues
+from reconcile.changes import Change, derived_changes
 from reconcile.errors import Exit
 from reconcile.push_plan import key_changes
+from reconcile.types import Conflict, ItemKey
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.place import remember
@@ -69,7 +70,8 @@ def _conclude(
     fill_news(run, standing, judged)
     if not run.dry:
         news = closing(run, tx, start.present, standing, judged)
-        run.lease.release(tx, [*news, *run.calls.statements(), run_record(run, tx.encoding)])
+        old = pruned(run.settings.keep_days)
+        run.lease.release(tx, [*news, *old, *run.calls.statements(), run_record(run, tx.encoding)])
 
 
 def what_stands(run: Run, start: RunStart, tx: Transaction, *, carried_out: bool) -> OpenIssues:
@@ -103,22 +105,34 @@ def _remember(
         move_keys(tx, list(owners), edits.outdated)
     list_left_behind(tx, run.layouts, run.run_id, edits.left_behind)
     forget_rows(tx, edits.lost)
-    people, projects = _moved(run, sent)
-    if people:
-        note_refused_rows(tx, run.run_id, "users", recompute_roles(tx, run.layouts, people))
-    if projects:
-        note_refused_rows(tx, run.run_id, "projects", follow_customers(tx, start.present, projects))
+    _write_derived(run, start, sent, tx)
     if push.settled or sent.delivered or sent.new:
         count_tolerated(tx)
+
+
+def _write_derived(run: Run, start: RunStart, sent: Sent, tx: Transaction) -> None:
+    """What follows in PostgreSQL from what the items show now: the roles of people, and whose policy it is."""
+    changes: list[Change] = []
+    people, projects = _moved(run, sent)
+    for asked, follow, table, refused_of in (
+        (people, partial(recompute_roles, tx, run.layouts), "users", "users"),
+        (projects, partial(follow_customers, tx, start.present), "policies", "projects"),
+    ):
+        if asked:
+            done = follow(asked)
+            note_refused_rows(tx, run.run_id, refused_of, done.refused)
+            items = {update.id: item for row, update in done.written.items() if (item := asked[row]) is not None}
+            changes += derived_changes({table: list(done.written.values())}, items)
+    add_changes(tx, run.layouts, run.run_id, changes)
 
 
 def _ended(run: Run, found: PreparedPush, sent: Sent, tx: Transaction) -> dict[int, tuple[Winner, Any]]:
     """Open conflicts that are none any more: both sides say the same, or monday's edit was taken back and the row's
     value sent. Whatever else ended is settled by the other direction, which sees both sides."""
     told_now = {
-        ((item.board, item.id), run.layouts[item.board].fields[number].id): target
-        for item in sent.delivered
-        for number, target in item.targets.items()
+        (item_push.item, field.id): target
+        for item_push in sent.delivered
+        for field, target in item_push.targets.items()
     }
     waits = {lost.place for lost in found.push.conflicts if lost.open}
     ended: dict[int, tuple[Winner, Any]] = {}
@@ -146,33 +160,30 @@ def _told(found: PreparedPush, sent: Sent) -> dict[RowId, tuple[str, str]]:
     }
 
 
-def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, RowValues]]:
+def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, Row]]:
     """The rows as they are after they were made whole."""
     rows = {table: dict(known) for table, known in found.edits.rows.items()}
     for table, updates in found.push.completed.items():
-        columns = TABLES[table].__struct_fields__
         for update in updates:
             if update.id in sent.prepared.hashes:
-                row = list(rows[table][update.id])
-                for column, (_was, now) in update.changes.items():
-                    row[columns.index(column)] = now
-                rows[table][update.id] = tuple(row)
+                rows[table][update.id] = update.applied_to(rows[table][update.id])
     return rows
 
 
-def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
-    """People who gained or lost a slot, and projects that show another customer."""
-    people: set[RowId] = set()
-    projects: set[RowId] = set()
-    for item in sent.delivered:
-        layout = run.layouts[item.board]
-        if "customer" in item.moved:
-            projects |= {row for row in (item.base.links[layout.record],) if row is not None}
-        for place, slot in enumerate(layout.slots):
-            if slot.person and slot.role in item.moved:
-                people |= {row for row in (item.base.links[place], item.left.get(slot.role)) if row is not None}
+def _moved(run: Run, sent: Sent) -> tuple[dict[RowId, ItemKey | None], dict[RowId, ItemKey | None]]:
+    """People who gained or lost a slot, and projects that show another customer, each with the item that says so."""
+    people: dict[RowId, ItemKey | None] = {}
+    projects: dict[RowId, ItemKey | None] = {}
+    for item_push in sent.delivered:
+        layout, links, key = run.layouts[item_push.board], item_push.base.links, (item_push.board, item_push.id)
+        if "customer" in item_push.moved:
+            projects |= {row: key for row in (links[layout.record],) if row is not None}
+        for slot in layout.slots:
+            if slot.person and slot.role in item_push.moved:
+                rows = (links[slot], item_push.left.get(slot.role))
+                people |= {row: key for row in rows if row is not None}
     for create in sent.new:
-        layout = run.layouts[create.board]
-        people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
-        projects.add(create.row)
+        slots = run.layouts[create.board].slots
+        people |= {row: None for row, slot in zip(create.links, slots, strict=True) if row is not None and slot.person}
+        projects[create.row] = None
     return people, projects

@@ -17,13 +17,14 @@ from monday.errors import ApiFault
 from monday.writing import ArchiveItem, ChangeItem, CreateItem, Kind, Op
 from monday_api import MARKER
 from postgres.write_push import Prepared
-from push.record import WriteResult, view_of
+from push.record import WriteResult, state_of
 from push.rejected import column_of, why
-from reconcile.database_state import ItemKey
+from reconcile.changes import item_changes
 from reconcile.items import RawItem
 from reconcile.journal_ops import JournalOp, OpenBatch, Sender, change_op, changed_base, create_op
 from reconcile.layout import Layout
 from reconcile.push_plan import ItemCreate, ItemPush, Rejection, input_of
+from reconcile.types import ItemKey
 from run.context import Run
 from run.start import RunStart
 
@@ -122,13 +123,14 @@ class Changes(WriteKind[ItemPush]):
         return JournalOp(place, subject.id, None, change_op(subject, self.layout))
 
     def take(self, subject: ItemPush, item: RawItem, place: int, outcome: WriteResult) -> None:
-        view = view_of(self.run, self.start, self.board, item, as_page=True)
+        state = state_of(self.run, self.start, self.board, item, as_page=True)
         waits = subject.awaits_pull or subject.open
         op = change_op(subject, self.layout)
         outcome.places.append(place)
-        outcome.bases.append(changed_base(op, subject.base, view, self.layout, waits=waits))
+        outcome.bases.append(changed_base(op, subject.base, state, self.layout, waits=waits))
         outcome.conflicts += subject.conflicts
-        self.sent.first_at = min(self.sent.first_at or view.updated_at, view.updated_at)
+        outcome.changes += item_changes(subject, self.layout)
+        self.sent.first_at = min(self.sent.first_at or state.updated_at, state.updated_at)
         self._delivered(subject)
 
     def seen(self, subject: ItemPush, written: Collection[int]) -> bool:
@@ -194,7 +196,7 @@ class Creates(WriteKind[ItemCreate]):
 
     def take(self, subject: ItemCreate, item: RawItem, place: int, outcome: WriteResult) -> None:
         entry = self.entry(subject, place)
-        outcome.table = self.layout.slots[self.layout.record].table
+        outcome.table = self.layout.record.table
         outcome.created.append((place, subject.row, item.id))
         self.keep(outcome.number, JournalOp(place, item.id, entry.row, entry.content), subject)
         self.sent.refused += [
@@ -208,14 +210,14 @@ class Creates(WriteKind[ItemCreate]):
         self.sent.created += 1
         self.sent.cells += len(subject.cells)
         self.sent.new.append(subject)
-        uncarried = (subject.links[self.layout.fields[n].slot] for n in subject.uncarried)
+        uncarried = (subject.links[self.layout.slot_of(field)] for field in subject.uncarried)
         self.sent.undelivered |= {row for row in uncarried if row is not None}
 
     def hold(self, subject: ItemCreate) -> None:
         self.sent.undelivered.add(subject.row)
 
     def set_aside(self, subject: ItemCreate, fault: ApiFault, *, known: bool) -> None:
-        place = f"{self.layout.slots[self.layout.record].table}.{subject.row}"
+        place = f"{self.layout.record.table}.{subject.row}"
         digest = input_of(sorted(subject.values.items())) if known else ""
         self.sent.refused.append(Rejection(self.board, 0, place, why(fault, sticks=known), digest))
         self.hold(subject)

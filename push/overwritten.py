@@ -17,9 +17,9 @@ from monday_api import BOARDS
 from push.operations import Sent
 from push.plan import PreparedPush
 from reconcile.activity_values import logged_value
-from reconcile.conflicts import Conflict
 from reconcile.errors import SyncError
 from reconcile.push_plan import ItemPush
+from reconcile.types import Conflict
 from run.context import Run
 from run.report import counted
 
@@ -133,11 +133,19 @@ class _Log:
 
     def _conflict(self, place: CellPlace, lost: Any) -> Conflict:
         item_id, column_id = place
-        item, layout = self._items[item_id], self._run.layouts[self._board]
-        number = next(n for n in item.targets if column_id in layout.fields[n].cells)
-        slot = layout.slots[layout.fields[number].slot]
-        where = ((self._board, item_id), slot.role, layout.fields[number].id, slot.table, item.causes[number])
-        return Conflict(*where, "postgres", item.cells[column_id].after, "monday", lost)
+        item_push = self._items[item_id]
+        field = next(field for field in item_push.targets if column_id in field.cells)
+        return Conflict(
+            item_push.item,
+            field.role,
+            field.id,
+            field.table,
+            item_push.causes[field],
+            kept_from="postgres",
+            kept=item_push.cells[column_id].after,
+            lost_from="monday",
+            lost=lost,
+        )
 
 
 def _by_board(items: Sequence[ItemPush]) -> dict[str, dict[int, ItemPush]]:

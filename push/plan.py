@@ -21,15 +21,15 @@ from postgres.transaction import Transaction
 from postgres.write_push import taken_items
 from push.claim import refuse_claimed
 from push.marker import has_marker
-from push.record import view_of
-from reconcile.change_filter import old_view
-from reconcile.database_state import ItemKey
+from push.record import state_of
+from reconcile.change_filter import is_outdated
 from reconcile.edits import Edits
 from reconcile.errors import ConfigError
 from reconcile.journal_ops import OpenBatch, Sender
 from reconcile.layout import Layout
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import AMBIGUOUS, ItemCreate, Push, Rejection
+from reconcile.types import ItemKey
 from run.conflicts import item_name
 from run.context import Run
 from run.drift import refuse_drift
@@ -89,7 +89,7 @@ def _leave_joined(run: Run, start: RunStart, edits: Edits, tx: Transaction) -> N
     sync_monday_to_pg.py has parted them."""
     _remembered, parting = read_parting(tx, start.every_board or {}, start.present)
     joined = parting.rows.keys() & edits.changed.keys()
-    items = [key for key, stored in edits.bases.items() if not joined.isdisjoint(stored.links)]
+    items = [key for key, base in edits.bases.items() if not joined.isdisjoint(base.links)]
     edits.in_flight.update(items)
     if items:
         run.report.notes.append(
@@ -145,7 +145,7 @@ def prepare_push(run: Run, start: RunStart, edits: Edits) -> PreparedPush:
         },
     )
     found.looked = set(shown)
-    found.unseen -= found.looked  # one that has gone, too: an old view may say so, and the next read will know
+    found.unseen -= found.looked  # one that has gone, too: an old state may say so, and the next read will know
     found.push = plan_push(edits, run.layouts, shown, first, options, not_looked_at=found.unseen)
     found.push.deferred = len(wanted) - len(looked)  # what was looked for and is not there goes with no other run
     edits.bases.clear()  # what is still needed of it is in the plan
@@ -220,7 +220,7 @@ def _know_again(run: Run, found: PreparedPush) -> None:
 
 
 def _carried_by(layout: Layout, row: RowId, ids: Collection[int]) -> Rejection:
-    table = layout.slots[layout.record].table
+    table = layout.record.table
     reason = (
         f"its Sync ID stands on the board, on {', '.join(map(str, sorted(ids)))}, which has another row: if the two "
         "rows are one, delete this one; if not, clear the Sync ID of that item"
@@ -253,12 +253,12 @@ def _look(run: Run, start: RunStart, looked: Sequence[ItemKey], found: PreparedP
     told = found.told_at = run.client.answered_at
     told_s = told.timestamp() if told is not None else None
     for key, raw in boards.items.items():
-        view = view_of(run, start, key[0], raw, as_page=False)
-        if old_view(view.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
+        state = state_of(run, start, key[0], raw, as_page=False)
+        if is_outdated(state.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue
-        shown[key] = CurrentItem(view, raw.raw)
-        if name := item_name(run.layouts[key[0]], view.values):
+        shown[key] = CurrentItem(state, raw.raw)
+        if name := item_name(run.layouts[key[0]], state.values):
             found.names[key] = name
     boards.items.clear()  # they live on in `shown`, as long as the plan is made
     if found.outdated:

@@ -13,16 +13,16 @@ import msgspec
 from models import RowId
 from monday.connection import READ_TIMEOUT_S
 from postgres import journal
+from postgres.changes import add_changes
 from postgres.conflicts import add_conflicts
 from postgres.transaction import Transaction
 from postgres.write_push import link_rows, mark_archived, note_refused_rows, remember_items
-from reconcile.base import ItemBase
 from reconcile.change_filter import hash_of
-from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey
+from reconcile.changes import Change, archived_change, created_change
+from reconcile.decode import decode
 from reconcile.errors import DriftError
 from reconcile.items import RawItem, decode_item
-from reconcile.layout import ItemState
+from reconcile.types import Conflict, ItemBase, ItemKey, ItemState
 from run.context import Run
 from run.start import RunStart
 
@@ -43,6 +43,8 @@ class WriteResult:
     archived: list[ItemKey] = field(default_factory=list)
     created: list[tuple[int, RowId, int]] = field(default_factory=list)
     table: str = ""
+    changes: list[Change] = field(default_factory=list)
+    """Cells that were written; what is created and archived is told by itself."""
 
 
 def require_lease(run: Run) -> None:
@@ -63,26 +65,30 @@ def in_fenced_transaction(run: Run, work: Callable[[Transaction], T], label: str
 def write_outcome(run: Run, tx: Transaction, outcome: WriteResult) -> None:
     remember_items(tx, run.layouts, outcome.bases)
     add_conflicts(tx, run.layouts, run.run_id, outcome.conflicts)
+    changes = [*outcome.changes]
     if outcome.archived:
+        changes += [archived_change(run.layouts[board], item_id) for board, item_id in outcome.archived]
         mark_archived(tx, run.layouts, outcome.archived)
     if outcome.created:
         journal.keep_item_ids(tx, outcome.number, [(place, item_id) for place, _row, item_id in outcome.created])
         items = {row: item_id for _place, row, item_id in outcome.created}
         refused = link_rows(tx, outcome.table, items)
-        board_id = next(o.board_id for o in run.layouts.values() if o.slots[o.record].table == outcome.table)
-        note_refused_rows(tx, run.run_id, outcome.table, refused, board_id, items)
+        layout = next(o for o in run.layouts.values() if o.record.table == outcome.table)
+        note_refused_rows(tx, run.run_id, outcome.table, refused, layout.board_id, items)
+        changes += [created_change(layout, row, item_id) for _place, row, item_id in outcome.created]
+    add_changes(tx, run.layouts, run.run_id, changes)
     if outcome.places:
         journal.drop_ops(tx, outcome.number, outcome.places)
 
 
-def view_of(run: Run, start: RunStart, board: str, raw: RawItem, *, as_page: bool) -> ItemState:
+def state_of(run: Run, start: RunStart, board: str, raw: RawItem, *, as_page: bool) -> ItemState:
     """An item as it was answered. Its hash is known only where it has the form in which a page shows it (`as_page`).
 
     Raises DriftError when it is no item.
     """
     content_hash = hash_of(start.hash_keys[board], raw) if as_page else None
     try:
-        return run.layouts[board].decode(decode_item(raw.raw), content_hash)
+        return decode(run.layouts[board], decode_item(raw.raw), content_hash)
     except msgspec.DecodeError as error:
         raise DriftError(
             f"monday.com answered with something on the {board} board that is no item: "

@@ -24,20 +24,20 @@ from monday.writing import Batch, Doubtful, Result, TooLarge
 from monday_api import MARKER, MondayClient
 from postgres import journal
 from postgres.bases import items_of_rows, read_bases
+from postgres.by_hand import forget_created
 from postgres.transaction import Transaction
 from postgres.write_push import note_refused, register_rows, taken_items
 from push.bulk import made_by
 from push.claim import is_anothers, refuse_claimed
 from push.lost import made_since, marker_tells
-from push.record import WriteResult, in_fenced_transaction, require_lease, view_of, write_outcome
+from push.record import WriteResult, in_fenced_transaction, require_lease, state_of, write_outcome
 from reconcile import recovery
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
+from reconcile.changes import op_changes
 from reconcile.errors import DriftError, LeaseHeld
 from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, changed_base, created_base, seen
-from reconcile.layout import ItemState
 from reconcile.push_plan import AMBIGUOUS, Rejection
 from reconcile.recovery import Answer, Candidates, Decision, OpDecision, Step, Verdict
+from reconcile.types import ItemBase, ItemKey, ItemState
 from run.context import PUSH, Run
 from run.report import counted
 from run.start import RunStart
@@ -158,26 +158,26 @@ class JournalRecovery:
     # Cells of items
 
     def _changes(self, board: str, batch: OpenBatch) -> None:
-        views = self._views(board, batch)
-        decision = recovery.change_step(self._seen(board, batch, views).values(), batch.age_s)
+        states = self._states(board, batch)
+        decision = recovery.change_step(self._seen(board, batch, states).values(), batch.age_s)
         if decision.step is Step.SEND_AGAIN:
             results = self._send(board, batch, decision)
             if results is not None:
                 self._take_answer(board, batch, results)
                 return
             decision = recovery.unanswered_change_step(batch.age_s)
-            views = self._views(board, batch) if decision.step is Step.SETTLE else {}
+            states = self._states(board, batch) if decision.step is Step.SETTLE else {}
         if decision.step is Step.WAIT:
             self._wait(batch, decision)
         else:
-            self._take_shown(board, batch, views)
+            self._take_shown(board, batch, states)
 
     def _take_answer(self, board: str, batch: OpenBatch, results: Sequence[Result]) -> None:
         """monday repeated its answer, or carried the request out now; what that leaves open the items tell."""
         items = [result.item for result in results if result.item is not None]
-        views = {raw.id: view_of(self._run, self._start, board, raw, as_page=True) for raw in items}
+        states = {raw.id: state_of(self._run, self._start, board, raw, as_page=True) for raw in items}
         decisions = recovery.answered(batch.ops, _answers(results))
-        self._record_changes(board, batch, decisions, views)
+        self._record_changes(board, batch, decisions, states)
         unread = [decision.op for decision in decisions if decision.verdict is Verdict.IN_DOUBT]
         if unread:  # the answer came, so that nothing of it runs any more
             self.read_changes(board, replace(batch, ops=unread))
@@ -185,39 +185,40 @@ class JournalRecovery:
     def read_changes(self, board: str, batch: OpenBatch) -> set[int]:
         """Settle by what the items show; nothing of the batch runs any more. Items of which the write is known to be
         done: the others are planned anew."""
-        return self._take_shown(board, batch, self._views(board, batch))
+        return self._take_shown(board, batch, self._states(board, batch))
 
-    def _take_shown(self, board: str, batch: OpenBatch, views: Mapping[int, ItemState]) -> set[int]:
-        decisions = recovery.changes_shown(batch.ops, self._seen(board, batch, views))
-        return self._record_changes(board, batch, decisions, views)
+    def _take_shown(self, board: str, batch: OpenBatch, states: Mapping[int, ItemState]) -> set[int]:
+        decisions = recovery.changes_shown(batch.ops, self._seen(board, batch, states))
+        return self._record_changes(board, batch, decisions, states)
 
     def _record_changes(
-        self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision], views: Mapping[int, ItemState]
+        self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision], states: Mapping[int, ItemState]
     ) -> set[int]:
         layout = self._run.layouts[board]
         settled = [decision for decision in decisions if decision.verdict is not Verdict.IN_DOUBT]
         ops = _ops(settled, Verdict.DONE)
-        done = {op.item_id: op.content for op in ops if op.item_id is not None and op.item_id in views}
+        done = {op.item_id: op.content for op in ops if op.item_id is not None and op.item_id in states}
         outcome = WriteResult(batch.number, [decision.op.place for decision in settled])
         for item_id, base in self._bases(board, done).items():
             op = done[item_id]
             assert isinstance(op, ChangeOp)
-            outcome.bases.append(changed_base(op, base, views[item_id], layout))
+            outcome.bases.append(changed_base(op, base, states[item_id], layout))
             outcome.conflicts += op.conflicts
+            outcome.changes += op_changes(op, base, layout)
         self._record(batch, outcome, settled)
         return set(done)
 
-    def _views(self, board: str, batch: OpenBatch) -> dict[int, ItemState]:
+    def _states(self, board: str, batch: OpenBatch) -> dict[int, ItemState]:
         """What the items show that are still there, by id."""
         ids = [op.item_id for op in batch.ops if op.item_id is not None]
         shown = (raw for answer in self._client.looker.items(board, ids) for raw in answer.alive)
-        return {raw.id: view_of(self._run, self._start, board, raw, as_page=False) for raw in shown}
+        return {raw.id: state_of(self._run, self._start, board, raw, as_page=False) for raw in shown}
 
-    def _seen(self, board: str, batch: OpenBatch, views: Mapping[int, ItemState]) -> dict[int, Seen]:
+    def _seen(self, board: str, batch: OpenBatch, states: Mapping[int, ItemState]) -> dict[int, Seen]:
         return {
-            op.item_id: seen(op.content, views[op.item_id], self._run.layouts[board])
+            op.item_id: seen(op.content, states[op.item_id], self._run.layouts[board])
             for op in batch.ops
-            if op.item_id is not None and op.item_id in views and isinstance(op.content, ChangeOp)
+            if op.item_id is not None and op.item_id in states and isinstance(op.content, ChangeOp)
         }
 
     def _archives(self, board: str, batch: OpenBatch) -> None:
@@ -324,7 +325,7 @@ class JournalRecovery:
         reason = (
             f"may be one of the items {', '.join(map(str, decision.items))}, which a lost request may have made: write "
             f"the right one's id into {table}.monday_item_id, or archive the wrong ones. If it is none of them, have a "
-            f"new one made: {journal.FORGET_ROW.format(row)}"
+            f"new one made: {forget_created(row)}"
         )
         return Rejection(board, 0, f"{table}.{row}", reason, AMBIGUOUS)
 
@@ -386,7 +387,7 @@ class JournalRecovery:
 
     def _table(self, board: str) -> str:
         layout = self._run.layouts[board]
-        return layout.slots[layout.record].table
+        return layout.record.table
 
 
 def _answers(results: Sequence[Result]) -> list[Answer]:
@@ -424,8 +425,8 @@ def record_created(
         for raw in answer.alive:
             number, op = ops[raw.id]
             assert isinstance(op.content, CreateOp)
-            view = view_of(run, start, board, raw, as_page=False)
-            outcomes[number].bases.append(created_base(op.content, view, layout, late=late))
+            state = state_of(run, start, board, raw, as_page=False)
+            outcomes[number].bases.append(created_base(op.content, state, layout, late=late))
             linked = ((op.content.links.get(slot.role), slot.table) for slot in layout.slots)
             rows |= {row: table for row, table in linked if row is not None}
 

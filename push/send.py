@@ -20,8 +20,10 @@ from monday.queries import LARGEST_PAGE
 from monday.writing import Answered, BatchSize, Result, TooLarge
 from monday_api import BOARDS
 from postgres import journal
+from postgres.bases import items_of_rows
+from postgres.changes import add_changes
 from postgres.transaction import Transaction
-from postgres.write_push import link_rows, prepare_rows
+from postgres.write_push import Prepared, link_rows, prepare_rows
 from push.bulk import BULK_FROM, Bulk
 from push.claim import claim, refuse_claimed
 from push.marker import has_marker
@@ -30,6 +32,7 @@ from push.plan import PreparedPush
 from push.record import WriteResult, in_fenced_transaction, require_lease, write_outcome
 from push.recover import JournalRecovery, Recovered, in_doubt, record_created
 from push.rejected import is_internal
+from reconcile import changes
 from reconcile.errors import SyncError, Unavailable
 from reconcile.journal_ops import OpenBatch
 from reconcile.push_plan import ItemCreate, Push, Rejection
@@ -128,11 +131,18 @@ class _Sender:
         linked: dict[str, dict[RowId, int]] = {}
         for (board, row), item_id in self._found.push.linked.items():
             layout = self._run.layouts[board]
-            linked.setdefault(layout.slots[layout.record].table, {})[row] = item_id
+            linked.setdefault(layout.record.table, {})[row] = item_id
 
         def work(tx: Transaction) -> None:
             for table, items in linked.items():
                 link_rows(tx, table, items)
+                now = items_of_rows(tx, table, items)  # a trigger may have had its way
+                made = [
+                    changes.linked_change(self._run.layouts[board], row, item_id)
+                    for (board, row), item_id in sorted(self._found.push.linked.items())
+                    if items.get(row) == now.get(row) == item_id
+                ]
+                add_changes(tx, self._run.layouts, self._run.run_id, made)
 
         if linked:
             in_fenced_transaction(self._run, work, "linking rows to their items")
@@ -144,16 +154,17 @@ class _Sender:
         tables = {row: table for row, table in edits.changed.items() if row in told}
         for create in push.creates:
             layout = self._run.layouts[create.board]
-            tables[create.row] = layout.slots[layout.record].table
+            tables[create.row] = layout.record.table
         if not tables and not any(push.completed.values()):
             return
-        work = partial(
-            prepare_rows,
-            present=self._start.present,
-            tables=tables,
-            hashes=edits.hashes,
-            completed=push.completed,
-        )
+        items = changes.items_of_rows(push.items)
+
+        def work(tx: Transaction) -> Prepared:
+            prepared = prepare_rows(tx, self._start.present, tables, edits.hashes, push.completed)
+            made = changes.derived_changes(prepared.completed, items)
+            add_changes(tx, self._run.layouts, self._run.run_id, made)
+            return prepared
+
         self.sent.prepared = prepared = in_fenced_transaction(self._run, work, "completing the edited rows")
         self.sent.undelivered |= prepared.moved | prepared.refused.keys()
         self._leave_out()
@@ -172,7 +183,7 @@ class _Sender:
         for create in push.creates:
             if create.row in prepared.refused:
                 layout = self._run.layouts[create.board]
-                place = f"{layout.slots[layout.record].table}.{create.row}"
+                place = f"{layout.record.table}.{create.row}"
                 self.sent.refused.append(
                     Rejection(create.board, 0, place, _not_whole(prepared.refused[create.row]), "")
                 )

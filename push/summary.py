@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from models import TABLES, RowId
 from monday_api import BOARDS
@@ -13,18 +13,28 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.send import writing_calls
-from reconcile.conflicts import Conflict
-from reconcile.database_state import ItemKey
+from reconcile.changes import Change, push_changes
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
-from run.conflicts import as_line, settled, waiting
+from reconcile.types import Conflict, ItemKey
+from run.changes import entries, line, samples
+from run.conflicts import as_line
 from run.context import Run
-from run.news import opened
-from run.report import CHANGES, IssueList, ItemsReport, counted
-from terminal.contrast import contrasted, shortened
-from terminal.page import aligned
+from run.issues import (
+    Entries,
+    Entry,
+    add_letters,
+    conflicts,
+    letters,
+    lost_edits,
+    pair_entry,
+    place_of,
+    quarantined,
+    would_merge,
+)
+from run.report import IssueList, ItemsReport, counted
+from terminal.contrast import shortened
 
-_SAMPLES = 10
 _UNFINISHED = (
     "monday.com did not say of every write whether it was carried out: run it again, within 40 minutes that is certain"
 )
@@ -51,7 +61,7 @@ def fill_report(
     report.items = items
     for table in TABLES:
         entry = report.tables[table]
-        completed = len(push.completed[table]) if not carried_out else sent.prepared.completed[table]
+        completed = len((sent.prepared if carried_out else push).completed[table])
         entry.update = completed
         new = sum(_table_of(run, create.board) == table for create in sent.new)
         entry.unchanged = max(0, standing.rows.get(table, 0) - new - completed)
@@ -60,15 +70,16 @@ def fill_report(
     report.waiting = len(_waiting(found, sent))
     report.tolerated = standing.tolerated
     report.digest = push.digest() if push.writes or push.linked else ""
-    report.samples = list(samples(push, found.names, run.options.verbosity))
-    report.changes, report.changes_count = _listed_changes(run, push, sent, carried_out=carried_out)
+    report.samples = list(_samples(run, push, found.names))
+    done = Push(sent.delivered, creates=sent.new, archives=push.archives[: sent.archived]) if carried_out else push
+    changes = _on_monday(run, done)
+    report.changes, report.changes_count = entries(changes), len(changes)
     report.notes += _notes(run, found, sent, overwritten)
     report.forecast = "" if carried_out else _forecast(run, push)
     report.planned = True
     rows = _rows_that_wait(run, found, sent, standing)
     _fill_open(run, found, sent, standing, carried_out=carried_out)
-    needed = report.quarantined.count + report.conflicts.count + report.would_merge.count + report.fanned.count
-    report.exit_code = Exit.PERSON_NEEDED if needed or report.settled.count else Exit.DONE
+    run.judge()
     boards = run.board_ids.values()
     waits = any(batch.board_id in boards for batch in recovered.waiting)
     if (waits or sent.unsettled) and carried_out:
@@ -130,66 +141,23 @@ def _explained(found: PreparedPush, sent: Sent, standing: OpenIssues) -> set[Row
 
 def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, *, carried_out: bool) -> None:
     report, push = run.report, found.push
-    boards = {board_id: board for board, board_id in run.board_ids.items()}
-    new = [*push.rejected, *sent.refused]
-    cells = [_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new]
-    new_cells = [  # of a real run the list says it
-        entry
-        for cell, entry in zip(new, cells, strict=True)
-        if not carried_out and (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
-    ]
-    over = set[tuple[str, int, str]]()
-    if not carried_out:  # a real run lists what does not go with a new item once it has an id
-        left_out = [
-            _cell(cell.board, 0, cell.column_id, cell.reason) | {"row": f"{_table_of(run, cell.board)}.{create.row}"}
-            for create in push.creates
-            for cell in create.rejected
-        ]
-        cells, new_cells = cells + left_out, new_cells + left_out
-        over = set(cleared(found, new, {create.row for create in push.creates}))
-    listed_places = {_place_of(cell) for cell in cells}
+    cells, over = _refused(run, found, sent, carried_out=carried_out)
     left = [] if carried_out else found.edits.left_behind  # what a real run found is in the database by now
-    merges = [_pair(*row.item, row.where, row.reason) for row in left]
-    new_merges = list(merges)
-    for letter in standing.letters(run.run_id):
-        board = "PostgreSQL" if letter.kind == "value" else boards.get(letter.board_id, str(letter.board_id))
-        if letter.kind == "op" and (board, letter.item_id, letter.place) in over:
-            continue
-        if letter.kind == "would-merge":
-            entry, listed, untold = _pair(board, letter.item_id, letter.place, letter.reason), merges, new_merges
-        else:
-            entry, listed, untold = _cell(board, letter.item_id, letter.place, letter.reason), cells, new_cells
-        if entry not in listed and (letter.kind != "op" or _place_of(entry) not in listed_places):
-            listed.append(entry)
-        if not letter.told:
-            untold.append(entry)
+    pairs = Entries.of_new(pair_entry(*row.item, row.where, row.reason) for row in left)
+    add_letters(letters(run, standing, over), cells, pairs, _cell, anew={place_of(cell) for cell in cells.listed})
     for row, other in push.duplicate_people:
-        entry = {
-            "board": "staff",
-            "item": 0,
-            "role": "Sales Staff",
-            "reason": f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; "
-            "correct the e-mail, or merge the rows",
-        }
-        merges.append(entry)
-        new_merges += [] if (ALIKE, f"users.{row}") in standing.told else [entry]
-    planned = [] if carried_out else _lines(run, found, push.conflicts)
-    known = {(line.board_id, line.item_id, line.field): line for line in standing.open}
-    fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in known}
-    waits = [*fresh_ones.values(), *known.values()]
-    told = waiting(waits, boards, {})
-    untold_ones = tuple(entry for entry, line in zip(told, waits, strict=True) if not line.told)
-    untold_count = standing.new_of("conflicts") + len(fresh_ones)
-    report.conflicts = IssueList(
-        standing.conflicts + len(fresh_ones), max(len(untold_ones), untold_count), told, untold_ones
-    )
-    lost = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
-    losses, entries = standing.lost_count + len(lost), settled([*lost, *standing.lost], boards, {})
-    report.settled = IssueList(losses, losses, entries, entries)
-    quarantined = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells))
-    report.quarantined = opened(quarantined, cells, new_cells, sum(map(standing.new_of, ("cell", "row", "op"))))
-    alike_now = standing.would_merge + len(push.duplicate_people) + len(left)
-    report.would_merge = opened(alike_now, merges, new_merges, standing.new_of("would-merge"))
+        reason = (
+            f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; correct the "
+            "e-mail, or merge the rows"
+        )
+        pairs.add(pair_entry("staff", 0, "Sales Staff", reason), told=(ALIKE, f"users.{row}") in standing.told)
+    waits = [] if carried_out else _lines(run, found, push.conflicts)
+    losses = [] if carried_out else _lines(run, found, [lost for item in push.items for lost in item.conflicts])
+    count = standing.quarantined if carried_out else max(standing.quarantined - len(over), len(cells.listed))
+    report.quarantined = quarantined(count, cells, standing)
+    report.would_merge = would_merge(len(push.duplicate_people) + len(left), pairs, standing)
+    report.conflicts = conflicts(run, waits, standing, {})
+    report.settled = lost_edits(run, losses, standing, {})
     fanned = tuple(
         {"row": f"{found.edits.changed[row]}.{row}", "items": n} for row, n in sorted(push.over_fan_out.items())
     )
@@ -197,25 +165,38 @@ def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, 
     report.fanned = IssueList(len(fanned), len(untold_rows), fanned, untold_rows)
 
 
+def _refused(
+    run: Run, found: PreparedPush, sent: Sent, *, carried_out: bool
+) -> tuple[Entries, Collection[tuple[str, int, str]]]:
+    """Cells that monday would not take; and (board, item, column) of those that a plan says it would take by now."""
+    push = found.push
+    new = [*push.rejected, *sent.refused]
+    cells = Entries([_cell(cell.board, cell.item_id, cell.column_id, cell.reason) for cell in new])
+    if carried_out:  # the list of the database says which are news, and what does not go with an item that has an id
+        return cells, ()
+    cells.untold += [
+        entry
+        for cell, entry in zip(new, cells.listed, strict=True)
+        if (cell.board, cell.item_id, cell.column_id) not in found.edits.letters
+    ]
+    for create in push.creates:
+        row = {"row": f"{_table_of(run, create.board)}.{create.row}"}
+        for cell in create.rejected:
+            cells.add(_cell(cell.board, 0, cell.column_id, cell.reason) | row, told=False)
+    return cells, set(cleared(found, new, {create.row for create in push.creates}))
+
+
 def _table_of(run: Run, board: str) -> str:
     """The table whose rows stand for the items of a board."""
     layout = run.layouts[board]
-    return layout.slots[layout.record].table
+    return layout.record.table
 
 
-def _cell(board: str, item_id: int, place: str, reason: str) -> dict[str, object]:
+def _cell(board: str, item_id: int, place: str, reason: str) -> Entry:
     column = BOARDS.get(board, {}).get(place)
     shown = f'{place} ("{column.title}")' if column else place
     field = {"field": column.target} if column and column.target else {}
     return {"board": board, "item": item_id or "new", "column": shown, **field, "reason": reason}
-
-
-def _place_of(entry: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(entry.get(name) for name in ("board", "item", "column", "row"))
-
-
-def _pair(board: str, item_id: int, role: str, reason: str) -> dict[str, object]:
-    return {"board": board, "item": item_id, "role": role, "reason": reason}
 
 
 def _lines(run: Run, found: PreparedPush, conflicts: Sequence[Conflict]) -> list[ConflictLine]:
@@ -278,72 +259,27 @@ def _notes(run: Run, found: PreparedPush, sent: Sent, overwritten: Sequence[Conf
         )
 
 
-def _item(item_id: int, name: str | None) -> str:
-    return f"item {item_id}" + (f' "{shortened(name)}"' if name else "")
-
-
-def samples(push: Push, names: Mapping[ItemKey, str], verbosity: int) -> Iterator[str]:
-    """The first changes, item by item and cell by cell, before → after; all of them with -v."""
-    lines = [
-        (
-            _item(item.id, names.get((item.board, item.id))),
-            BOARDS[item.board][column_id].title,
-            *contrasted(cell.before, cell.after),
-        )
-        for item in push.items
-        for column_id, cell in sorted(item.cells.items())
-    ]
-    lines += [
-        ("new item", BOARDS[create.board][column_id].title, "(new)", shortened(cell.after))
+def _samples(run: Run, push: Push, names: Mapping[ItemKey, str]) -> Iterator[str]:
+    """Cells, item by item; then new items, items that go, and rows that are linked to an item that is there."""
+    told = _on_monday(run, push)
+    cells = {(change.address.item, change.address.column): change for change in told if change.is_cell}
+    new = [
+        ("new item", BOARDS[create.board][column_id].title, f"(new) → {shortened(cell.after)}")
         for create in push.creates
-        for column_id, cell in [("name", None), *sorted(create.cells.items())]
+        for column_id, cell in sorted(create.cells.items())
         if cell is not None
     ]
     whole = [f"new item in the {create.board} board: {shortened(create.name)}" for create in push.creates]
     whole += [f"item {item_id} of the {board} board: archived" for board, item_id in push.archives]
     whole += [f"row {row[:8]}: linked to item {item_id}" for (_board, row), item_id in sorted(push.linked.items())]
-    told = aligned([(where, title, f"{before} → {after}") for where, title, before, after in lines])
-    if verbosity > 0:
-        yield from [*told, *whole]
-        return
-    told = [line for line in told if not line.startswith("new item")]
-    yield from told[:_SAMPLES]
-    yield from whole[:_SAMPLES]
-    left = max(0, len(told) - _SAMPLES) + max(0, len(whole) - _SAMPLES)
-    if left:
-        yield f"… and {counted(left, 'more change')}: -v lists them all"
+    lines = [line(cell, names, {}) for cell in cells.values()]
+    return samples(lines, whole, run.options.verbosity, cells=new)
 
 
-def _listed_changes(run: Run, push: Push, sent: Sent, *, carried_out: bool) -> tuple[list[dict[str, object]], int]:
-    """The first changes as `--json` lists them, and how many there are: cells, then new items, then those that go."""
-    items, creates = (sent.delivered, sent.new) if carried_out else (push.items, push.creates)
-    archives = push.archives[: sent.archived] if carried_out else push.archives
-    count = sum(len(item.cells) for item in items) + len(creates) + len(archives)
-    listed: list[dict[str, object]] = []
-    for item in items:
-        if len(listed) >= CHANGES:
-            break
-        layout = run.layouts[item.board]
-        for number in sorted(item.targets):
-            field = layout.fields[number]
-            table = layout.slots[field.slot].table
-            listed += [
-                _change("update", item.board, item.id, table, item.causes.get(number))
-                | {"field": f"{table}.{field.columns[0]}", "column": column_id}
-                | {"before": item.cells[column_id].before, "after": item.cells[column_id].after}
-                for column_id in field.cells
-                if column_id in item.cells
-            ]
-    listed += [
-        _change("create", create.board, None, _table_of(run, create.board), create.row) for create in creates[:CHANGES]
-    ]
-    listed += [_change("archive", board, item_id, _table_of(run, board), None) for board, item_id in archives[:CHANGES]]
-    return listed[:CHANGES], count
-
-
-def _change(action: str, board: str, item: int | None, table: str, row: RowId | None) -> dict[str, object]:
-    place = {"action": action, "board": board, "item": item, "table": table, "row": row}
-    return place | dict.fromkeys(("field", "column", "before", "after"))
+def _on_monday(run: Run, push: Push) -> list[Change]:
+    """What monday is given: cells, new items, and items that go."""
+    changes = push_changes(push, run.layouts)
+    return [change for change in changes if change.is_cell or change.action in ("create", "archive")]
 
 
 def _forecast(run: Run, push: Push) -> str:

@@ -1,34 +1,18 @@
-"""The base snapshot: for every field of an item, the pair (what monday showed, what the row held) when they last met.
-
-A pair rather than one agreed value: a lossy round trip must not echo, two values that differed at first contact have no
-agreed value, and a value that lost must be able to say "seen, but the row's value is still to be delivered" (FORCE).
-"""
+"""What is remembered of an item, to and from the JSON in which the database keeps it, and the marks on its hash."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from datetime import datetime
-from enum import Enum
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
 from models import RowId
 from reconcile.fields import FieldValue
-from reconcile.layout import ItemState, Layout
-
-
-class Force(Enum):
-    """A base value that equals nothing."""
-
-    FORCE = "force"
-
-
-FORCE: Final = Force.FORCE
-BaseValue = FieldValue | Literal[Force.FORCE]
-
+from reconcile.layout import Layout
+from reconcile.types import FORCE, BaseValue, ItemBase, ItemState, PerField
 
 AGAIN: Final = "!"
 """Before the hash of an item of which something was refused: the next run tries again."""
@@ -53,101 +37,72 @@ def is_open(content_hash: str | None) -> bool:
     return content_hash is None or content_hash.startswith(AGAIN)
 
 
-class ItemBase(msgspec.Struct):
-    """What is remembered of one item: for each field the pair of what monday showed and what its row held.
+def as_remembered(base: ItemBase) -> ItemState:
+    """The state of an item that was not read: what it showed last."""
+    return ItemState(base.board, base.id, base.updated_at, base.monday, content_hash=base.content_hash, seen=False)
 
-    A field that was never read is UNSET on both sides. `postgres` is `monday` itself where they do not differ at all.
-    `links` holds the row of each slot; `tolerated_links`, by number of the slot, what the record's foreign key pointed
-    at where that is not the slot's row: it differed at first contact, and is an edit only once it moves.
-    `content_hash` is None while something of the item is open; `tolerated` counts the fields that differ and that
-    nobody edited. `missing_count`: complete reads in a row in which it did not come.
-    """
 
-    board: str
-    id: int
-    updated_at: datetime
-    links: list[RowId | None]
-    monday: Sequence[FieldValue]
-    postgres: Sequence[BaseValue]
-    state: str = "active"
-    missing_count: int = 0
-    content_hash: str | None = None
-    tolerated: int = 0
-    tolerated_links: dict[int, RowId | None] = {}
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """(board, item id)"""
-        return self.board, self.id
-
-    def set_pair(self, number: int, monday: FieldValue, postgres: BaseValue) -> None:
-        """Remember another pair of one field."""
-        shared = self.postgres is self.monday
-        if monday is not self.monday[number]:
-            self.monday = [*self.monday[:number], monday, *self.monday[number + 1 :]]
-            if shared:
-                self.postgres = self.monday
-        if postgres is not self.postgres[number]:
-            self.postgres = [*self.postgres[:number], postgres, *self.postgres[number + 1 :]]
-
-    def copy(self) -> ItemBase:
-        """One of its own, to be changed."""
-        return msgspec.structs.replace(self, links=list(self.links), tolerated_links=dict(self.tolerated_links))
-
-    def count_tolerated(self, layout: Layout) -> int:
-        """How many fields differ that nobody edited; it is remembered in `tolerated`."""
-        self.tolerated = sum(
-            held is not FORCE and shown is not UNSET and field.compare_key(shown) != field.compare_key(held)
-            for field, shown, held in zip(layout.fields, self.monday, self.postgres, strict=True)
-            if held is not shown
-        )
-        return self.tolerated
-
-    def to_json(self) -> bytes:
-        """Its pairs as they are stored: a value per field, and by number what the row held where that differs."""
-        raw = _values(self.monday)
-        if self.postgres is not self.monday:
-            pairs = enumerate(zip(self.monday, self.postgres, strict=True))
-            differing = {number: held for number, (shown, held) in pairs if held is FORCE or held != shown}
-            raw.p = {number: held for number, held in differing.items() if held is not FORCE}
-            raw.force = [number for number, held in differing.items() if held is FORCE]
-        if self.tolerated_links:
-            raw.held = self.tolerated_links
-        return _encoder.encode(raw)
+# As JSON --------------------------------------------------------------------------------------------------------------
 
 
 class _Json(msgspec.Struct, omit_defaults=True):
-    """The stored form of a base; its short names are those of all versions. `m`: what monday showed; `p`: by number,
-    what the row held where that differs; `held`: `ItemBase.tolerated_links`."""
+    """The stored form of a base; its short names are those of all versions. Fields and slots go by the places that they
+    have in the layout with which it was stored."""
 
     m: Sequence[Any]
+    """What monday showed of each field; None where it was not read."""
     p: dict[int, Any] = {}
+    """What the row held, where that differs."""
     force: list[int] = []
+    """Fields of which the row's value is still to be sent."""
     unset: list[int] = []
+    """Fields that were not read."""
     held: dict[int, Any] = {}
+    """`ItemBase.tolerated_links`, by slot."""
 
 
 _decoder = msgspec.json.Decoder(_Json)
 _encoder = msgspec.json.Encoder()
 
 
-def _values(monday: Sequence[FieldValue]) -> _Json:
-    if UNSET not in monday:
-        return _Json(monday)
-    unset = [number for number, value in enumerate(monday) if value is UNSET]
-    return _Json([None if value is UNSET else value for value in monday], unset=unset)
+def to_json(base: ItemBase, layout: Layout) -> bytes:
+    """The pairs of a base as they are stored."""
+    raw = _shown(base.monday)
+    if base.postgres is not base.monday:
+        pairs = enumerate(zip(base.monday, base.postgres, strict=True))
+        differing = {number: held for number, (shown, held) in pairs if held is FORCE or held != shown}
+        raw.p = {number: held for number, held in differing.items() if held is not FORCE}
+        raw.force = [number for number, held in differing.items() if held is FORCE]
+    if base.tolerated_links:
+        roles = [slot.role for slot in layout.slots]
+        raw.held = {roles.index(role): row for role, row in base.tolerated_links.items()}
+    return _encoder.encode(raw)
 
 
-def digest_of(monday: Sequence[FieldValue]) -> str:
+def digest_of(monday: PerField[FieldValue]) -> str:
     """What tells what an item shows, however it was read: two reads of one item may differ in their bytes."""
-    return hashlib.sha256(_encoder.encode(_values(monday))).hexdigest()[:16]
+    return hashlib.sha256(_encoder.encode(_shown(monday))).hexdigest()[:16]
 
 
-def pairs_from_json(
-    raw: bytes | str, field_ids: list[str], layout: Layout
-) -> tuple[list[FieldValue], list[BaseValue], dict[int, RowId | None]]:
-    """(monday, postgres, tolerated links) of a stored base, in the order of today's layout; a field that was mapped
-    since is UNSET. The links are by the slot numbers of the layout that it was stored with.
+def _shown(monday: Iterable[FieldValue]) -> _Json:
+    values = list(monday)
+    if UNSET not in values:
+        return _Json(values)
+    unset = [number for number, value in enumerate(values) if value is UNSET]
+    return _Json([None if value is UNSET else value for value in values], unset=unset)
+
+
+class Remembered(NamedTuple):
+    """What a stored base says, in the order of today's layout: see `ItemBase`."""
+
+    monday: PerField[FieldValue]
+    postgres: PerField[BaseValue]
+    tolerated_links: dict[str, RowId | None]
+
+
+def from_json(raw: bytes | str, field_ids: Sequence[str], roles: Sequence[str], layout: Layout) -> Remembered:
+    """A stored base, read with the field ids and roles of the layout with which it was stored. A field that was mapped
+    since is UNSET on both sides; one that is mapped no longer, and a slot that is not there any more, are left out.
     """
     stored = _decoder.decode(raw)
     numbers = {field_id: number for number, field_id in enumerate(field_ids)}
@@ -159,16 +114,10 @@ def pairs_from_json(
             monday.append(UNSET)
             postgres.append(UNSET)
             continue
-        shown = field.load(stored.m[number])
-        monday.append(shown)
+        monday.append(field.load(stored.m[number]))
         if number in stored.force:
             postgres.append(FORCE)
         else:
-            postgres.append(field.load(stored.p[number]) if number in stored.p else shown)
-    return monday, postgres, stored.held
-
-
-def as_remembered(base: ItemBase) -> ItemState:
-    """What an item says that was not read: what it said last."""
-    values = tuple(base.monday)
-    return ItemState(base.board, base.id, base.updated_at, values, (), base.content_hash, seen=False)
+            postgres.append(field.load(stored.p[number]) if number in stored.p else monday[-1])
+    tolerated_links = {roles[number]: row for number, row in stored.held.items() if roles[number] in layout.by_role}
+    return Remembered(PerField(monday), PerField(postgres), tolerated_links)

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from reconcile.columns import ColumnMap
+from reconcile.decode import decode
 from reconcile.items import RawItem, decode_item
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
+from reconcile.types import ItemState
 
 FORMAT = "1"
 """Raised when decoding changes so that unchanged items must be looked at again."""
@@ -42,24 +44,28 @@ class KnownItem(Protocol):
 
 @dataclass(slots=True)
 class ChangeFilter:
-    """One board's share of a read. `views` are new or changed items; an item older than what is known is no view.
-
-    An item that had left the board is looked at although it says what it said; `everything` keeps all. `moved`: the
-    columns were others than today, so that an item shows old labels and was yet not edited since: it is no view either.
-    `monday_s` is monday's own time of the read; None for a saved one.
-    """
+    """`change_filter`: one board's share of a read."""
 
     layout: Layout
     hash_key: bytes
+    """See `hash_key`."""
     known: Mapping[int, KnownItem]
+    """What is remembered, by item id."""
     everything: bool = False
+    """Whether unchanged items are kept too."""
     moved: bool = False
+    """The board's columns were others when it was last read, so that an item as old as what is remembered of it may
+    show old labels: it is left out as well."""
     monday_s: float | None = None
-    views: dict[int, ItemState] = field(default_factory=dict)
+    """monday's own time of the read; None for a saved one."""
+    states: dict[int, ItemState] = field(default_factory=dict)
+    """New and changed items by id, and those that had left the board and are back."""
     seen: int = 0
     unchanged: int = 0
     outdated: int = 0
+    """Items that are shown as they were before what is remembered: they are left out."""
     newest: datetime | None = None
+    """The latest time of change among `states`."""
 
     def take(self, items: Iterable[RawItem]) -> None:
         """Take one page.
@@ -69,31 +75,31 @@ class ChangeFilter:
         for raw in items:
             self.seen += 1
             content_hash = hash_of(self.hash_key, raw)
-            was = self.known.get(raw.id)
-            same = was is not None and was.content_hash == content_hash and was.state == "active"
-            if same and not self.everything:
+            known = self.known.get(raw.id)
+            unchanged = known is not None and known.content_hash == content_hash and known.state == "active"
+            if unchanged and not self.everything:
                 self.unchanged += 1
                 continue
-            view = self.layout.decode(decode_item(raw.raw), content_hash)
-            at = int(view.updated_at.timestamp())
-            if was is not None and old_view(at, was.updated_at + self.moved, self.monday_s):
+            state = decode(self.layout, decode_item(raw.raw), content_hash)
+            shown_s = int(state.updated_at.timestamp())
+            if known is not None and is_outdated(shown_s, known.updated_at + self.moved, self.monday_s):
                 self.outdated += 1
                 continue
-            if self.newest is None or view.updated_at > self.newest:
-                self.newest = view.updated_at
-            before = self.views.get(view.id)
-            if before is None or before.updated_at <= view.updated_at:
-                self.views[view.id] = view
+            if self.newest is None or state.updated_at > self.newest:
+                self.newest = state.updated_at
+            earlier = self.states.get(state.id)  # an item may come twice where it moved between two pages
+            if earlier is None or earlier.updated_at <= state.updated_at:
+                self.states[state.id] = state
 
 
-def old_view(shown_s: float, remembered_s: float, monday_s: float | None) -> bool:
+def is_outdated(shown_s: float, remembered_s: float, monday_s: float | None) -> bool:
     """Whether an item is shown as it was before what is remembered of it, and nothing may be concluded from it.
 
     A saved read may be as old as it likes. An answer is behind by little: where what is remembered is from long ago, or
     from the future, monday's clock was set back since, and the board is believed.
 
-    >>> old_view(100, 200, None), old_view(100, 200, 300), old_view(100, 200, 10_000), old_view(100, 200, 110)
-    (True, True, False, False)
+    >>> [is_outdated(100, 200, monday_s) for monday_s in (None, 300, 10_000, 110)]
+    [True, True, False, False]
     """
     if shown_s >= remembered_s:
         return False

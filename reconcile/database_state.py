@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from models import TABLES, RowId
-from reconcile.base import ItemBase
+from models import NAME_OF, TABLES, Record, Row, RowId
+from reconcile.types import ItemBase, ItemKey, Links, SlotPlace
 
-RowValues = tuple[Any, ...]
-"""A row in its model's column order."""
-
-ItemKey = tuple[str, int]
-"""(board, item id)"""
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ def _per_table() -> dict[str, dict[Any, Any]]:
 class DatabaseState:
     """What PostgreSQL holds around the items of a plan, and around those that share an owned row with one of them."""
 
-    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=_per_table)
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=_per_table)
     """By table: row id → the row."""
     keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
     """By table: natural key → the row that owns it."""
@@ -52,9 +48,9 @@ class DatabaseState:
     """Rows that were never synced."""
     taken: set[RowId] = field(default_factory=set)
     """Ids that new rows may not use."""
-    cleared_fields: set[tuple[RowId, int]] = field(default_factory=set)
-    """(row, where it holds it) of fields that a person emptied, of rows that a slot of the plan is new to."""
-    adopted: dict[ItemKey, list[RowId | None]] = field(default_factory=dict)
+    cleared_fields: set[tuple[RowId, str]] = field(default_factory=set)
+    """(row, its first column) of fields that a person emptied, of rows that a slot of the plan is new to."""
+    adopted: dict[ItemKey, Links] = field(default_factory=dict)
     """Links of items whose rows were there before the first sync."""
     staff_emails: frozenset[str] = frozenset()
     """E-mail keys of everybody on the staff board."""
@@ -66,8 +62,8 @@ class DatabaseState:
     """Items that this run saw to be gone for good."""
     names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)
     """By table: key → (row, name) of all that rows are known by, where the plan may write a key down."""
-    strangers: set[tuple[ItemKey, int]] = field(default_factory=set)
-    """Slots (item, number) that an older rule of keys alone linked to their row."""
+    strangers: set[SlotPlace] = field(default_factory=set)
+    """Slots that an older rule of keys alone linked to their row."""
     rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
     """Where an older rule made the keys, by table: all of them as they are today."""
     outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)
@@ -84,3 +80,11 @@ class DatabaseState:
     """Those of `adopted` that carry the id of their row."""
     remembers: bool = False
     """Whether items were synced before, so that their keys may be there although all rows were deleted."""
+
+    def records(self, table: str) -> dict[RowId, Record]:
+        """The rows of a table of which each stands for an item."""
+        return self.rows[table]  # type: ignore[return-value]  # its model has what a record has
+
+    def table(self, model: type[R]) -> dict[RowId, R]:
+        """The rows of one table, as its model."""
+        return self.rows[NAME_OF[model]]  # type: ignore[return-value]  # they are rows of that model

@@ -1,37 +1,13 @@
-"""One field of one item beside its row: what each side did since they last met, and what follows. Both directions ask
-here, and nowhere else is it decided what an edit is.
+"""One field of one item beside its row: what each side did since they were last reconciled, and what follows. Both
+directions ask here, and nowhere else is it decided what an edit is.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import NamedTuple
-
 from msgspec import UNSET
 
-from reconcile.base import FORCE, BaseValue
 from reconcile.fields import FieldValue
-from reconcile.layout import Field
-
-
-class Verdict(Enum):
-    """What one field asks for."""
-
-    SAME = auto()
-    TOLERATED = auto()
-    """They differ, and nobody edited either since they first met."""
-    TO_POSTGRES = auto()
-    TO_MONDAY = auto()
-    CONFLICT = auto()
-
-
-class Decision(NamedTuple):
-    """The verdict on one field, and the three values that it was decided on; `agreed` is UNSET where there is none."""
-
-    verdict: Verdict
-    monday: FieldValue
-    postgres: FieldValue
-    agreed: FieldValue
+from reconcile.types import FORCE, BaseValue, Decision, Field, Pair, Verdict
 
 
 def same(field: Field, one: FieldValue, other: FieldValue) -> bool:
@@ -51,24 +27,19 @@ def edited_in_postgres(field: Field, postgres: FieldValue, before: BaseValue) ->
     return before is FORCE or not same(field, postgres, before)
 
 
-def agreed(field: Field, monday: FieldValue, postgres: BaseValue) -> FieldValue:
-    """What both sides said when they last met; UNSET where they never agreed."""
-    if monday is UNSET or postgres is UNSET or postgres is FORCE or not same(field, monday, postgres):
+def agreed(field: Field, base: Pair) -> FieldValue:
+    """What both sides said when they were last reconciled; UNSET where they never agreed."""
+    if base.monday is UNSET or base.postgres is UNSET or base.postgres is FORCE:
         return UNSET
-    return monday
+    return base.monday if same(field, base.monday, base.postgres) else UNSET
 
 
-def decide(
-    field: Field, monday: FieldValue, postgres: FieldValue, base_monday: FieldValue, base_postgres: BaseValue
-) -> Decision:
-    """Decide one field on what both sides say now, and what they said when they last met."""
-    met = agreed(field, base_monday, base_postgres)
+def decide(field: Field, monday: FieldValue, postgres: FieldValue, base: Pair) -> Decision:
+    """Decide one field on what both sides say now, and what they said when they were last reconciled."""
     if same(field, monday, postgres):
-        return Decision(Verdict.SAME, monday, postgres, met)
-    verdict = _VERDICTS[
-        edited_on_monday(field, monday, base_monday), edited_in_postgres(field, postgres, base_postgres)
-    ]
-    return Decision(verdict, monday, postgres, met)
+        return Decision(Verdict.SAME, monday, postgres, agreed(field, base))
+    edited = (edited_on_monday(field, monday, base.monday), edited_in_postgres(field, postgres, base.postgres))
+    return Decision(_VERDICTS[edited], monday, postgres, agreed(field, base))
 
 
 _VERDICTS = {

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models import TABLES, RowId
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey, RowValues
+from models import TABLES, Row, RowId
 from reconcile.ids import LeftBehind
+from reconcile.types import ItemBase, ItemKey
 
 
 @dataclass(slots=True)
 class Edits:
     """What people changed in PostgreSQL, and what of both sides a plan of it needs."""
 
-    rows: dict[str, dict[RowId, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     """All rows of the items in `bases` and of `new_rows`, by table."""
     changed: dict[RowId, str] = field(default_factory=dict)
     """Known rows whose content is not what it was when both sides last agreed, with their table."""

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     PERSON_NEEDED = 5
     LEASE_HELD = 6
     UNAVAILABLE = 7
+    WOULD_WRITE = 10
     INTERRUPTED = 130
 
 

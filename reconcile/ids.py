@@ -13,9 +13,8 @@ from enum import Enum, auto
 import msgspec
 
 from models import RowId
-from reconcile.base import ItemBase
-from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
+from reconcile.types import ItemBase, ItemKey
 
 
 class IdPlace(Enum):
@@ -80,12 +79,12 @@ class LeftBehind:
         )
 
 
-def follow(stored: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
+def follow(base: ItemBase, astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | None:
     """Link an item to the row that is its own, or to none; the row that it leaves, if that would become an item."""
     if place is IdPlace.MOVED:
-        stored.links[layout.record] = astray.holder
+        base.links[layout.record] = astray.holder
     elif place is IdPlace.LEFT:
-        stored.links[layout.record] = None
+        base.links[layout.record] = None
     return left_behind(astray, place, layout)
 
 
@@ -94,7 +93,7 @@ def left_behind(astray: Astray, place: IdPlace, layout: Layout) -> LeftBehind | 
     moved = place in (IdPlace.MOVED, IdPlace.ANEW)
     if not moved or not astray.waits or astray.link is None or astray.holder is None:
         return None
-    return LeftBehind(astray.item, layout.slots[layout.record].table, astray.link, astray.holder)
+    return LeftBehind(astray.item, layout.record.table, astray.link, astray.holder)
 
 
 CLAIMS = {

@@ -11,31 +11,36 @@ import msgspec
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.base import FORCE, ItemBase
-from reconcile.conflicts import Conflict
 from reconcile.decide import edited_on_monday, same
-from reconcile.fields import FieldValue
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
 from reconcile.push_plan import ItemCreate, ItemPush
+from reconcile.types import FORCE, Conflict, Field, ItemBase, ItemState, Links, Pair
 
 
 class ChangeOp(msgspec.Struct):
-    """Cells of one item on their way. `expected` and `target` by field id: what the item showed, what the row held;
-    `links` by role: slots that show another row from then on."""
+    """Cells of one item on their way."""
 
     expected: dict[str, Any]
+    """Field id → what the item showed."""
     target: dict[str, Any]
+    """Field id → what the row held, which is sent."""
     links: dict[str, RowId | None] = {}
+    """Role → the other row that the slot shows from then on."""
     conflicts: list[Conflict] = []
+    rows: dict[str, RowId | None] = {}
+    """Role → the row whose values are sent, of slots that show the row that they did."""
 
 
 class CreateOp(msgspec.Struct):
-    """A row on its way to becoming an item: what its cells tell, by field id, and the row of each slot, by role."""
+    """A row on its way to becoming an item."""
 
     name: str
     target: dict[str, Any]
+    """Field id → what the row held when the item was made."""
     links: dict[str, RowId | None]
+    """Role → the row of the slot."""
     uncarried: list[str] = []
+    """Fields, by id, of which the cell was not sent along."""
 
 
 Content = ChangeOp | CreateOp | None
@@ -88,87 +93,88 @@ class Seen(Enum):
     EDITED = auto()
 
 
-def change_op(item: ItemPush, layout: Layout) -> ChangeOp:
+def change_op(item_push: ItemPush, layout: Layout) -> ChangeOp:
+    shown = {layout.record, *map(layout.slot_of, item_push.targets)}
     return ChangeOp(
-        {layout.fields[n].id: _plain(item.state.values[n]) for n in item.targets},
-        {layout.fields[n].id: _plain(target) for n, target in item.targets.items()},
-        item.moved,
-        item.conflicts,
+        expected={field.id: _plain(item_push.state[field]) for field in item_push.targets},
+        target={field.id: _plain(target) for field, target in item_push.targets.items()},
+        links=item_push.moved,
+        conflicts=item_push.conflicts,
+        rows={slot.role: item_push.base.links[slot] for slot in sorted(shown) if slot.role not in item_push.moved},
     )
 
 
 def create_op(create: ItemCreate, layout: Layout) -> CreateOp:
     return CreateOp(
         create.name,
-        {layout.fields[n].id: _plain(target) for n, target in create.targets.items()},
-        {slot.role: row for slot, row in zip(layout.slots, create.links, strict=True) if row is not None},
-        [layout.fields[n].id for n in sorted(create.uncarried)],
+        target={field.id: _plain(target) for field, target in create.targets.items()},
+        links={slot.role: row for slot, row in zip(layout.slots, create.links, strict=True) if row is not None},
+        uncarried=[field.id for field in sorted(create.uncarried)],
     )
 
 
-def seen(op: ChangeOp, view: ItemState, layout: Layout) -> Seen:
+def seen(op: ChangeOp, state: ItemState, layout: Layout) -> Seen:
     """Whether an item shows what was sent, what it showed before, or something else."""
-    sent = [n for n, field in enumerate(layout.fields) if field.id in op.target]
-    if all(_shows(layout, n, view.values[n], op.target) for n in sent):
+    sent = [field for field in layout.fields if field.id in op.target]
+    if all(_shows(state, field, op.target) for field in sent):
         return Seen.DONE
-    if all(_shows(layout, n, view.values[n], op.expected) for n in sent):
+    if all(_shows(state, field, op.expected) for field in sent):
         return Seen.NOT_DONE
     return Seen.EDITED
 
 
-def changed_base(op: ChangeOp, before: ItemBase, view: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
+def _shows(state: ItemState, field: Field, values: dict[str, Any]) -> bool:
+    return state[field] is not UNSET and same(field, state[field], field.load(values[field.id]))
+
+
+def changed_base(op: ChangeOp, before: ItemBase, state: ItemState, layout: Layout, *, waits: bool = False) -> ItemBase:
     """The base after a write that is known to be done: what monday shows now beside what the row held.
 
     `before` is what was remembered until then. What else changed on monday meanwhile is an edit of somebody's: it
     stands against what was remembered, and the item is looked at again, as it is when something of it `waits`.
     """
     base = before.copy()
-    for number, field in enumerate(layout.fields):
-        now = view.values[number]
+    for field in layout.fields:
+        shown, remembered = state[field], base.monday[field]
         if field.id in op.target:
             sent = field.load(op.target[field.id])
-            base.set_pair(number, now if now is not UNSET else sent, sent)
-        elif now is not UNSET and (base.monday[number] is UNSET or edited_on_monday(field, now, base.monday[number])):
+            base[field] = Pair(shown if shown is not UNSET else sent, sent)
+        elif shown is not UNSET and (remembered is UNSET or edited_on_monday(field, shown, remembered)):
             waits = True
-    for place, slot in enumerate(layout.slots):
+    for slot in layout.slots:
         if slot.role in op.links:
-            base.links[place] = op.links[slot.role]
-            base.tolerated_links.pop(place, None)
-    return _as_of(base, view, layout, waits=waits)
+            base.links[slot] = op.links[slot.role]
+            base.tolerated_links.pop(slot.role, None)
+    return _as_of(base, state, layout, waits=waits)
 
 
-def created_base(op: CreateOp, view: ItemState, layout: Layout, *, late: bool) -> ItemBase:
+def created_base(op: CreateOp, state: ItemState, layout: Layout, *, late: bool) -> ItemBase:
     """The base of a new item: what monday shows of it beside what the rows held when it was made.
 
     Right after it was made, what differs is monday's own way of writing it. `late`, somebody may have edited it: what
     differs from what was sent stands as an edit against that.
     """
-    links = [op.links.get(slot.role) for slot in layout.slots]
-    base = ItemBase(view.board, view.id, view.updated_at, links, view.values, view.values)
+    links = Links(op.links.get(slot.role) for slot in layout.slots)
+    base = ItemBase(state.board, state.id, state.updated_at, links, state.values, state.values)
     edited = False
-    for number, field in enumerate(layout.fields):
-        shown = base.monday[number]
+    for field in layout.fields:
+        shown = state[field]
         if field.id in op.uncarried:
-            base.set_pair(number, shown or None, FORCE)  # not even read, it is empty for all that
+            base[field] = Pair(shown or None, FORCE)  # a new item's cell that was not even read is empty for all that
         elif field.id in op.target:
             sent = field.load(op.target[field.id])
             by_somebody = late and field.two_way and shown is not UNSET and not same(field, shown, sent)
-            base.set_pair(number, sent if by_somebody else shown, sent)
+            base[field] = Pair(sent if by_somebody else shown, sent)
             edited |= by_somebody
-    return _as_of(base, view, layout, waits=edited)
+    return _as_of(base, state, layout, waits=edited)
 
 
-def _as_of(base: ItemBase, view: ItemState, layout: Layout, *, waits: bool) -> ItemBase:
-    """A base that was settled when the item was as in `view`."""
-    base.state, base.missing_count, base.updated_at = "active", 0, view.updated_at
-    base.content_hash = None if waits else view.content_hash or ""
-    base.count_tolerated(layout)
+def _as_of(base: ItemBase, state: ItemState, layout: Layout, *, waits: bool) -> ItemBase:
+    """A base that was settled when the item was as in `state`."""
+    base.state, base.missing_count, base.updated_at = "active", 0, state.updated_at
+    base.content_hash = None if waits else state.content_hash or ""
+    base.count_tolerated(layout.fields)
     return base
-
-
-def _shows(layout: Layout, number: int, now: FieldValue, values: dict[str, Any]) -> bool:
-    field = layout.fields[number]
-    return now is not UNSET and same(field, now, field.load(values[field.id]))
 
 
 def _plain(value: Any) -> Any:

@@ -1,30 +1,20 @@
-"""One item ↔ its rows: which slots an item has, which fields each slot says, and how cells become field values.
-
-A slot is a place in an item that holds one entity: `(board, item, role)`. A field is the unit of merge; first, last and
-full name are one field, an address with its parts is another. All of it is compiled from the column mapping.
+"""One board's column mapping, compiled: which slots an item has, which fields each slot has, and how their cells are
+read. How an item becomes its state with it stands in `decode.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from sys import intern
-from typing import Any, Literal, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
-from msgspec import UNSET
-
-from models import TABLES, RowId
-from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
-from reconcile.errors import CellError
-from reconcile.fields import Build, FieldValue, or_item_name, shape_of
-from reconcile.items import Cell, Item, instant
+from models import TABLES, Row
+from reconcile.columns import Column, ColumnMap
+from reconcile.fields import FieldValue, or_item_name, shape_of
 from reconcile.tables import SPECS, refuse_incomplete, spec_of
-
-Cells = Mapping[str, Cell]
+from reconcile.types import Field, Slot
 
 STAFF_ROLE = "user:Sales Staff"
 
@@ -40,111 +30,54 @@ Limits = Mapping[tuple[str, str], Limit]
 """(table, column) → its limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """The unit of merge: one or two cells on monday, one or several columns of one row.
+class PlainCell(NamedTuple):
+    """How a cell is read without a call, where its field is that cell's text: forty of them an item."""
 
-    `at` is where a working row holds it. `from_cells` makes its value of those of its cells, `to_cells` those of its
-    value. `compare_key` is what two values are compared by, `edit_key` what an edit on monday is seen by. `completed`
-    makes a value whole again of which a part was edited in PostgreSQL, given what it was.
-    """
-
-    id: str
-    slot: int
-    cells: tuple[str, ...]
-    columns: tuple[str, ...]
-    at: int
-    codec: Codec
-    from_cells: Build | None
-    compare_key: Callable[[Any], Any]
-    edit_key: Callable[[Any], Any]
-    completed: Callable[[Any, Any], Any]
-    to_cells: Callable[[Any], tuple[Value, ...]]
-    policy: Policy
-    two_way: bool
-
-    def load(self, raw: Any) -> FieldValue:
-        """A field value from its JSON form in the base snapshot."""
-        if isinstance(raw, list):
-            return tuple(raw)
-        return self.codec.load(raw)
+    number: int
+    """The place of its field in `Layout.fields`."""
+    attribute: str
+    """The attribute of the cell that holds the text."""
+    meaning: Callable[[str], FieldValue] | None
+    """What a text that is not empty means; None where it is the value itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One place of an item that holds one entity. `link` is the column of the item's record that points at its row.
-
-    `first` and `last` bound its fields in the layout; `row_at` is where a working row holds them, and `values_of` picks
-    their values from it.
-    `key_said` picks what its keys are made of from an item's values.
-    """
-
-    role: str
-    table: str
-    first: int
-    last: int
-    at: Mapping[str, int]
-    key_said: Callable[[Sequence[Any]], tuple[Any, ...]]
-    row_at: tuple[int, ...]
-    values_of: Callable[[Sequence[Any]], tuple[Any, ...]]
-    link: str | None
-
-    @property
-    def fields(self) -> range:
-        return range(self.first, self.last)
-
-    @property
-    def person(self) -> str | None:
-        """The role of a person: "Estimator"; None for other slots."""
-        return self.role.partition(":")[2] or None
-
-
-_ROW_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class ItemState(msgspec.Struct):
-    """What one item says: a value per field of its layout. `bad` lists (column id, reason) of quarantined cells.
-
-    One that was not seen in this run speaks through its base, so that a partial view plans like the full one.
-    """
-
-    board: str
-    id: int
-    updated_at: datetime
-    values: tuple[FieldValue, ...]
-    bad: tuple[tuple[str, str], ...] = ()
-    content_hash: str | None = None
-    seen: bool = True
-    marker: RowId | Literal[""] = ""
-    """The id of a row that the item carries; "" for none, and where the board has no such column."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One board, compiled: its fields in order, its slots in order."""
+    """`layout`: one board, compiled."""
 
     board: str
     board_id: int
     fields: tuple[Field, ...]
+    """Slot by slot, in the order of the mapping."""
     slots: tuple[Slot, ...]
+    record: Slot
+    """The slot whose row stands for the item itself: the project, or the staff member."""
+    referenced: tuple[Slot, ...]
+    """The slots whose rows the record's row points at, each by its column `Slot.link`."""
     limits: Limits
-    limited: tuple[int, ...]
-    plain: Mapping[str, tuple[int, str, Callable[[str], FieldValue] | None]]
-    """Column id → the number of its field, the cell's plain text field, and what a text that is not empty means, None
-    where it is the value itself: read without a call, for forty cells an item."""
+    plain: Mapping[str, PlainCell]
+    """Column id → how its cell is read."""
     others: tuple[int, ...]
-    """Fields that take more than that."""
+    """Fields, by their places, that take more than that."""
+    limited: tuple[int, ...]
+    """Fields, by their places, of which a column takes less than its type would."""
+
+    def field(self, field_id: str) -> Field | None:
+        """The field of that id; None where the mapping has none any more."""
+        return next((field for field in self.fields if field.id == field_id), None)
+
+    def slot(self, role: str) -> Slot:
+        """The slot of a role that the board has. Raises KeyError for another."""
+        return self.by_role[role]
+
+    def slot_of(self, field: Field) -> Slot:
+        """The slot that a field belongs to."""
+        return self.by_role[field.role]
 
     @property
-    def record(self) -> int:
-        """The slot whose row stands for the item itself: the project, or the staff member."""
-        return next(n for n, slot in enumerate(self.slots) if slot.table == "projects" or slot.role == STAFF_ROLE)
-
-    @property
-    def pointers(self) -> tuple[tuple[int, int], ...]:
-        """(slot, where the record's row holds the foreign key to that slot's row), for each slot that it points at."""
-        columns = TABLES[self.slots[self.record].table].__struct_fields__
-        return tuple((n, columns.index(slot.link)) for n, slot in enumerate(self.slots) if slot.link in columns)
+    def by_role(self) -> dict[str, Slot]:
+        """Role → slot."""
+        return {slot.role: slot for slot in self.slots}
 
     @property
     def field_ids(self) -> tuple[str, ...]:
@@ -152,98 +85,12 @@ class Layout:
 
     def without(self, column_ids: Collection[str]) -> Layout:
         """The same board with some columns left unread: their fields stay UNSET, whoever shows the cells."""
-        plain = {column_id: reader for column_id, reader in self.plain.items() if column_id not in column_ids}
+        plain = {column_id: cell for column_id, cell in self.plain.items() if column_id not in column_ids}
         others = tuple(number for number in self.others if not {*self.fields[number].cells} & {*column_ids})
         return replace(self, plain=plain, others=others)
 
-    def decode(self, item: Item, content_hash: str | None = None) -> ItemState:
-        """Cells → field values. A cell that cannot be decoded is UNSET and listed in `bad`.
-
-        Raises msgspec.DecodeError for a time of change that is none, and nothing else.
-        """
-        cells = {"name": Cell("name", text=item.name)}
-        bad: list[tuple[str, str]] = []
-        values: list[FieldValue] = [UNSET] * len(self.fields)
-        for cell in item.column_values:
-            reader = self.plain.get(cell.id)
-            if reader is None:
-                cells[cell.id] = cell
-                continue
-            number, attribute, meaning = reader
-            text = getattr(cell, attribute)
-            if not text:
-                values[number] = None if text is not UNSET else self._read(number, {cell.id: cell}, item.name, bad)
-            elif "\0" in text:
-                values[number] = self._read(number, {cell.id: cell}, item.name, bad)
-            else:
-                value = text.strip() or None
-                try:
-                    values[number] = value if meaning is None or value is None else meaning(value)
-                except CellError as error:
-                    bad.append((cell.id, str(error)))
-        for number in self.others:
-            values[number] = self._read(number, cells, item.name, bad)
-        for number in self.limited:
-            values[number] = self._storable(self.fields[number], values[number], bad)
-        reasons = tuple(dict.fromkeys(bad))  # one cell may feed two fields
-        marker = _row_id(cells[MARKER]) if MARKER in cells else ""
-        return ItemState(
-            self.board, int(item.id), instant(item.updated_at), tuple(values), reasons, content_hash, True, marker
-        )
-
-    def _read(self, number: int, cells: Cells, item_name: str, bad: list[tuple[str, str]]) -> FieldValue:
-        field = self.fields[number]
-        values: list[Value] = []
-        for column_id in field.cells:
-            cell = cells.get(column_id)
-            if cell is None:
-                return UNSET
-            try:
-                values.append(field.codec.decode(cell))
-            except CellError as error:
-                bad.append((column_id, str(error)))
-                return UNSET
-        return field.from_cells(values, item_name) if field.from_cells is not None else values[0]
-
-    def _storable(self, field: Field, value: FieldValue, bad: list[tuple[str, str]]) -> FieldValue:
-        table = self.slots[field.slot].table
-        for column, part in zip(field.columns, value if isinstance(value, tuple) else (value,), strict=False):
-            limit = self.limits.get((table, column))
-            reason = limit.refusal(part) if limit is not None and part not in (None, UNSET) else None
-            if reason is not None:
-                bad.append((field.cells[0], f"does not fit {table}.{column}: {reason}"))
-                return UNSET
-        return value
-
-
-# Rows of the hub hold one value per field -----------------------------------------------------------------------------
 
 _STAGE = ("current_stage", "status")
-_SPANS = {
-    table: (start := TABLES[table].__struct_fields__.index(spec.joint[0]), start + len(spec.joint))
-    for table, spec in SPECS.items()
-    if spec.joint
-}
-
-
-def folded_row(table: str, row: Sequence[Any]) -> list[Any]:
-    """A row with the columns of a joint field folded into one tuple, at the place of the first of them."""
-    values = list(row)
-    if table in _SPANS:
-        start, end = _SPANS[table]
-        parts = tuple(values[start:end])
-        values[start] = parts if any(part is not None for part in parts) else None
-        values[start + 1 : end] = [None] * (end - start - 1)
-    return values
-
-
-def unfolded_row(table: str, values: Sequence[Any]) -> tuple[Any, ...]:
-    """The row in its model's columns again."""
-    if table not in _SPANS:
-        return tuple(values)
-    start, end = _SPANS[table]
-    parts = values[start] if values[start] is not None else (None,) * (end - start)
-    return (*values[:start], *parts, *values[end:])
 
 
 def together(table: str, column: str) -> tuple[str, ...]:
@@ -255,59 +102,141 @@ def together(table: str, column: str) -> tuple[str, ...]:
     return group if column in group else (column,)
 
 
-# Compiling the mapping ----------------------------------------------------------------------------------------------
+# Compiling the mapping ------------------------------------------------------------------------------------------------
+
+_Member = tuple[tuple[str, ...], Column]
+"""What becomes one field: the ids of its cells, and the column that the first of them is mapped to."""
 
 
 def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits | None = None) -> Layout:
     """Compile one board's mapping; fields of one slot stand in the mapping's order. Raises ConfigError for a table that
     is not declared whole."""
     refuse_incomplete()
-    groups: dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]] = {}
+    limits = limits or {}
+    fields: list[Field] = []
+    slots: list[Slot] = []
+    for (role, table), members in _members_by_slot(columns).items():
+        slots.append(_slot(board, len(slots), role, table, members, len(fields)))
+        fields += slots[-1].fields
+    record = next(slot for slot in slots if slot.table == "projects" or slot.role == STAFF_ROLE)
+    plain = _plain_cells(fields)
+    return Layout(
+        board=board,
+        board_id=board_id,
+        fields=tuple(fields),
+        slots=tuple(slots),
+        record=record,
+        referenced=tuple(slot for slot in slots if slot.link in TABLES[record.table].__struct_fields__),
+        limits=limits,
+        plain=plain,
+        others=tuple(number for number, field in enumerate(fields) if field.cells[0] not in plain),
+        limited=tuple(
+            number
+            for number, field in enumerate(fields)
+            if any((field.table, column) in limits for column in field.columns)
+        ),
+    )
+
+
+def _members_by_slot(columns: ColumnMap) -> dict[tuple[str, str], list[_Member]]:
+    """(role, table) of each slot → what becomes its fields."""
+    found: dict[tuple[str, str], list[_Member]] = {}
     readable = {column_id: column for column_id, column in columns.items() if column.target}
     for column_id, column in readable.items():
-        groups.setdefault((_role(column), column.table), []).append(((column_id,), column))
+        found.setdefault((_role(column), column.table), []).append(((column_id,), column))
     team = next((column_id for column_id, column in readable.items() if column.target == "users.monday_team"), None)
     if team is not None:  # the staff member's team is a label on the user and a row of its own
         column = readable[team]
         shared = Column(column.title, column.codec, "sales_teams.name", direction=column.direction)
-        groups["sales_team", "sales_teams"] = [((team,), shared)]
-    fields: list[Field] = []
-    slots: list[Slot] = []
-    for (role, table), members in groups.items():
-        made = [_field(board, len(slots), table, cells, column) for cells, column in _merged_names(members)]
-        slots.append(_slot(role, table, len(fields), made))
-        fields += made
-    limits = limits or {}
-    limited = tuple(
-        number
-        for number, field in enumerate(fields)
-        if any((slots[field.slot].table, column) in limits for column in field.columns)
+        found["sales_team", "sales_teams"] = [((team,), shared)]
+    return {place: _with_joined_names(members) for place, members in found.items()}
+
+
+def _role(column: Column) -> str:
+    return f"user:{column.role}" if column.role else spec_of(column.table).role
+
+
+def _with_joined_names(members: list[_Member]) -> list[_Member]:
+    """First and last name are one field of two cells."""
+    halves = {column.column: cells[0] for cells, column in members if column.column in {"first_name", "last_name"}}
+    if len(halves) != 2:
+        return members
+    both = tuple(halves.values())
+    return [
+        (both if column.column == "first_name" else cells, column)
+        for cells, column in members
+        if column.column != "last_name"
+    ]
+
+
+def _slot(board: str, number: int, role: str, table: str, members: Sequence[_Member], first: int) -> Slot:
+    """One slot, and its fields from the place `first` on."""
+    fields = tuple(
+        _field(board, role, table, cells, column, first + place) for place, (cells, column) in enumerate(members)
     )
-    read_of = [column_id for field in fields for column_id in field.cells]
-    plain = {
-        field.cells[0]: (number, field.codec.plain, _meaning(field, SPECS[slots[field.slot].table].repeats))
+    by_column = {field.column: field for field in fields}
+    rule = SPECS[table].key
+    keys = [by_column.get(column) for column in rule.columns] if rule is not None else []
+    return Slot(
+        board=board,
+        role=role,
+        table=table,
+        link=_link_column(role),
+        fields=fields,
+        by_column=by_column,
+        values_of=_values_of([field.columns for field in fields]),
+        _key_values=_picker([None if field is None else first + fields.index(field) for field in keys]),
+        _number=number,
+        _span=slice(first, first + len(fields)),
+    )
+
+
+def _link_column(role: str) -> str | None:
+    if role == "project" or role == STAFF_ROLE:
+        return None
+    return role.removeprefix("user:").lower().replace(" ", "_") + "_id"
+
+
+def _field(board: str, role: str, table: str, cells: tuple[str, ...], column: Column, number: int) -> Field:
+    shape = shape_of(column, len(cells))
+    return Field(
+        id=f"{table}.{shape.columns[0]}/{board}:{column.role or spec_of(table).role}",
+        table=table,
+        role=role,
+        columns=shape.columns,
+        cells=cells,
+        codec=column.codec,
+        from_cells=shape.from_cells,
+        to_cells=shape.to_cells,
+        compare_key=shape.compare_key,
+        edit_key=shape.edit_key,
+        completed=shape.completed,
+        policy=column.policy,
+        two_way=column.direction == "two-way",
+        _number=number,
+    )
+
+
+def _plain_cells(fields: Sequence[Field]) -> dict[str, PlainCell]:
+    """The cells that are the text of one field, and of no other."""
+    every_cell = [column_id for field in fields for column_id in field.cells]
+    return {
+        field.cells[0]: PlainCell(number, field.codec.plain, _meaning(field))
         for number, field in enumerate(fields)
         if field.codec.plain is not None and field.from_cells is not or_item_name and "name" not in field.cells
-        if len(field.cells) == read_of.count(field.cells[0]) == 1
+        if len(field.cells) == every_cell.count(field.cells[0]) == 1
     }
-    others = tuple(number for number, field in enumerate(fields) if field.cells[0] not in plain)
-    return Layout(board, board_id, tuple(fields), tuple(slots), limits, limited, plain, others)
 
 
-def _meaning(field: Field, repeats: bool) -> Callable[[str], FieldValue] | None:
+def _meaning(field: Field) -> Callable[[str], FieldValue] | None:
     """What the text of a field's only cell means. Where few texts repeat on many items, one copy of each is kept."""
     if field.from_cells is not None:
         build = field.from_cells
         return lambda text: build((text,), "")
-    return field.codec.parse or (intern if repeats else None)
+    return field.codec.parse or (intern if SPECS[field.table].repeats else None)
 
 
-def _slot(role: str, table: str, first: int, fields: list[Field]) -> Slot:
-    at = {field.columns[0]: first + number for number, field in enumerate(fields)}
-    places = tuple(field.at for field in fields)
-    rule = SPECS[table].key
-    key_said = _picker([at.get(column) for column in rule.columns] if rule else [])
-    return Slot(role, table, first, first + len(fields), at, key_said, places, _picker(places), _link_column(role))
+# What is asked for every slot of every item, without a call a field: a tenth of the time of a first load --------------
 
 
 def _picker(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
@@ -322,51 +251,19 @@ def _picker(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any
     return lambda values: tuple([None if place is None else values[place] for place in places])
 
 
-def _role(column: Column) -> str:
-    return f"user:{column.role}" if column.role else spec_of(column.table).role
+def _values_of(fields: Sequence[tuple[str, ...]]) -> Callable[[Row], tuple[Any, ...]]:
+    """A function that gives what a row holds of some fields, each told by its columns: what `row[field]` gives."""
+    if len(fields) > 1 and all(len(columns) == 1 for columns in fields):
+        return attrgetter(*(columns[0] for columns in fields))
+    getters = [_value_of(columns) for columns in fields]
+    if len(getters) == 1:
+        value = getters[0]
+        return lambda row: (value(row),)
+    return lambda row: tuple([value(row) for value in getters])
 
 
-def _link_column(role: str) -> str | None:
-    if role == "project" or role == STAFF_ROLE:
-        return None
-    return role.removeprefix("user:").lower().replace(" ", "_") + "_id"
-
-
-def _merged_names(members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[tuple[str, ...], Column]]:
-    """First and last name are one field of two cells."""
-    halves = [cells for cells, column in members if column.column in {"first_name", "last_name"}]
-    if len(halves) != 2:
-        return members
-    both = (halves[0][0], halves[1][0])
-    return [
-        (both if column.column == "first_name" else cells, column)
-        for cells, column in members
-        if column.column != "last_name"
-    ]
-
-
-def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Column) -> Field:
-    shape = shape_of(column, len(cells))
-    columns = shape.columns
-    names = TABLES[table].__struct_fields__
-    return Field(
-        id=f"{table}.{columns[0]}/{board}:{column.role or spec_of(table).role}",
-        slot=slot,
-        cells=cells,
-        columns=columns,
-        at=names.index(columns[0]),
-        codec=column.codec,
-        from_cells=shape.from_cells,
-        compare_key=shape.compare_key,
-        edit_key=shape.edit_key,
-        completed=shape.completed,
-        to_cells=shape.to_cells,
-        policy=column.policy,
-        two_way=column.direction == "two-way",
-    )
-
-
-def _row_id(cell: Cell) -> RowId | Literal[""]:
-    """What the marker's cell says, if it is a row's id at all."""
-    text = cell.text.strip().lower() if cell.text else ""
-    return RowId(text) if _ROW_ID.fullmatch(text) else ""
+def _value_of(columns: tuple[str, ...]) -> Callable[[Row], Any]:
+    if len(columns) == 1:
+        return attrgetter(columns[0])
+    parts_of, nothing = attrgetter(*columns), (None,) * len(columns)
+    return lambda row: parts if (parts := parts_of(row)) != nothing else None

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from models import RowId
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from models import Customer, Project, RowId
+from reconcile.database_state import DatabaseState
 from reconcile.identity import Resolution, WouldMerge
 from reconcile.keys import bare, loose
-from reconcile.layout import ItemState, Layout
-from reconcile.working_rows import POSITION
+from reconcile.layout import Layout
+from reconcile.types import ItemKey, ItemState
 
-_AT, _NAME_OF_CUSTOMER = POSITION["projects"], POSITION["customers"]["name"]
 _NAMES = ("item_name", "name")
 _NOBODY, _SOMEBODY = "(nobody)", "(somebody)"  # no name, once it is folded
 
@@ -25,23 +24,23 @@ Mark = tuple[str, str]
 
 
 def lookalikes(
-    views: Sequence[ItemState], layouts: Mapping[str, Layout], world: DatabaseState, resolution: Resolution
+    states: Sequence[ItemState], layouts: Mapping[str, Layout], database: DatabaseState, resolution: Resolution
 ) -> list[WouldMerge]:
     """Items that would get a new row, each with the row that looks like it: by claim number, else by name and customer,
     else by name where one of the two has no customer. An item and a row are in one pair at most."""
-    waiting = [row for row in world.rows["projects"].values() if row[0] in world.unknown and _waits(row)]
+    waiting = [row for row in database.table(Project).values() if row.id in database.unknown and _waits(row)]
     if not waiting:
         return []
     linked = {row for links in resolution.links.values() for row in links}
-    waiting = [row for row in waiting if row[0] not in linked]
+    waiting = [row for row in waiting if row.id not in linked]
     free: dict[Mark, list[RowId]] = defaultdict(list)
     for row in reversed(waiting):  # the first that was loaded is taken first
-        for mark in _marks_of_row(row, world):
-            free[mark].append(row[0])
+        for mark in _marks_of_row(row, database):
+            free[mark].append(row.id)
     pairs: dict[ItemKey, WouldMerge] = {}
     given: set[RowId] = set()
-    said = [said for view in views for said in _said(view, layouts[view.board], resolution)]
-    for _strength, item, new, mark in sorted(said):
+    shown = [mark for state in states for mark in _marks_of_item(state, layouts[state.board], resolution)]
+    for _strength, item, new, mark in sorted(shown):
         rows = free.get(mark, [])
         while rows and rows[-1] in given:
             rows.pop()
@@ -51,32 +50,35 @@ def lookalikes(
     return [pair for _item, pair in sorted(pairs.items())]
 
 
-def _waits(row: RowValues) -> bool:
-    return row[_AT["monday_item_id"]] is None and row[_AT["archived_at"]] is None
+def _waits(row: Project) -> bool:
+    return row.monday_item_id is None and row.archived_at is None
 
 
-def _said(view: ItemState, layout: Layout, resolution: Resolution) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
+def _marks_of_item(
+    state: ItemState, layout: Layout, resolution: Resolution
+) -> Iterator[tuple[int, ItemKey, RowId, Mark]]:
     """(strength, item, its new row, mark) for an item that would get one, the strongest with the smallest number."""
-    item, record = (view.board, view.id), layout.slots[layout.record]
-    new = resolution.links[item][layout.record]
+    record, links = layout.record, resolution.links[state.item]
+    new = links[record]
     if record.table != "projects" or new is None or new not in resolution.new_rows:
         return
-    place = next(number for number, slot in enumerate(layout.slots) if slot.table == "customers")
-    customer, name = resolution.links[item][place], view.values[layout.slots[place].at["name"]]
+    slot = next(slot for slot in layout.slots if slot.table == "customers")
+    customer, name = links[slot], state[slot.by_column["name"]]
     owners = ((1, customer), (1, _text(name)), (2, _NOBODY)) if customer else ((2, _NOBODY), (2, _SOMEBODY))
-    if claim := _claim(view.values[record.at["claim_number"]]):
-        yield 0, item, new, claim
-    for called in {_text(view.values[record.at[column]]) for column in _NAMES} - {""}:
-        yield from ((strength, item, new, (called, owner)) for strength, owner in owners if owner)
+    if claim := _claim(state[record.by_column["claim_number"]]):
+        yield 0, state.item, new, claim
+    for called in {_text(state[record.by_column[column]]) for column in _NAMES} - {""}:
+        yield from ((strength, state.item, new, (called, owner)) for strength, owner in owners if owner)
 
 
-def _marks_of_row(row: RowValues, world: DatabaseState) -> Iterator[Mark]:
-    if claim := _claim(row[_AT["claim_number"]]):
+def _marks_of_row(row: Project, database: DatabaseState) -> Iterator[Mark]:
+    if claim := _claim(row.claim_number):
         yield claim
-    customer = row[_AT["customer_id"]]
-    known = world.rows["customers"].get(customer)
-    owners = {customer, _SOMEBODY, _text(known and known[_NAME_OF_CUSTOMER])} - {""} if customer else {_NOBODY}
-    for called in {_text(row[_AT[column]]) for column in _NAMES} - {""}:
+    owners = {_NOBODY}
+    if customer := row.customer_id:
+        known = database.table(Customer).get(customer)
+        owners = {customer, _SOMEBODY, _text(known and known.name)} - {""}
+    for called in {_text(row.item_name), _text(row.name)} - {""}:
         yield from ((called, owner) for owner in owners)
 
 

@@ -1,33 +1,33 @@
 """What an older rule of keys has joined is parted, once: "B Mutual" and "B+ Mutual" had one row, and so had staff items
 with one e-mail.
 
-Worked out from what is remembered of every item. A row stays with the items whose text it held when they last met; the
-others (`strangers`) are linked anew, as if they had no row yet. What one of those wrote into the row is taken back.
+Worked out from what is remembered of every item. A row stays with the items whose text it held when they were last
+compared; the others (`strangers`) are linked anew, as if they had no row yet, and what they wrote is taken back.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, RowId
-from reconcile.base import FORCE, ItemBase
-from reconcile.database_state import DatabaseState, ItemKey, RowValues
+from models import TABLES, Row, RowId, User
+from reconcile.database_state import DatabaseState
+from reconcile.decide import same
 from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
-from reconcile.layout import STAFF_ROLE, Layout, Slot
+from reconcile.layout import STAFF_ROLE, Layout
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION, WorkingRows
+from reconcile.types import FORCE, ItemBase, PerField, Slot, SlotPlace
+from reconcile.working_rows import WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
-Rows = Mapping[str, Mapping[RowId, RowValues]]
-SlotPlace = tuple[ItemKey, int]
-"""A slot: its item, and its number there."""
+Rows = Mapping[str, Mapping[RowId, Row]]
 
 _NOT_WORD = re.compile(r"[\W_]+")
 
@@ -37,31 +37,34 @@ _KEYED = {table: spec.key for table, spec in SPECS.items() if spec.key is not No
 
 @dataclass(slots=True)
 class Parting:
-    """`keys` are all keys by the rule of today, `strangers` the slots that their row does not stand for, `rows` those
-    rows, with their table."""
+    """What is parted."""
 
-    keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    strangers: set[SlotPlace] = field(default_factory=set)
-    rows: dict[RowId, str] = field(default_factory=dict)
+    keys: dict[str, dict[str, RowId]] = dataclasses.field(default_factory=lambda: {table: {} for table in TABLES})
+    """All keys by the rule of today, by table: key → row."""
+    strangers: set[SlotPlace] = dataclasses.field(default_factory=set)
+    """Slots that are linked to a row which does not stand for them."""
+    rows: dict[RowId, str] = dataclasses.field(default_factory=dict)
+    """Those rows, with their table."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """Slots of one row that say one thing."""
+    """Slots of one row that show one key."""
 
-    places: list[SlotPlace] = field(default_factory=list)
-    met: int = 0
+    places: list[SlotPlace] = dataclasses.field(default_factory=list)
+    held: int = 0
+    """How many slots the row had this key for when they were last compared."""
 
 
 def part(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, rows: Rows) -> Parting:
     """`items` are all active ones, `keys` those that were written down; `rows` what goes by a name or an address."""
     parting = Parting()
     for table in _KEYED:
-        said = _said(table, items, layouts, keys.get(table, {}))
+        groups = _groups(table, items, layouts, keys.get(table, {}))
         for old, row in sorted(keys.get(table, {}).items()):
             now = _carried_over(table, old)
             if now is None:
-                now = _settle(table, row, old, said.get((row, old), {}), rows.get(table, {}), parting)
+                now = _settle(table, row, old, groups.get((row, old), {}), rows.get(table, {}), parting)
             if now:
                 parting.keys[table].setdefault(now, row)
     _part_signs(items, layouts, keys, parting)
@@ -69,97 +72,86 @@ def part(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, r
     return parting
 
 
-def take_back(world: DatabaseState, layouts: Mapping[str, Layout], hub: WorkingRows) -> None:
-    """What a stranger wrote into a row, and nobody says whose row it is, gives way to what those say: it was not meant
-    for them, and is not sent to them."""
-    if not world.strangers:
+def take_back(database: DatabaseState, layouts: Mapping[str, Layout], working: WorkingRows) -> None:
+    """What a stranger wrote into a row gives way to what the slots show that the row stands for: it was not meant for
+    them, and is not sent to them."""
+    if not database.strangers:
         return
     staying: dict[RowId, list[tuple[ItemBase, Slot]]] = defaultdict(list)
-    for item, stored in sorted(world.bases.items()):
-        for number, slot in enumerate(layouts[stored.board].slots):
-            if (item, number) not in world.strangers and stored.links[number] is not None:
-                staying[stored.links[number]].append((stored, slot))  # type: ignore[index]  # it is a row
-    for item, number in sorted(world.strangers):
-        stored, slot = world.bases[item], layouts[item[0]].slots[number]
-        row = hub.row(slot.table, stored.links[number])
+    for item, base in sorted(database.bases.items()):
+        for slot, row_id in zip(layouts[base.board].slots, base.links, strict=True):
+            if row_id is not None and (item, slot) not in database.strangers:
+                staying[row_id].append((base, slot))
+    for item, slot in sorted(database.strangers):
+        base = database.bases[item]
+        row = working.row(slot.table, base.links[slot])
         if row is not None:
-            _take_back(row, (stored, slot), staying[row[0]], layouts)
+            _take_back(row, base, slot, staying[row.id])
 
 
-def _take_back(
-    row: list[Any],
-    stranger: tuple[ItemBase, Slot],
-    staying: Sequence[tuple[ItemBase, Slot]],
-    layouts: Mapping[str, Layout],
-) -> None:
-    stored, slot = stranger
-    for number, at in zip(slot.fields, slot.row_at, strict=True):
-        canon, wrote = layouts[stored.board].fields[number].compare_key, stored.monday[number]
-        if wrote is UNSET or row[at] is None or canon(wrote) != canon(row[at]):
+def _take_back(row: Row, stranger: ItemBase, slot: Slot, staying: Sequence[tuple[ItemBase, Slot]]) -> None:
+    """The fields of a row that hold what a stranger's slot showed get what the slots that stay show."""
+    for field in slot.fields:
+        written, postgres = stranger.monday[field], row[field]
+        if written is UNSET or postgres is None or not same(field, written, postgres):
             continue
-        theirs = [
-            other.monday[place]
-            for other, shown in staying
-            for place, held in zip(shown.fields, shown.row_at, strict=True)
-            if held == at and other.monday[place] is not UNSET
+        shown = [
+            monday
+            for base, other in staying
+            if (theirs := other.by_column.get(field.column)) is not None
+            if (monday := base.monday[theirs]) is not UNSET
         ]
-        if theirs and all(canon(says) != canon(wrote) for says in theirs):
-            row[at] = theirs[0]
+        if shown and not any(same(field, monday, written) for monday in shown):
+            row[field] = shown[0]
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
 
 
-def _said(
+def _groups(
     table: str, items: Sequence[ItemBase], layouts: Mapping[str, Layout], owners: Mapping[str, RowId]
 ) -> dict[tuple[RowId, str], dict[str, _Group]]:
-    """(row, its old key) → what its slots say by the rule of today."""
+    """(row, its old key) → the slots that are linked to it, by the key that they have by the rule of today."""
     found: dict[tuple[RowId, str], dict[str, _Group]] = defaultdict(lambda: defaultdict(_Group))
     old_rule, rule = _OLD_RULES.get(table), _KEYED[table]
-    for stored, number, slot, parent in _slots(table, items, layouts) if old_rule else ():
-        row, said = stored.links[number], slot.key_said(stored.monday)
+    for base, slot, parent in _slots(table, items, layouts) if old_rule else ():
+        row, shown = base.links[slot], slot.key_values(base.monday)
         assert old_rule is not None
-        old = old_rule(parent, *said)
+        old = old_rule(parent, *shown)
         if row is None or old is None or owners.get(old) != row:
             continue
-        now = rule.keys(parent, *said) if rule.parent else rule.keys(*said)
-        held = slot.key_said([None if p is FORCE else p for p in stored.postgres])
-        for key in now[:1]:
-            group = found[row, old][key]
-            group.places.append(((stored.board, stored.id), number))
-            for met in (rule.keys(parent, *held) if rule.parent else rule.keys(*held))[:1]:
-                found[row, old][met].met += 1
+        held = slot.key_values(PerField(None if value is FORCE else value for value in base.postgres))
+        for key in rule.keys_of(parent, shown)[:1]:
+            found[row, old][key].places.append((base.item, slot))
+            for held_key in rule.keys_of(parent, held)[:1]:
+                found[row, old][held_key].held += 1
     return found
 
 
 def _slots(
     table: str, items: Sequence[ItemBase], layouts: Mapping[str, Layout]
-) -> Iterator[tuple[ItemBase, int, Slot, RowId | None]]:
-    parent_of = _KEYED[table].parent
-    places = {
-        board: [
-            (number, slot, next((n for n, s in enumerate(layout.slots) if parent_of and s.role == parent_of[0]), None))
-            for number, slot in enumerate(layout.slots)
-            if slot.table == table
-        ]
-        for board, layout in layouts.items()
-    }
-    for stored in items:
-        for number, slot, parent in places[stored.board]:
-            yield stored, number, slot, None if parent is None else stored.links[parent]
+) -> Iterator[tuple[ItemBase, Slot, RowId | None]]:
+    """(item, slot, the row of its parent) of every slot that shows a row of the table."""
+    rule = _KEYED[table]
+    for base in items:
+        layout = layouts[base.board]
+        parent = layout.by_role.get(rule.parent[0]) if rule.parent is not None else None
+        for slot in layout.slots:
+            if slot.table == table:
+                yield base, slot, base.links[parent] if parent is not None else None
 
 
 def _settle(
-    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, RowValues], parting: Parting
+    table: str, row: RowId, old: str, groups: Mapping[str, _Group], rows: Mapping[RowId, Row], parting: Parting
 ) -> str:
-    """The key of today of a row with this old one: what it held when its slots last met it, else what it holds, else
-    what most of them say. The other slots are strangers."""
+    """The key of today of a row with this old one: what it held when it was last compared with its slots, else what it
+    holds, else what most of them show. The other slots are strangers."""
     content = next((key for key in row_keys(table, rows[row]) if _older(table, key) == old), "") if row in rows else ""
-    said = {key: group for key, group in groups.items() if group.places}
-    if not said:
+    shown = {key: group for key, group in groups.items() if group.places}
+    if not shown:
         return content or old
-    own = min(said, key=lambda key: (-said[key].met, key != content, -len(said[key].places), said[key].places))
-    for key, group in said.items():
+    own = min(shown, key=lambda key: (-shown[key].held, key != content, -len(shown[key].places), shown[key].places))
+    for key, group in shown.items():
         if key != own:
             parting.strangers.update(group.places)
             parting.rows[row] = table
@@ -168,29 +160,29 @@ def _settle(
 
 def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: Keys, parting: Parting) -> None:
     """A name of signs alone had no key: now its first row has it."""
-    for table in _OLD_RULES:
-        kept = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
-        rule = _KEYED[table]
-        for stored, number, slot, parent in _slots(table, items, layouts) if kept else ():
-            row, said = stored.links[number], slot.key_said(stored.monday)
-            if row in kept and row is not None and _OLD_RULES[table](parent, *said) is None:
-                for key in (rule.keys(parent, *said) if rule.parent else rule.keys(*said))[:1]:
+    for table, old_rule in _OLD_RULES.items():
+        unnamed = {row for key, row in keys.get(table, {}).items() if key.startswith("slot:")}
+        for base, slot, parent in _slots(table, items, layouts) if unnamed else ():
+            row, shown = base.links[slot], slot.key_values(base.monday)
+            if row in unnamed and row is not None and old_rule(parent, *shown) is None:
+                for key in _KEYED[table].keys_of(parent, shown)[:1]:
                     parting.keys[table].setdefault(key, row)
 
 
 def _part_homes(items: Sequence[ItemBase], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
     """A row is home to one item of the staff board: the one whose id it holds, else the first."""
-    homes: dict[RowId, list[SlotPlace]] = defaultdict(list)
-    for stored in items:
-        layout = layouts[stored.board]
-        row = stored.links[layout.record]
-        if row and layout.slots[layout.record].role == STAFF_ROLE and row in rows.get("users", {}):
-            homes[row].append(((stored.board, stored.id), layout.record))
-    for row, places in homes.items():
-        holds = rows["users"][row][POSITION["users"]["monday_item_id"]]
-        places.sort(key=lambda place: (place[0][1] != holds, place))
-        if places[1:]:
-            parting.strangers.update(places[1:])
+    homes: dict[RowId, list[ItemBase]] = defaultdict(list)
+    for base in items:
+        record = layouts[base.board].record
+        row = base.links[record]
+        if row and record.role == STAFF_ROLE and row in rows.get("users", {}):
+            homes[row].append(base)
+    for row, bases in homes.items():
+        user = rows["users"][row]
+        assert isinstance(user, User)
+        _first, *others = sorted(bases, key=lambda base: (base.id != user.monday_item_id, base.item))
+        if others:
+            parting.strangers.update((base.item, layouts[base.board].record) for base in others)
             parting.rows[row] = "users"
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, RowId
-from reconcile.base import ItemBase
+from models import TABLES, Row, RowId
 from reconcile.columns import Value
-from reconcile.conflicts import Conflict, ConflictPlace
-from reconcile.database_state import ItemKey, RowValues
 from reconcile.fields import FieldValue
-from reconcile.identity import Links
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
 from reconcile.plan_pull import Update
 from reconcile.tables import row_keys
+from reconcile.types import Conflict, ConflictPlace, Field, ItemBase, ItemKey, ItemState, Links
 
 
 class CellEdit(msgspec.Struct, frozen=True):
@@ -51,7 +49,7 @@ AMBIGUOUS = "ambiguous"
 
 @dataclass(slots=True)
 class ItemPush:
-    """One item that has to show something else."""
+    """`item_push`: one item that has to show something else."""
 
     board: str
     id: int
@@ -59,23 +57,27 @@ class ItemPush:
     """What it shows now."""
     base: ItemBase
     """What is remembered of it, with everything settled that needs no write."""
-    cells: dict[str, CellEdit] = field(default_factory=dict)
+    cells: dict[str, CellEdit] = dataclasses.field(default_factory=dict)
     """What is written, by column id."""
-    targets: dict[int, FieldValue] = field(default_factory=dict)
-    """Number of the field → the row's value that its cells tell."""
-    causes: dict[int, RowId] = field(default_factory=dict)
+    targets: dict[Field, FieldValue] = dataclasses.field(default_factory=dict)
+    """The row's value that the cells of a field are to show."""
+    causes: dict[Field, RowId] = dataclasses.field(default_factory=dict)
     """The row behind each."""
-    moved: dict[str, RowId | None] = field(default_factory=dict)
+    moved: dict[str, RowId | None] = dataclasses.field(default_factory=dict)
     """Role → the other row that the slot shows from then on."""
-    left: dict[str, RowId | None] = field(default_factory=dict)
+    left: dict[str, RowId | None] = dataclasses.field(default_factory=dict)
     """Role → the row that it showed before."""
-    conflicts: list[Conflict] = field(default_factory=list)
+    conflicts: list[Conflict] = dataclasses.field(default_factory=list)
     awaits_pull: bool = False
     """Something of it waits for the other direction."""
     open: bool = False
     """A person has to decide about something of it."""
     settles: bool = False
     """Its base moves, whether or not something is written."""
+
+    @property
+    def item(self) -> ItemKey:
+        return self.board, self.id
 
     @property
     def values(self) -> dict[str, Any]:
@@ -86,96 +88,101 @@ class ItemPush:
         """Leave out the fields that this column shows: they go on waiting. A slot that was to show another row, or
         none, waits as a whole.
         """
-        for number in [n for n in self.targets if column_id in layout.fields[n].cells]:
-            place = layout.fields[number].slot
-            slot = layout.slots[place]
-            self.forget(number, layout)
-            if slot.role in self.moved:
+        for field in [field for field in self.targets if column_id in field.cells]:
+            self.forget(field)
+            if field.role in self.moved:
+                slot = layout.slot_of(field)
                 del self.moved[slot.role]
-                self.base.links[place] = self.left.pop(slot.role)
+                self.base.links[slot] = self.left.pop(slot.role)
                 for other in slot.fields:
-                    self.forget(other, layout)
+                    self.forget(other)
 
-    def forget(self, number: int, layout: Layout) -> None:
+    def forget(self, field: Field) -> None:
         """Leave out one field."""
-        if self.targets.pop(number, UNSET) is not UNSET:
-            for column_id in layout.fields[number].cells:
+        if self.targets.pop(field, UNSET) is not UNSET:
+            for column_id in field.cells:
                 self.cells.pop(column_id, None)
-        self.causes.pop(number, None)
-        self.conflicts = [lost for lost in self.conflicts if lost.field != layout.fields[number].id]
+        self.causes.pop(field, None)
+        self.conflicts = [conflict for conflict in self.conflicts if conflict.field != field.id]
 
 
 @dataclass(slots=True)
 class ItemCreate:
-    """One row that becomes an item. `uncarried` are fields of which the cell could not be sent along."""
+    """`create`: one row that becomes an item."""
 
     board: str
     row: RowId
     name: str
+    """The name of the new item."""
     links: Links
-    cells: dict[str, CellEdit] = field(default_factory=dict)
-    targets: dict[int, FieldValue] = field(default_factory=dict)
-    uncarried: set[int] = field(default_factory=set)
-    rejected: list[Rejection] = field(default_factory=list)
+    """The row of each of its slots."""
+    cells: dict[str, CellEdit] = dataclasses.field(default_factory=dict)
+    """What is sent with it, by column id."""
+    targets: dict[Field, FieldValue] = dataclasses.field(default_factory=dict)
+    """What the rows hold of each field."""
+    uncarried: set[Field] = dataclasses.field(default_factory=set)
+    """Fields of which the cell could not be sent along."""
+    rejected: list[Rejection] = dataclasses.field(default_factory=list)
 
     @property
     def values(self) -> dict[str, Any]:
+        """`column_values` of the new item."""
         return {column_id: cell.form for column_id, cell in self.cells.items()}
 
     def leave_out(self, column_id: str, layout: Layout) -> None:
-        """The fields that this column shows do not go with the new item: they are told later."""
-        numbers = [n for n, shape in enumerate(layout.fields) if column_id in shape.cells]
-        self.uncarried |= set(numbers)
-        for number in numbers:
-            for column in layout.fields[number].cells:
-                self.cells.pop(column, None)
+        """The fields that this column shows do not go with the new item: they are sent later."""
+        for field in layout.fields:
+            if column_id in field.cells:
+                self.uncarried.add(field)
+                for column in field.cells:
+                    self.cells.pop(column, None)
 
 
 @dataclass(slots=True)
 class Push:
     """Everything that one push would send, sorted."""
 
-    items: list[ItemPush] = field(default_factory=list)
+    items: list[ItemPush] = dataclasses.field(default_factory=list)
     """Items whose cells change."""
-    candidates: dict[ItemKey, set[RowId]] = field(default_factory=dict)
+    candidates: dict[ItemKey, set[RowId]] = dataclasses.field(default_factory=dict)
     """Items that have something to say, before monday was looked at, with the rows it comes from."""
-    creates: list[ItemCreate] = field(default_factory=list)
+    creates: list[ItemCreate] = dataclasses.field(default_factory=list)
     """Rows that become items."""
-    archives: list[ItemKey] = field(default_factory=list)
+    archives: list[ItemKey] = dataclasses.field(default_factory=list)
     """Items that go, since a person deleted their row."""
-    settled: list[ItemBase] = field(default_factory=list)
+    settled: list[ItemBase] = dataclasses.field(default_factory=list)
     """Bases that move without a write."""
-    completed: dict[str, list[Update]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    completed: dict[str, list[Update]] = dataclasses.field(default_factory=lambda: {table: [] for table in TABLES})
     """Changes of rows, by table, that follow from an edit of one of their parts."""
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: list[Rejection] = dataclasses.field(default_factory=list)
     """Values that no cell takes, met in this run."""
-    still_rejected: set[tuple[str, int, str]] = field(default_factory=set)
+    still_rejected: set[tuple[str, int, str]] = dataclasses.field(default_factory=set)
     """(board, item, column) of cells that were rejected before and hold the same value."""
-    conflicts: list[Conflict] = field(default_factory=list)
+    conflicts: list[Conflict] = dataclasses.field(default_factory=list)
     """Conflicts that a person has to settle."""
-    agreed: dict[ConflictPlace, FieldValue] = field(default_factory=dict)
+    agreed: dict[ConflictPlace, FieldValue] = dataclasses.field(default_factory=dict)
     """What both sides say where that is the same."""
-    pending_rows: set[RowId] = field(default_factory=set)
+    pending_rows: set[RowId] = dataclasses.field(default_factory=set)
     """Rows that still have something to tell afterwards, beside those of the writes themselves."""
-    set_aside: set[RowId] = field(default_factory=set)
+    set_aside: set[RowId] = dataclasses.field(default_factory=set)
     """Those among them of which a person is told why."""
     awaiting_pull: int = 0
     """How many items wait for the other direction."""
-    over_fan_out: dict[RowId, int] = field(default_factory=dict)
+    over_fan_out: dict[RowId, int] = dataclasses.field(default_factory=dict)
     """Rows that too many items show → how many."""
-    deleted: list[ItemKey] = field(default_factory=list)
+    deleted: list[ItemKey] = dataclasses.field(default_factory=list)
     """Items whose row a person deleted."""
     edited_since: int = 0
     """How many of them are kept, since they were edited."""
-    duplicate_people: list[tuple[RowId, RowId]] = field(default_factory=list)
+    duplicate_people: list[tuple[RowId, RowId]] = dataclasses.field(default_factory=list)
     """(new person, the known one with the same e-mail)."""
     deferred: int = 0
     """How many items only a run without a limit gets to."""
     suppressed: int = 0
     """How many rows become items only without `--max-create 0`."""
-    kept_back: list[ItemCreate] = field(default_factory=list)
+    kept_back: list[ItemCreate] = dataclasses.field(default_factory=list)
     """New items that the board's own rules forbid."""
-    linked: dict[tuple[str, RowId], int] = field(default_factory=dict)
+    linked: dict[tuple[str, RowId], int] = dataclasses.field(default_factory=dict)
     """(board, row) → the item that was made of it once, as its marker says."""
 
     @property
@@ -202,7 +209,7 @@ class Push:
 
 def key_changes(
     changed: Mapping[RowId, str],
-    rows: Mapping[str, Mapping[RowId, RowValues]],
+    rows: Mapping[str, Mapping[RowId, Row]],
     owners: Mapping[str, Mapping[str, RowId]],
 ) -> Iterator[tuple[str, RowId, set[str]]]:
     """(table, row, the natural keys that its content owns now) of rows that monday was told of."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models import REFERENCES, TABLES
+from models import REFERENCES, TABLES, Row
 from reconcile.errors import ConfigError
 from reconcile.fields import ADDRESS_COLUMNS, NAME_COLUMNS
 from reconcile.keys import (
@@ -34,6 +34,10 @@ class KeyRule:
     columns: tuple[str, ...]
     keys: Callable[..., tuple[str, ...]]
     parent: tuple[str, str] | None = None
+
+    def keys_of(self, parent: str | None, values: Sequence[Any]) -> tuple[str, ...]:
+        """The natural keys that values of the columns make, with the row of the parent where there is one."""
+        return self.keys(parent, *values) if self.parent is not None else self.keys(*values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,13 @@ SPECS: dict[str, TableSpec] = {
 }
 """Table → what the sync knows of it."""
 
+EMAILS = {
+    table: emails
+    for table, spec in SPECS.items()
+    if spec.key is not None and (emails := [column for column in spec.key.columns if column.endswith("email")])
+}
+"""Table → its columns with an e-mail by which its rows are found."""
+
 
 def spec_of(table: str) -> TableSpec:
     """Raises ConfigError, by name, for a table that is mapped and not declared here."""
@@ -147,11 +158,10 @@ def refuse_incomplete(specs: dict[str, TableSpec] | None = None) -> None:
         raise ConfigError(f"models.py has {', '.join(missing)}, of which reconcile/tables.py declares nothing")
 
 
-def row_keys(table: str, row: Sequence[Any]) -> tuple[str, ...]:
+def row_keys(table: str, row: Row) -> tuple[str, ...]:
     """The natural keys that a row's present content owns; () where the key is the item."""
     rule = SPECS[table].key
     if rule is None:
         return ()
-    values = dict(zip(TABLES[table].__struct_fields__, row, strict=True))
-    said = [values.get(column) for column in rule.columns]
-    return rule.keys(values[rule.parent[1]], *said) if rule.parent else rule.keys(*said)
+    parent = getattr(row, rule.parent[1]) if rule.parent is not None else None
+    return rule.keys_of(parent, [getattr(row, column) for column in rule.columns])

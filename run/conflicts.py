@@ -13,8 +13,9 @@ from msgspec import UNSET
 from models import REFERENCES, RowId
 from postgres.conflicts import shown
 from postgres.state import ConflictLine
-from reconcile.conflicts import Conflict
+from reconcile.fields import FieldValue
 from reconcile.layout import Layout
+from reconcile.types import Conflict, PerField
 
 Names = Mapping[str, str]
 """What people call a row, where a foreign key points at it."""
@@ -43,11 +44,11 @@ def as_line(conflict: Conflict, run_id: str, board_id: int, item_name: str | Non
     )
 
 
-def item_name(layout: Layout, values: Sequence[Any]) -> str | None:
-    """What people call an item, from what it says: its name, or the person's."""
-    at = layout.slots[layout.record].at
-    number = at.get("item_name", at.get("name"))
-    value = values[number] if number is not None else None
+def item_name(layout: Layout, values: PerField[FieldValue]) -> str | None:
+    """What people call an item, from what it shows: its name, or the person's."""
+    fields = layout.record.by_column
+    field = fields.get("item_name", fields.get("name"))
+    value = values[field] if field is not None else None
     value = value[0] if isinstance(value, tuple) else value
     return value if isinstance(value, str) and value else None
 

@@ -25,6 +25,7 @@ from reconcile.layout import Layout
 from run.calls import DailyCalls
 from run.logs import configure, current_redactor, event
 from run.memory import tune_allocator
+from run.ping import Monitor
 from run.progress import Progress
 from run.record import run_record
 from run.report import ItemsReport, Report, as_quiet_lines, as_text
@@ -141,6 +142,15 @@ class Run:
         known = [f"{name} {FOLDER}" for name, (_folder, trouble, _setting) in folders.items() if trouble is not None]
         return Judged(notices, (SETTING, *known), here)
 
+    def judge(self) -> None:
+        """Put into the report how a run ends that did what it was to do."""
+        code = Exit.DONE
+        if self.report.moved or self.report.attention(new=self.settings.attention == "new"):
+            code = Exit.PERSON_NEEDED
+        elif self.dry and self.options.detailed_exitcode and self.report.digest:
+            code = Exit.WOULD_WRITE
+        self.report.exit_code = code
+
     def keep_lease(self) -> None:
         """Renew the lease in the background from now on; a dry run has none."""
         if not self.dry:
@@ -188,6 +198,7 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
         signature.run_id = report.run_id
     with ExitStack() as stack:
         timings = stack.enter_context(timing.collected())
+        monitor: Monitor | None = None
         try:
             with _reasons(report):
                 settings = _settings(options, stack)
@@ -197,6 +208,9 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
                 for sentence in settings.warnings:
                     logger.warning("%s", sentence)
                 event("run.started", direction=direction, dry_run=options.test)
+                if settings.ping_url and not options.test:
+                    monitor = Monitor(settings.ping_url)
+                    monitor.begun(report)
                 with Progress(quiet=options.verbosity < 0, plain=color_refused()) as progress:
                     yield from _working(options, settings, report, progress, timings, lambda: logs.trouble)
         finally:
@@ -204,6 +218,8 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
                 report.duration_s, report.stages = timings.elapsed_s(), timings.as_dict()
             event("run.ended", exit_code=int(report.exit_code), written=report.written, seconds=report.duration_s)
             _show(report, options, timings)
+            if monitor is not None:
+                monitor.ended(report)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from postgres.by_hand import LIST_UNSEEN
 from postgres.state import OpenIssues, unsent_rows
 from postgres.told import (
     UNSEEN,
@@ -28,7 +29,6 @@ PUSHED_LATELY_H = 48
 """Rows that wait for a push are no news as long as one ended well in these hours: it sends them, or says why not."""
 Entry = Mapping[str, Any]
 _NAMED = 3
-_LISTING = "SELECT place FROM monday_sync.sync_told WHERE topic = 'unseen'"
 
 
 def opened(count: int, listed: Iterable[Entry], new: Iterable[Entry], untold: int) -> IssueList:
@@ -69,7 +69,7 @@ def unseen_sentences(found: Iterable[Unseen]) -> Iterator[str]:
         yield (
             f"{counted(entry.new, 'new row')} of {entry.table} {'is' if one else 'are'} shown by no project "
             f"({named}{more}): nothing of {'it' if one else 'them'} travels to monday.com until a project points at "
-            f"{'it' if one else 'them'}. This is said once; all such rows: {_LISTING}"
+            f"{'it' if one else 'them'}. This is said once; all such rows: {LIST_UNSEEN}"
         )
 
 

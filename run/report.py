@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from models import TABLES
+from postgres.by_hand import ADD_ITEM_ID
 from reconcile.errors import Exit
 from run.edited import lost_text, place_text, waiting_text
 from terminal.page import WIDEST, shortened, table, wrapped
@@ -109,10 +110,17 @@ class Report:
     changes_count: int = 0
     samples: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
     second_rows: list[str] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
         self.exit_code, self.reason, self.recorded = code, reason, False
+
+    def attention(self, *, new: bool = False) -> int:
+        """How many things need a person: all that are open or, with `new`, those of which no earlier run has told. An
+        edit that lost is new by its nature."""
+        lists = (self.conflicts, self.quarantined, self.would_merge, self.fanned)
+        return self.settled.count + sum(entry.new if new else entry.count for entry in lists)
 
     @property
     def written(self) -> int:
@@ -172,6 +180,7 @@ class Report:
             "changes": self.changes[:CHANGES],
             "changes_count": self.changes_count,
             "notes": self.notes,
+            **({"moved": self.moved} if self.moved else {}),
             "plan": self.digest,
             "monday": self.monday,
             "calls": self.calls,
@@ -359,7 +368,7 @@ _TABLE_ORDER = (
 
 def _ended_well(report: Report) -> bool:
     """Whether the plan was made and passed: only then do the counts of the tables mean anything."""
-    return report.exit_code in (Exit.DONE, Exit.PERSON_NEEDED)
+    return report.exit_code in (Exit.DONE, Exit.PERSON_NEEDED, Exit.WOULD_WRITE)
 
 
 def _has_counts(report: Report) -> bool:
@@ -408,7 +417,7 @@ def _second_rows(report: Report, verbosity: int, width: int) -> Iterator[str]:
     shown = report.second_rows if verbosity > 0 else report.second_rows[:SHOWN]
     text = "Rows without an item id, each with the item that looks like it. Where it is the same job:"
     yield from wrapped(text, width)
-    yield "    ALTER TABLE projects ADD COLUMN IF NOT EXISTS monday_item_id bigint;"
+    yield f"    {ADD_ITEM_ID}"
     yield from (f"    {line}" for line in shown)
     if len(report.second_rows) > len(shown):
         yield f"    … and {len(report.second_rows) - len(shown):,} more: -v lists them all"
@@ -562,5 +571,6 @@ _EXITS = {
     Exit.PERSON_NEEDED: "done, a person is needed",
     Exit.LEASE_HELD: "another run is at work",
     Exit.UNAVAILABLE: "temporary trouble: run it again",
+    Exit.WOULD_WRITE: "something would be written",
     Exit.INTERRUPTED: "interrupted",
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from options import Options
+from postgres.encoding import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,3 @@ def chosen(options: Options) -> Mapping[str, Any]:
         for entry in fields(Options)
         if (given := getattr(options, entry.name)) != getattr(usual, entry.name)
     }
-
-
-def storable(text: str) -> str:
-    """A text of the system as a database can hold it: its bytes may be no text."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -16,14 +16,16 @@ from models import TABLES
 from monday.errors import next_reset
 from monday_api import BOARDS
 from postgres import migrate
+from postgres.by_hand import set_for_role
 from postgres.calls import used_today
 from postgres.connection import OLDEST_SERVER
-from postgres.ids import IS_CLAIM
-from postgres.lease import Holder
+from postgres.dead_letters import count_open, nobodys_ids
+from postgres.lease import held_by
 from postgres.place import read_bound, read_itself
 from postgres.readable import unreadable_in
 from postgres.rules import read_rules
-from postgres.schema import PRIVILEGES, Limits, fields_of, misfits, read_shapes
+from postgres.schema import Limits, fields_of, misfits, read_shapes, withheld
+from postgres.server import log_settings, read_rights, read_session, withheld_state
 from postgres.transaction import Transaction
 from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
@@ -68,18 +70,14 @@ def keywords_of(settings: Settings) -> Mapping[str, str] | None:
 
 
 def _examine_connection(tx: Transaction, server: str) -> Iterator[Finding]:
-    told = tx.one("SELECT current_database(), current_user, pg_backend_pid(), clock_timestamp()")
-    assert told is not None
-    name, role, backend_pid, now = told
-    info = tx.connection.info
-    yield ok("database", f"{name} at {server}, schema {tx.schema}, as {role}")
-    yield from compare_clocks("clock", "the database's", now)
+    session, info = read_session(tx), tx.connection.info
+    yield ok("database", f"{session.database} at {server}, schema {tx.schema}, as {session.role}")
+    yield from compare_clocks("clock", "the database's", session.now)
     number = info.server_version
     yield ok("server", f"PostgreSQL {number // 10000}.{number % 100} ({OLDEST_SERVER // 10000} or later is needed)")
     yield _examine_encryption(info.ssl_attribute("protocol") if info.ssl_in_use else None, info.dsn_parameters)
-    # A pooler invents the process id that it tells at connect; the server's own answer differs from it.
-    direct = backend_pid == info.backend_pid
-    yield ok("pooler", "none, a direct connection" if direct else "yes; transaction mode is all that is needed")
+    pooler = "yes; transaction mode is all that is needed" if session.pooled else "none, a direct connection"
+    yield ok("pooler", pooler)
 
 
 def _examine_encryption(protocol: str | None, keywords: Mapping[str, str]) -> Finding:
@@ -120,67 +118,36 @@ def _examine_calls(settings: Settings, tx: Transaction) -> Iterator[Finding]:
 
 def _examine_privileges(tx: Transaction) -> Iterator[Finding]:
     shapes = read_shapes(tx)
-    lacking = [
-        f"{privilege} on {table}"
-        for table, shape in shapes.items()
-        for privilege in PRIVILEGES
-        if privilege not in shape.privileges
-    ]
-    rights = tx.one(
-        "SELECT has_schema_privilege(%s, 'CREATE'), has_database_privilege(current_database(), 'CREATE'), current_user",
-        (tx.schema,),
-    )
-    assert rights is not None
-    may_create_tables, may_create_schemas, role = rights
+    lacking, rights = withheld(shapes), read_rights(tx)
     if migrate.state(tx) is None:
-        if len(shapes) < len(TABLES) and not may_create_tables:
+        if len(shapes) < len(TABLES) and not rights.create_tables:
             lacking.append(f"CREATE on schema {tx.schema}")
-        if not may_create_schemas and not tx.has_state:
+        if not rights.create_schemas and not tx.has_state:
             lacking.append("CREATE on the database (for the schema monday_sync)")
     else:
-        lacking += _lacking_on_state(tx)
+        lacking += [f"reading and writing {table}" for table in withheld_state(tx)]
     if lacking:
-        yield problem(
-            "privileges", f"{role} lacks {', '.join(lacking)}", f'GRANT them to "{role}" as the owner', Exit.USAGE
-        )
+        says, fix = f"{rights.role} lacks {', '.join(lacking)}", f'GRANT them to "{rights.role}" as the owner'
+        yield problem("privileges", says, fix, Exit.USAGE)
     else:
         yield ok("privileges", f"reads and writes {len(shapes)} of {len(TABLES)} tables that are there")
 
 
-def _lacking_on_state(tx: Transaction) -> list[str]:
-    tables = tx.rows(
-        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'monday_sync'"
-        " AND c.relkind = 'r' AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
-        " AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1"
-    )
-    return [f"reading and writing monday_sync.{name}" for (name,) in tables]
-
-
 def _examine_server_log(tx: Transaction) -> Iterator[Finding]:
     """Whether the server writes values into its log, beside statements that fail and for every one."""
-    found = tx.one(
-        "SELECT current_user, current_setting('log_min_messages'), current_setting('log_min_error_statement'),"
-        " current_setting('log_error_verbosity'), current_setting('log_statement'),"
-        " current_setting('log_min_duration_statement'), current_setting('log_min_duration_sample'),"
-        " current_setting('log_transaction_sample_rate')"
-    )
-    assert found is not None
-    role, messages, statements, verbosity, every, slow, sampled, share = found
-    silent = messages in ("log", "fatal", "panic")  # what fails is not logged at all
-    told = {
-        "log_min_error_statement": (statements, "panic", not silent),
-        "log_error_verbosity": (verbosity, "terse", not silent),
-    }
-    wrong = {name: (now, right) for name, (now, right, counts) in told.items() if counts and now != right}
+    role, settings = read_session(tx).role, log_settings(tx)
+    silent = settings["log_min_messages"] in ("log", "fatal", "panic")  # what fails is not logged at all
+    failing = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+    wrong = {name: (settings[name], right) for name, right in failing.items() if settings[name] != right and not silent}
     if wrong:
         yield _logged("a statement that fails is logged by the server with names and addresses in it", role, wrong)
-    told = {
-        "log_statement": (every, "none", every in ("mod", "all")),
-        "log_min_duration_statement": (slow, "-1", slow != "-1"),
-        "log_min_duration_sample": (sampled, "-1", sampled != "-1"),
-        "log_transaction_sample_rate": (share, "0", float(share) > 0),
+    working = {
+        "log_statement": ("none", settings["log_statement"] in ("mod", "all")),
+        "log_min_duration_statement": ("-1", settings["log_min_duration_statement"] != "-1"),
+        "log_min_duration_sample": ("-1", settings["log_min_duration_sample"] != "-1"),
+        "log_transaction_sample_rate": ("0", float(settings["log_transaction_sample_rate"]) > 0),
     }
-    whole = {name: (now, right) for name, (now, right, counts) in told.items() if counts}
+    whole = {name: (settings[name], right) for name, (right, logs) in working.items() if logs}
     if whole:
         yield _logged("statements that work are logged by the server with names and addresses in them", role, whole)
     if not wrong and not whole:
@@ -189,8 +156,7 @@ def _examine_server_log(tx: Transaction) -> Iterator[Finding]:
 
 def _logged(what: str, role: str, settings: Mapping[str, tuple[str, str]]) -> Finding:
     shown = ", ".join(f"{name} = {now}" for name, (now, _right) in settings.items())
-    name = role.replace('"', '""')
-    fix = " ".join(f'ALTER ROLE "{name}" SET {setting} = {right!r};' for setting, (_now, right) in settings.items())
+    fix = " ".join(set_for_role(role, setting, right) for setting, (_now, right) in settings.items())
     return warning("server's log", f"{what} ({shown})", f"as a superuser: {fix}")
 
 
@@ -264,7 +230,7 @@ def _examine_state(tx: Transaction) -> Iterator[Finding]:
     if migrate.state(tx) is None:
         yield ok("sync state", "nothing was ever synced into this database")
         return
-    now = (tx.one("SELECT clock_timestamp()") or (None,))[0]
+    now = read_session(tx).now
     yield from examine_runs(tx, now)
     yield from examine_boards(tx, now)
     yield from _examine_open(tx)
@@ -272,12 +238,7 @@ def _examine_state(tx: Transaction) -> Iterator[Finding]:
 
 
 def _examine_open(tx: Transaction) -> Iterator[Finding]:
-    counts: dict[str, int] = dict(
-        tx.rows(
-            f"SELECT kind, count(*) FROM monday_sync.sync_dead d WHERE NOT {IS_CLAIM} GROUP BY kind UNION ALL"  # noqa: S608  constants alone
-            " SELECT 'conflict', count(*) FROM monday_sync.sync_conflict WHERE state = 'open'"
-        )
-    )
+    counts = count_open(tx)
     names = {
         "cell": ("quarantined cells", "correct them on the board: SELECT * FROM monday_sync.sync_dead"),
         "row": ("rows that the database refused", "see the reasons: SELECT * FROM monday_sync.sync_dead"),
@@ -288,32 +249,28 @@ def _examine_open(tx: Transaction) -> Iterator[Finding]:
     for kind, (what, fix) in names.items():
         if counts.get(kind):
             yield warning("open", f"{counts[kind]:,} {what}", fix)
-    claims = tx.rows(
-        f"SELECT place, item_id, reason, count(*) OVER () FROM monday_sync.sync_dead d WHERE {IS_CLAIM}"  # noqa: S608  constants alone
-        f" ORDER BY first_seen DESC, place LIMIT {_SHOWN}"
-    )
-    for place, item_id, reason, _count in claims:
+    claims, every = nobodys_ids(tx, _SHOWN)
+    for place, item_id, reason in claims:
         says, _, fix = reason.partition(": ")
         yield warning("open", f"{place} with item {item_id}: {says}", fix)
-    if claims and claims[0][3] > len(claims):
-        more = f"{claims[0][3] - len(claims):,} more rows whose monday_item_id is nobody's"
+    if every > len(claims):
+        more = f"{every - len(claims):,} more rows whose monday_item_id is nobody's"
         yield warning("open", more, "see the reasons: SELECT * FROM monday_sync.sync_dead")
     if not any(counts.values()) and not claims:
         yield ok("open", "nothing waits for a person")
 
 
 def _examine_lease(tx: Transaction) -> Iterator[Finding]:
-    held = tx.one(
-        "SELECT holder, to_char(expires_at, 'HH24:MI:SS') FROM monday_sync.sync_lease"
-        " WHERE holder <> '' AND expires_at >= clock_timestamp()"
-    )
+    held = held_by(tx)
     if held is None:
         yield ok("lease", "free")
-    elif Holder.parse(held[0]).is_dead():
+        return
+    holder, until = held
+    if holder.is_dead():
         yield ok("lease", "left by a run that died: the next one takes it over")
     else:
-        shown = Holder.parse(held[0]).shown()
-        yield warning("lease", f"{shown} is at work, until {held[1]} UTC at least", "wait for it: others end with 6")
+        at_work = f"{holder.shown()} is at work, until {until} UTC at least"
+        yield warning("lease", at_work, "wait for it: others end with 6")
 
 
 def _examine_place(settings: Settings, database: Database, tx: Transaction) -> Iterator[Finding]:

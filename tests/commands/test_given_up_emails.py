@@ -142,3 +142,45 @@ def test_an_email_that_somebody_had_is_the_customers_who_has_it_now(synced: Comp
     synced.sandbox.advance(60)
     assert synced.sync().code == 0
     assert synced.project(item, "customer_id") == other
+
+
+HANDED_ON: dict[str, str | None] = {"another": "new@mail.example", "none": None}
+
+
+@pytest.mark.parametrize("later", HANDED_ON)
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        *((table, way) for table in ("customers", "users", "pa_law") for way in ("sql, push", "sql, pull")),
+        ("customers", "board"),  # whose cells edit their row; those of the others select one
+    ],
+)
+def test_an_email_that_its_owner_gave_up_is_the_others_who_has_it(
+    synced: Company, table: str, where: str, later: str
+) -> None:
+    """He had it beside the owner, and nothing of him has changed since."""
+    column = {"customers": "email4__1", "users": "email6__1", "pa_law": "jp_pa_law_email__1"}[table]
+    link = {"customers": "customer_id", "users": "project_manager_id", "pa_law": "pa_law_id"}[table]
+    one, other = synced.sandbox.item_ids(MASTER_BOARD_ID)[:2]
+    for item, address in ((one, "one@mail.example"), (other, "other@mail.example")):
+        synced.sandbox.edit(item, {column: email(address)})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    rows = synced.project(one, link), synced.project(other, link)
+    synced.sql(f"UPDATE {table} SET email = 'Other@mail.example' WHERE id = %s", rows[0])
+    assert synced.push().code == 0
+    assert synced.sync().code in (0, 5)
+    if where == "board":
+        synced.sandbox.edit(other, {column: email(HANDED_ON[later])})
+        synced.sandbox.advance(60)
+    else:
+        synced.sql(f"UPDATE {table} SET email = %s WHERE id = %s", HANDED_ON[later], rows[1])
+    for run in (synced.push, synced.sync) if where == "sql, push" else (synced.sync, synced.push):
+        assert run().code in (0, 5)
+    before = synced.counts()
+    item = synced.sandbox.create(MASTER_BOARD_ID, "New", {column: email("other@mail.example")})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    assert synced.project(item, link) == rows[0]
+    assert {**synced.counts(), "projects": 0} == {**before, "projects": 0}
+    assert owner(synced, table, "other@mail.example") == rows[0]

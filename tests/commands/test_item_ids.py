@@ -113,6 +113,54 @@ def test_staff_rows_that_exchange_their_ids(synced: Company) -> None:
     in_step(synced)
 
 
+@pytest.mark.parametrize("gone", ["archived", "moved"])
+@pytest.mark.parametrize("left", ["there", "loaded anew"])
+def test_ids_that_were_exchanged_before_one_of_the_items_went(synced: Company, gone: str, left: str) -> None:
+    """Both have the same customer, so that the one that is gone still has a say in whose he is."""
+    one, other = jobs(synced)[:2]
+    synced.sandbox.edit(other, {"email4__1": {"email": "owner1@mail.example", "text": ""}, "text65__1": "Owner 1"})
+    synced.sandbox.advance(60)
+    assert synced.sync().code == 0
+    rows = synced.counts()
+    swap(synced, one, other)
+    if left == "loaded anew":
+        synced.sql("UPDATE projects SET id = gen_random_uuid() WHERE monday_item_id = %s", one)
+    if gone == "moved":
+        synced.sandbox.move_to_board(other, STAFF_BOARD_ID)
+    else:
+        synced.sandbox.archive(other)
+    synced.sandbox.edit(one, {CLAIM: "C-1"})
+    synced.sandbox.advance(60)
+    dry, ended = synced.sync("--test"), synced.sync()
+    assert (dry.code, ended.code) == (0, 0), ended.err
+    assert dry.report["plan"] == ended.report["plan"]
+    assert linked(synced, one) == row_of(synced, one)
+    assert synced.project(one, "claim_number") == "C-1"
+    assert (synced.push().code, synced.sync("--full").code) == (0, 0)
+    assert synced.counts() == rows
+    assert roof(synced, one) == ("Roof 2", "Roof 2")
+
+
+def test_a_row_whose_id_an_item_of_another_board_carries(synced: Company) -> None:
+    """It was made of that row, gave it to another item, and went to the other board with its Sync ID."""
+    marked(synced)
+    row = new_project(synced, "New job")
+    assert synced.push().code == 0
+    item, other = synced.value("SELECT monday_item_id FROM projects WHERE id = %s", row), jobs(synced)[0]
+    swap(synced, item, other)
+    assert synced.sync("--full").code == 0
+    assert synced.push().code == 0
+    synced.sandbox.move_to_board(item, STAFF_BOARD_ID)
+    synced.sandbox.edit(other, {TEXT: "Edited"})
+    synced.sandbox.advance(60)
+    before = synced.counts()["projects"]
+    ended = synced.sync()
+    assert ended.code == 0, ended.out
+    assert (row_of(synced, other), linked(synced, other)) == (row, row)
+    assert synced.project(other, "description") == "Edited"
+    assert synced.counts()["projects"] == before
+
+
 # Rows loaded anew -----------------------------------------------------------------------------------------------------
 
 
@@ -125,8 +173,8 @@ def test_rows_that_come_back_with_other_uuids(synced: Company, table: str, first
     synced.sql(f"UPDATE {table} SET {column} = 'X-1' WHERE monday_item_id = %s", item)
     rows = synced.counts()
     if first == "pull":
-        pulled = synced.sync()
-        assert (pulled.code, pulled.writes) == (0, 0), pulled.err
+        dry, pulled = synced.sync("--test"), synced.sync()
+        assert (dry.code, pulled.code, pulled.writes) == (0, 0, 0), pulled.err
     ended = synced.push()
     assert (ended.code, ended.report["items"]["update"]) == (0, 1), ended.err
     assert ended.report["items"]["create"] == 0

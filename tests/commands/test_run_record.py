@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from run.record import KILLED
+from postgres.runs import KILLED
 from tests.support.company import PUSH, Company, Ended
 from tests.support.killing import wait_until
 from tests.support.pushing import jobs, project

@@ -184,7 +184,8 @@ def test_the_example_file_works_once_filled_in_and_names_every_setting(tmp_path:
     assert named == {
         "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
         "DATABASE_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSSLMODE",
-        "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", "SYNC_DAILY_CALLS", "PG_BIN",
+        "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR", "SYNC_DAILY_CALLS", "SYNC_KEEP_DAYS", "SYNC_PLAN_HOURS",
+        "SYNC_EXIT_ATTENTION", "SYNC_PING_URL", "PG_BIN",
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconcile.change_filter import old_view
+from reconcile.change_filter import is_outdated
 from tests.support.company import Company
 from tests.support.pushing import TEXT, jobs, project, shows
 
@@ -94,4 +94,4 @@ def test_a_saved_read_is_never_believed_against_what_is_known(synced: Company) -
     ],
 )
 def test_what_an_old_view_is(shown: int, remembered: int, monday: int | None, old: bool) -> None:
-    assert old_view(shown, remembered, monday) is old
+    assert is_outdated(shown, remembered, monday) is old

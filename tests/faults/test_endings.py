@@ -92,7 +92,8 @@ def test_changes_with_before_and_after(synced: Company) -> None:
         assert report["changes_count"] == 1
         assert report["changes"] == [
             {"action": "update", "board": "master", "item": item, "table": "projects", "row": row,
-             "field": "projects.description", "column": TEXT, "before": "Roof 1", "after": "from the board"}
+             "field": "projects.description", "column": TEXT, "before": "Roof 1", "after": "from the board",
+             "reason": "edited on monday"}
         ]  # fmt: skip
     assert synced.sync().report["changes"] == []
     project(synced, item, description="in SQL")
@@ -100,7 +101,8 @@ def test_changes_with_before_and_after(synced: Company) -> None:
         report = synced.push(*arguments).report
         assert report["changes"] == [
             {"action": "update", "board": "master", "item": item, "table": "projects", "row": row,
-             "field": "projects.description", "column": TEXT, "before": "from the board", "after": "in SQL"}
+             "field": "projects.description", "column": TEXT, "before": "from the board", "after": "in SQL",
+             "reason": "edited in PostgreSQL"}
         ]  # fmt: skip
     assert synced.value("SELECT count(*) FROM monday_sync.sync_run WHERE summary::text LIKE '%in SQL%'") == 0
 

@@ -167,6 +167,7 @@ TABLE: dict[int, Row] = {
         (
             "tests/commands/test_push.py::test_a_conflict_is_settled_by_the_side_that_wins",
             "tests/commands/test_push.py::test_an_edit_made_in_the_moment_before_the_write_is_kept",
+            "::test_a_row_that_is_edited_while_a_push_looks",
         ),
     ),
     17: Row(
@@ -946,6 +947,23 @@ def test_a_row_that_is_edited_while_the_boards_are_read(synced: Company) -> None
     assert synced.sql("SELECT kept, lost FROM monday_sync.sync_conflict") == [("by hand", "SQL")]
     assert synced.push().outcome == 0
     assert shows(synced, item, "claim_number__1") == "C-1"
+    in_step(synced)
+
+
+def test_a_row_that_is_edited_while_a_push_looks(synced: Company) -> None:
+    """It is neither made whole nor sent by what it held before: the next run takes it as it is then."""
+    item = jobs(synced)[0]
+    project(synced, item, current_stage="Completed")
+    again = partial(project, synced, item, current_stage="Lead", description="a minute later")
+    with on_request(synced, only_on_request(1, again)):
+        ended = synced.push()
+    assert ended.outcome == 0, ended.err
+    assert any("changed in PostgreSQL while this run was at work" in note for note in ended.report["notes"])
+    assert synced.sandbox.counters()["mutation_requests"] == 0
+    assert synced.project(item, "status") != "completed"
+    assert synced.push().outcome == 0
+    assert shows(synced, item, TEXT) == "a minute later"
+    assert synced.project(item, "status") == "pending"
     in_step(synced)
 
 

@@ -28,15 +28,16 @@ from monday.rate_limit import RateLimit
 from monday.responses import LogEntry
 from monday_api import BOARDS
 from postgres.url import connection_keywords, parse_database_url
-from push.record import view_of
+from push.record import state_of
 from reconcile.activity_values import logged_value
 from reconcile.address import UNPARSED, composed, parse
 from reconcile.change_filter import ChangeFilter
 from reconcile.columns import CODECS, NAME, Codec, Column
+from reconcile.decode import decode
 from reconcile.encode import write_form
 from reconcile.errors import CellError, ConfigError, DriftError
 from reconcile.items import Cell, RawItem, decode_item, raw_item
-from reconcile.layout import ItemState
+from reconcile.types import ItemState
 from run.report import IssueList, Report, as_text
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from settings import load_settings
@@ -134,7 +135,7 @@ def test_an_item_of_the_right_outline_is_always_read(data: st.DataObject, board:
     values = data.draw(cells(board, text))
     raw = as_json({"id": "7", "updated_at": "2026-05-01T08:00:00Z", "name": name, "column_values": values})
     assert raw_item(raw).id == 7
-    view = LAYOUTS[board].decode(decode_item(raw))
+    view = decode(LAYOUTS[board], decode_item(raw))
     assert isinstance(view, ItemState)
     assert all(map(storable, view.values))
     for _column, reason in view.bad:
@@ -159,7 +160,7 @@ def test_an_item_of_another_outline_is_refused_whole(data: st.DataObject, board:
             break
     raw = as_json(item)
     try:
-        view = LAYOUTS[board].decode(decode_item(raw))
+        view = decode(LAYOUTS[board], decode_item(raw))
     except msgspec.DecodeError:
         return
     assert all(map(storable, view.values))
@@ -196,7 +197,7 @@ EMPTY = b'"name":"x","column_values":[]}'
 )
 def test_an_item_is_refused_by_one_error(raw: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        LAYOUTS["master"].decode(decode_item(raw_item(raw).raw))
+        decode(LAYOUTS["master"], decode_item(raw_item(raw).raw))
 
 
 def test_a_push_that_is_shown_no_item_says_so() -> None:
@@ -204,7 +205,7 @@ def test_a_push_that_is_shown_no_item_says_so() -> None:
     run: Any = SimpleNamespace(layouts=LAYOUTS)
     start: Any = None
     with pytest.raises(DriftError, match="no item"):
-        view_of(run, start, "master", raw, as_page=False)
+        state_of(run, start, "master", raw, as_page=False)
 
 
 def test_a_time_without_a_zone_is_utc_and_comes_before_or_after_others() -> None:

@@ -24,7 +24,7 @@ from psycopg2 import extensions
 from sandbox import MASTER_BOARD_ID
 from sandbox.world import API_USER
 from tests.support.company import PUSH, Company
-from tests.support.copies import PULLED, PUSHED, Copies, counted_commits, ends
+from tests.support.copies import PULLED, PUSHED, Copies, counted_commits, ends, history_of
 from tests.support.killing import SOAK, Held, Killer, Way, sound_files
 from tests.support.servers import Keywords
 
@@ -98,14 +98,14 @@ def test_killed_at_every_request(copies: Copies, held: Held, first: str) -> None
     with copies.another() as company:
         assert company.push(*PUSHED).outcome == 0
         writes = [request["mutation"] for request in company.sandbox.requests()]
-        expected = ends(company)
+        expected = ends(company), history_of(company)
     assert sum(writes) >= 4, "changes, new items of both boards, one that is archived"
     kills = [(nth, effect) for nth, write in enumerate(writes, 1) for effect in ((False, True) if write else (True,))]
     for nth, effect in shared(kills, first):
         with copies.another() as company:
             kill_at_request(company, held, nth, effect)
             recovered(company, first)
-            assert ends(company) == expected, f"request {nth}, carried out: {effect}"
+            assert (ends(company), history_of(company)) == expected, f"request {nth}, carried out: {effect}"
 
 
 @pytest.mark.parametrize("first", ["push", "pull"])
@@ -114,13 +114,13 @@ def test_killed_at_every_commit(copies: Copies, first: str) -> None:
         with counted_commits(company):
             assert company.push(*PUSHED).outcome == 0
             commits = company.value("SELECT last_value FROM public.commits")
-        expected = ends(company)
+        expected = ends(company), history_of(company)
     assert commits >= 8, "the lease, a journal entry for each batch, new items of two boards, the end"
     for nth in shared(range(1, commits + 1), first):
         with copies.another() as company:
             kill_at_commit(company, nth)
             recovered(company, first)
-            assert ends(company) == expected, f"commit {nth}"
+            assert (ends(company), history_of(company)) == expected, f"commit {nth}"
 
 
 def place_of(company: Company, operation: str, *, after: int = 0) -> int:

@@ -218,7 +218,8 @@ class Ledger:
     `landed`: when a run last changed a column of a row, which other items have to hear of. `blind` are columns that
     runs leave alone. `left`: what a run met last at an item on a board that it was moved away from. `once`: the uuids
     that a row had before, by which an item may still know it. `fresh`: the run at hand compares as on the first day;
-    `adopted`: when that last made edits of all that differed.
+    `adopted`: when that last made edits of all that differed, letters too. `spelled`: when a run last left both sides
+    equal to the letter, where they also agree in other letters.
     """
 
     time: int = 0
@@ -226,6 +227,7 @@ class Ledger:
     typed: dict[RowField, Edit] = field(default_factory=dict)
     touched: dict[ItemField | RowField, int] = field(default_factory=dict)
     agreed: dict[ItemField, int] = field(default_factory=dict)
+    spelled: dict[ItemField, int] = field(default_factory=dict)
     landed: dict[RowField, int] = field(default_factory=dict)
     people: set[int] = field(default_factory=set)
     inserted: set[str] = field(default_factory=set)
@@ -394,7 +396,7 @@ class Ledger:
                 alone = entry.cells and all(was.cells.get(cell) == now.cells.get(cell) for cell in entry.cells)
                 if was.says(entry) != now.says(entry) and not alone:  # else it is called like its item
                     yield from self._written(item, entry, before, after)
-                elif entry.kind == "loud" and not alone:
+                elif entry.kind == "loud" and not alone and not self._asks_for_letters(item, entry):
                     yield from self._unasked(item, entry, before, after, "was written in other letters")
 
     def _archived(self, item: int, before: Scene, was: Seen, now: Seen, propagated: bool) -> Iterator[str]:
@@ -430,6 +432,9 @@ class Ledger:
         asked = max(self._asks(item, entry, before, after), default=0)
         if asked <= self.agreed.get(place, 0):
             yield f"{label} at time {self.time}: nobody asked for that (last {asked}, agreed {self.agreed.get(place)})"
+
+    def _asks_for_letters(self, item: int, entry: Shown) -> bool:
+        return self.adopted > self.spelled.get((item, entry.role, entry.column), 0)
 
     def _asks(self, item: int, entry: Shown, before: Scene, after: Scene) -> Iterator[int]:
         """When people did what may have to show in a field of an item."""
@@ -605,6 +610,8 @@ class Ledger:
                     if now.says(entry) <= {None} and link is None and not waits:
                         self.agreed[place] = self.time
                     continue
+                if row[entry.column] == entry.of(now.cells, now.name):
+                    self.spelled[place] = self.time
                 if now.says(entry) & holds(row, entry) and HALF not in holds(row, entry):
                     if not waits:
                         self.agreed[place] = self.time

@@ -83,6 +83,19 @@ def _stands_for(company: Company, rows: dict[str, dict[str, dict[str, Any]]], na
     return value
 
 
+def history_of(company: Company) -> list[str]:
+    """What all runs have written, without ids of items and rows, times, and which run it was."""
+    lines = company.sql(
+        "SELECT to_jsonb(c) FROM monday_sync.sync_change c WHERE field IS NULL OR field NOT LIKE '%.monday_item_id'"
+    )
+    return sorted(
+        json.dumps({name: line[name] for name in line if name not in _OWN}, sort_keys=True) for (line,) in lines
+    )
+
+
+_OWN = ("id", "run_id", "at", "item_id", "row_id")
+
+
 def ends(company: Company) -> tuple[list[str], dict[str, list[str]], int]:
     """How everything is once both directions find nothing more to do."""
     for ended in (company.push(*PUSHED), company.sync("--full", *PULLED)):

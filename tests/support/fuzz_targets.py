@@ -33,11 +33,12 @@ from monday_api import MondayClient
 from postgres.state import Known
 from postgres.url import ENCRYPTED, connection_keywords, is_local, parse_database_url
 from reconcile.address import UNPARSED, parse
-from reconcile.base import ItemBase, pairs_from_json
+from reconcile.base import from_json, to_json
 from reconcile.change_filter import ChangeFilter
 from reconcile.errors import ConfigError, Unavailable
 from reconcile.items import RawItem, raw_item
-from reconcile.layout import ItemState, Layout
+from reconcile.layout import Layout
+from reconcile.types import ItemBase, ItemState, Links
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from settings import load_settings
 from tests.faults import test_hostile as laws
@@ -89,27 +90,26 @@ def take_items(data: bytes) -> None:
             items.append(raw_item(line))
     known = {item.id: Known("another", 0, "active") for item in items[:1]}
     for layout in LAYOUTS.values():
-        intake = ChangeFilter(layout, b"key", known)
+        change_filter = ChangeFilter(layout, b"key", known)
         with suppress(msgspec.DecodeError):
-            intake.take(items)
-        for view in intake.views.values():
-            _check_view(layout, view)
+            change_filter.take(items)
+        for state in change_filter.states.values():
+            _check_state(layout, state)
 
 
-def _check_view(layout: Layout, view: ItemState) -> None:
-    assert 0 <= view.id < 2**63
-    assert view.updated_at.tzinfo is not None
-    assert all(map(laws.storable, view.values))
-    for _column, reason in view.bad:
+def _check_state(layout: Layout, state: ItemState) -> None:
+    assert 0 <= state.id < 2**63
+    assert state.updated_at.tzinfo is not None
+    assert all(map(laws.storable, state.values))
+    for _column, reason in state.bad:
         assert laws.storable(reason)
         assert len(reason) < 300
-    for field, value in zip(layout.fields, view.values, strict=True):
+    for field, value in zip(layout.fields, state.values, strict=True):
         if value is not msgspec.UNSET:
             hash(field.compare_key(value))
             assert field.codec.monday_type != "file" or value is None or json.loads(str(value))
-    base = ItemBase(view.board, view.id, view.updated_at, [], view.values, view.values)
-    kept, _rows, _links = pairs_from_json(base.to_json(), list(layout.field_ids), layout)
-    assert tuple(kept) == view.values
+    base = ItemBase(state.board, state.id, state.updated_at, Links(()), state.values, state.values)
+    assert from_json(to_json(base, layout), layout.field_ids, (), layout).monday == state.values
 
 
 # Caches ---------------------------------------------------------------------------------------------------------------

@@ -409,6 +409,7 @@ WHERE connamespace IN ('public'::regnamespace, 'monday_sync'::regnamespace) ORDE
 
 _OWN = {
     "monday_sync.sync_schema": {"instance"},
+    "monday_sync.sync_change": {"id"},
     "monday_sync.sync_conflict": {"id"},
     "monday_sync.sync_place": {"claim", "database", "oid", "bound_at", "port"},
 }
@@ -419,6 +420,8 @@ def _plain(table: str, row: dict[str, Any], layouts: Mapping[int, str]) -> dict[
     passing = _TIMES | _OWN.get(table, set())
     kept = {name: value for name, value in row.items() if name not in passing}
     kept |= {name: row[name] is not None for name in _TOLD if name in row}
+    if row.get("action") in ("archive", "restore"):  # the values are times
+        kept |= {name: row[name] is not None for name in ("before", "after")}
     if "layout" in row:  # a number in the order of a moment
         kept["layout"] = layouts[row["layout"]]
     if table == "monday_sync.sync_item":

@@ -7,16 +7,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models import TABLES, RowId
+import msgspec
+
+from models import TABLES, Row, RowId
 from monday_api import BOARDS
-from reconcile.base import ItemBase, as_remembered, pairs_from_json
+from reconcile.base import as_remembered, from_json, to_json
 from reconcile.columns import Policy
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
+from reconcile.decode import decode
 from reconcile.identity import resolve
 from reconcile.items import decode_item
 from reconcile.keys import email_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, compile_layout
+from reconcile.layout import STAFF_ROLE, Layout, compile_layout
 from reconcile.plan_pull import Gone, Plan, is_archived, last_good, plan_pull
+from reconcile.types import Field, ItemBase, ItemKey, ItemState, Links
 
 BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
@@ -58,10 +62,10 @@ def raw_json(
     return json.dumps(item).encode()
 
 
-def view(
+def state(
     board: str, item_id: int, cells: Mapping[str, Any] | None = None, *, name: str = "Job", at: str = EARLY
 ) -> ItemState:
-    return LAYOUTS[board].decode(decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
+    return decode(LAYOUTS[board], decode_item(raw_json(board, item_id, cells, name=name, at=at)), "hash")
 
 
 def rule_part(column_id: str, operator: str, *wanted: Any) -> dict[str, Any]:
@@ -75,33 +79,52 @@ def board_rule(*then: dict[str, Any], given: dict[str, Any] | None = None, eithe
     return found | ({"if": {"operator": "AND", "groups": [given]}} if given else {})
 
 
+def target_field(board: str, target: str) -> Field:
+    """The first field of a board that is mapped to `table.column`, or to `table.column/role`."""
+    wanted, _, role = target.partition("/")
+    return next(f for f in LAYOUTS[board].fields if f.target == wanted and role in ("", f.role.partition(":")[2]))
+
+
+def through_json(base: ItemBase) -> ItemBase:
+    """A base as it comes back from the database."""
+    layout = LAYOUTS[base.board]
+    stored = from_json(to_json(base, layout), layout.field_ids, [slot.role for slot in layout.slots], layout)
+    return msgspec.structs.replace(
+        base,
+        links=Links(base.links),
+        monday=stored.monday,
+        postgres=stored.postgres,
+        tolerated_links=stored.tolerated_links,
+    )
+
+
 @dataclass(slots=True)
 class Memory:
     """Both sides of the sync's state in dictionaries: rows, keys, and what is remembered of each item."""
 
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    stored: dict[ItemKey, ItemBase] = field(default_factory=dict)
+    bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
 
-    def world(self, present: Iterable[ItemKey]) -> DatabaseState:
+    def database(self, present: Iterable[ItemKey]) -> DatabaseState:
         """Everything that is known; items that are not present are counted as elsewhere."""
         here = set(present)
         elsewhere: dict[RowId, dict[str, Elsewhere]] = {}
-        for (board, item_id), stored in self.stored.items():
+        for (board, item_id), base in self.bases.items():
             if (board, item_id) in here:
                 continue
-            for slot, row in zip(LAYOUTS[board].slots, stored.links, strict=True):
+            for slot, row in zip(LAYOUTS[board].slots, base.links, strict=True):
                 if row is not None:
                     was = elsewhere.setdefault(row, {}).get(slot.role, Elsewhere(0, item_id))
                     elsewhere[row][slot.role] = Elsewhere(was.count + 1, min(was.first_item, item_id))
         emails = {
             key
-            for stored in self.stored.values()
-            for slot in LAYOUTS[stored.board].slots
+            for base in self.bases.values()
+            for slot in LAYOUTS[base.board].slots
             if slot.role == STAFF_ROLE
             for column in ("email", "rm_email")
-            if isinstance(value := stored.monday[slot.at[column]], str) and (key := email_key(value))
+            if isinstance(value := base.monday[slot.by_column[column]], str) and (key := email_key(value))
         }
         return DatabaseState(
             rows={table: dict(rows) for table, rows in self.rows.items()},
@@ -110,7 +133,7 @@ class Memory:
                 for table, keys in self.keys.items()
             },
             placeholders=self.placeholders,
-            bases=dict(self.stored),
+            bases=dict(self.bases),
             elsewhere=elsewhere,
             staff_emails=frozenset(emails),
             counts={table: len(rows) for table, rows in self.rows.items()},
@@ -118,7 +141,7 @@ class Memory:
 
     def plan(
         self,
-        views: Sequence[ItemState],
+        states: Sequence[ItemState],
         *,
         gone: Mapping[ItemKey, Gone] | None = None,
         policy: Policy | None = None,
@@ -126,82 +149,62 @@ class Memory:
         silent_present: bool = True,
     ) -> Plan:
         """Plan as a run does. Items that were not read speak through their base when `silent_present`."""
-        everyone = list(views)
-        read = {(entry.board, entry.id) for entry in views} | set(gone or {})
+        everyone = list(states)
+        read = {(entry.board, entry.id) for entry in states} | set(gone or {})
         if silent_present:
             everyone += [
-                as_remembered(stored)
-                for key, stored in self.stored.items()
-                if key not in read and stored.state == "active"
+                as_remembered(base) for key, base in self.bases.items() if key not in read and base.state == "active"
             ]
-        world = self.world({(entry.board, entry.id) for entry in everyone} | set(gone or {}))
-        world.staff_emails |= frozenset(
+        database = self.database({(entry.board, entry.id) for entry in everyone} | set(gone or {}))
+        database.staff_emails |= frozenset(
             key
-            for entry in views
+            for entry in states
             if entry.board == "staff"
-            for number in (LAYOUTS["staff"].slots[0].at[column] for column in ("email", "rm_email"))
-            if isinstance(value := entry.values[number], str) and (key := email_key(value))
+            for column in ("email", "rm_email")
+            if isinstance(value := entry[LAYOUTS["staff"].record.by_column[column]], str) and (key := email_key(value))
         )
-        world.pending = set(pending)
-        world.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.stored[key]))
-        last_good(everyone, world)
-        resolution = resolve(everyone, LAYOUTS, world)
-        return plan_pull(everyone, LAYOUTS, world, resolution, gone=gone or {}, stage_status={}, policy=policy)
+        database.pending = set(pending)
+        database.gone = frozenset(key for key, state in (gone or {}).items() if is_archived(state, self.bases[key]))
+        last_good(everyone, database)
+        resolution = resolve(everyone, LAYOUTS, database)
+        return plan_pull(everyone, LAYOUTS, database, resolution, gone=gone or {}, stage_status={}, policy=policy)
 
     def apply(self, plan: Plan) -> None:
         """Carry a plan out, the base through its JSON as the database does."""
-        for table, model in TABLES.items():
-            columns = model.__struct_fields__
+        for table in TABLES:
             for row in plan.inserts[table]:
-                self.rows[table][row[0]] = row
+                self.rows[table][row.id] = row
             for update in plan.updates[table]:
-                before = list(self.rows[table][update.id])
-                for column, (was, now) in update.changes.items():
-                    place = columns.index(column)
-                    assert before[place] == was, f"{table}.{column}: the plan's before is not what the row holds"
-                    before[place] = now
-                self.rows[table][update.id] = tuple(before)
+                before = self.rows[table][update.id]
+                for column, (was, _now) in update.changes.items():
+                    seen = getattr(before, column)
+                    assert seen == was, f"{table}.{column}: the plan's before is not what the row holds"
+                self.rows[table][update.id] = update.applied_to(before)
             for key in plan.released[table]:
                 self.keys[table].pop(key, None)
             self.keys[table].update(plan.claimed[table])
         self.placeholders |= plan.placeholders
-        for item in plan.items:
-            layout = LAYOUTS[item.board]
-            monday, postgres, tolerated_links = pairs_from_json(item.to_json(), list(layout.field_ids), layout)
-            self.stored[item.key] = ItemBase(
-                item.board,
-                item.id,
-                item.updated_at,
-                list(item.links),
-                monday,
-                postgres,
-                content_hash=item.content_hash,
-                tolerated_links=tolerated_links,
-            )
+        for base in plan.items:
+            self.bases[base.item] = through_json(base)
         for departed in plan.departed:
-            self.stored[departed.board, departed.item_id].state = departed.state
+            self.bases[departed.board, departed.item_id].state = departed.state
 
-    def sync(self, views: Sequence[ItemState], **options: Any) -> Plan:
-        plan = self.plan(views, **options)
+    def sync(self, states: Sequence[ItemState], **options: Any) -> Plan:
+        plan = self.plan(states, **options)
         self.apply(plan)
         return plan
 
     def edit(self, table: str, row: RowId, **values: Any) -> None:
         """A person changes a row in SQL."""
-        columns = TABLES[table].__struct_fields__
-        held = list(self.rows[table][row])
-        for column, value in values.items():
-            held[columns.index(column)] = value
-        self.rows[table][row] = tuple(held)
+        self.rows[table][row] = msgspec.structs.replace(self.rows[table][row], **values)
 
     def table(self, table: str) -> list[dict[str, Any]]:
         """Rows as dictionaries, by id."""
-        columns = TABLES[table].__struct_fields__
-        return [dict(zip(columns, self.rows[table][row], strict=True)) for row in sorted(self.rows[table])]
+        return [msgspec.structs.asdict(self.rows[table][row]) for row in sorted(self.rows[table])]
 
     def linked(self, board: str, item_id: int, role: str) -> dict[str, Any] | None:
         """The row that a slot is linked to."""
-        for slot, row in zip(LAYOUTS[board].slots, self.stored[board, item_id].links, strict=True):
+        for slot, row in zip(LAYOUTS[board].slots, self.bases[board, item_id].links, strict=True):
             if slot.role == role and row is not None:
-                return dict(zip(TABLES[slot.table].__struct_fields__, self.rows[slot.table][row], strict=True))
+                return msgspec.structs.asdict(self.rows[slot.table][row])
         return None

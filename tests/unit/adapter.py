@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET
 
-from models import REFERENCES, TABLES, RowId
+from models import REFERENCES, TABLES, Record, Row, RowId, User
 from monday_api import BOARDS, STAGE_STATUS
-from reconcile.base import FORCE, ItemBase, pairs_from_json
+from reconcile.base import as_remembered
 from reconcile.change_filter import ChangeFilter, hash_key, hash_of
 from reconcile.columns import Policy
-from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.database_state import DatabaseState, Elsewhere
+from reconcile.decode import decode
 from reconcile.edits import Edits
 from reconcile.guards import Thresholds, guard_plan, guard_push
 from reconcile.identity import adopted_links, resolve
@@ -28,15 +29,15 @@ from reconcile.ids import Astray, IdPlace, follow
 from reconcile.items import decode_item, raw_item
 from reconcile.journal_ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, folded_row
+from reconcile.layout import STAFF_ROLE
 from reconcile.merge import Adopt
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import NOW, Gone, Plan, is_archived, last_good, plan_pull
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import Push, input_of, key_changes
 from reconcile.tables import SPECS, row_keys
-from reconcile.working_rows import POSITION
-from tests.support.kit import LAYOUTS
+from reconcile.types import FORCE, ItemBase, ItemKey, ItemState
+from tests.support.kit import LAYOUTS, through_json
 
 KEY = hash_key({})
 FIELDS = {
@@ -59,11 +60,11 @@ class Known(NamedTuple):
 
 
 @dataclass(slots=True)
-class State:
+class Memory:
     """The database: rows by table, what is remembered of items, keys, the content with which rows were last in step
     (None: still to be told), and cells that were refused."""
 
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     items: dict[ItemKey, ItemBase] = field(default_factory=dict)
     keys: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
     placeholders: frozenset[str] = frozenset()
@@ -73,8 +74,8 @@ class State:
     """Rows that a person was told of as what may be an item's: they become none."""
 
     def content(self, table: str, row: RowId) -> str:
-        held = zip(TABLES[table].__struct_fields__, self.rows[table][row], strict=True)
-        return repr([value for column, value in held if column not in UNTRACKED])
+        held = msgspec.structs.asdict(self.rows[table][row])
+        return repr([value for column, value in held.items() if column not in UNTRACKED])
 
     def edited(self) -> dict[RowId, str]:
         """Rows that are not what they were when last in step, or never were in step, with their table."""
@@ -86,292 +87,294 @@ class State:
         }
 
     def active(self) -> dict[ItemKey, ItemBase]:
-        return {key: stored for key, stored in self.items.items() if stored.state == "active"}
+        return {key: base for key, base in self.items.items() if base.state == "active"}
 
     def known_items(self) -> dict[str, int]:
         return {board: sum(key[0] == board for key in self.active()) for board in LAYOUTS}
 
     def pair(self, item: ItemKey, target: str) -> tuple[Any, Any]:
         """What both sides said of a field when they last met: monday, PostgreSQL."""
-        fields, stored = LAYOUTS[item[0]].fields, self.items[item]
-        number = next(n for n, one in enumerate(fields) if one.id.startswith(f"{target}/"))
-        return stored.monday[number], stored.postgres[number]
+        fields, base = LAYOUTS[item[0]].fields, self.items[item]
+        pair = base[next(field for field in fields if field.id.startswith(f"{target}/"))]
+        return pair.monday, pair.postgres
 
     def differing(self, item: ItemKey) -> list[str]:
         """The slots of which the record's foreign key differed when they last met."""
-        return [LAYOUTS[item[0]].slots[place].role for place in self.items[item].tolerated_links]
+        return list(self.items[item].tolerated_links)
 
     def link(self, item: ItemKey, role: str) -> RowId | None:
         """The row that a slot of an item is linked to; `role` may leave out that it is a person's."""
-        roles = [slot.role for slot in LAYOUTS[item[0]].slots]
-        place = roles.index(role if role in roles else f"user:{role}")
-        return self.items[item].links[place]
+        slots = LAYOUTS[item[0]].by_role
+        return self.items[item].links[slots[role if role in slots else f"user:{role}"]]
+
+
+def users(memory: Memory) -> dict[RowId, User]:
+    return cast(dict[RowId, User], memory.rows["users"])
+
+
+def records(memory: Memory, table: str) -> dict[RowId, Record]:
+    return cast(dict[RowId, Record], memory.rows[table])
 
 
 # Monday → PostgreSQL --------------------------------------------------------------------------------------------------
 
 
-def read(state: State, board: str, items: Sequence[bytes]) -> list[ItemState]:
+def read(memory: Memory, board: str, items: Sequence[bytes]) -> list[ItemState]:
     """The items of one board that differ from what is remembered of them."""
     known = {
-        key[1]: Known(stored.content_hash, int(stored.updated_at.timestamp()), stored.state)
-        for key, stored in state.items.items()
+        key[1]: Known(base.content_hash, int(base.updated_at.timestamp()), base.state)
+        for key, base in memory.items.items()
         if key[0] == board
     }
-    intake = ChangeFilter(LAYOUTS[board], KEY, known)
-    intake.take(raw_item(raw) for raw in items)
-    return list(intake.views.values())
+    change_filter = ChangeFilter(LAYOUTS[board], KEY, known)
+    change_filter.take(raw_item(raw) for raw in items)
+    return list(change_filter.states.values())
 
 
 def pull(
-    state: State,
-    views: Sequence[ItemState],
+    memory: Memory,
+    states: Sequence[ItemState],
     gone: Mapping[ItemKey, Gone],
     *,
     policy: Policy | None = None,
     adopt: Adopt | None = None,
     thresholds: Thresholds | None = None,
 ) -> tuple[Plan, DatabaseState]:
-    """The plan of a pull, and the world that it was made in. Raises UnsafePlan where guards are asked for."""
-    everyone, world = _load(state, views, gone)
-    resolution = resolve(everyone, LAYOUTS, world)
+    """The plan of a pull, and the database that it was made in. Raises UnsafePlan where guards are asked for."""
+    everyone, database = _load(memory, states, gone)
+    resolution = resolve(everyone, LAYOUTS, database)
     plan = plan_pull(
-        everyone, LAYOUTS, world, resolution, gone=gone, stage_status=STAGE_STATUS, policy=policy, adopt=adopt
+        everyone, LAYOUTS, database, resolution, gone=gone, stage_status=STAGE_STATUS, policy=policy, adopt=adopt
     )
     if thresholds is not None:
-        guard_plan(plan, state.known_items(), thresholds)
-    return plan, world
+        guard_plan(plan, memory.known_items(), thresholds)
+    return plan, database
 
 
 def _load(
-    state: State, views: Sequence[ItemState], gone: Mapping[ItemKey, Gone]
+    memory: Memory, states: Sequence[ItemState], gone: Mapping[ItemKey, Gone]
 ) -> tuple[list[ItemState], DatabaseState]:
-    everyone, world = list(views), DatabaseState()
-    world.staff_emails, world.remembers = _staff_emails(state, views), bool(state.items)
-    if not any(state.rows.values()) and not world.remembers:
-        return everyone, world
-    world.rows = {table: dict(rows) for table, rows in state.rows.items()}
-    world.counts = {table: len(rows) for table, rows in state.rows.items()}
-    world.placeholders = state.placeholders
-    _load_pending(state, world)
-    for item in [*((view.board, view.id) for view in views), *gone]:
-        if item in state.items:
-            world.bases[item] = state.items[item].copy()
-    for item, astray in _astray(state).items():
-        if item in world.bases:
-            _follow(world, astray, {(view.board, view.id) for view in views})
-    everyone = [view for view in everyone if (view.board, view.id) not in world.unsure]
-    for item in world.anew.keys() - gone.keys():
-        del world.bases[item]
-    world.gone = frozenset(key for key, how in gone.items() if is_archived(how, state.items[key]))
-    for view in everyone:
-        _adopt(state, world, view)
-    for table, keys in state.keys.items():
+    everyone, database = list(states), DatabaseState()
+    database.staff_emails, database.remembers = _staff_emails(memory, states), bool(memory.items)
+    if not any(memory.rows.values()) and not database.remembers:
+        return everyone, database
+    database.rows = {table: dict(rows) for table, rows in memory.rows.items()}
+    database.counts = {table: len(rows) for table, rows in memory.rows.items()}
+    database.placeholders = memory.placeholders
+    _load_pending(memory, database)
+    for item in [*(state.item for state in states), *gone]:
+        if item in memory.items:
+            database.bases[item] = memory.items[item].copy()
+    for item, astray in _astray(memory).items():
+        if item in database.bases:
+            _follow(database, astray, {state.item for state in states})
+    everyone = [state for state in everyone if state.item not in database.unsure]
+    for item in database.anew.keys() - gone.keys():
+        del database.bases[item]
+    database.gone = frozenset(key for key, how in gone.items() if is_archived(how, memory.items[key]))
+    for state in everyone:
+        _adopt(memory, database, state)
+    for table, keys in memory.keys.items():
         for key, row in keys.items():
-            if row in world.rows[table]:
-                pending = world.keys[table].get(key, row)
+            if row in database.rows[table]:
+                pending = database.keys[table].get(key, row)
                 if pending != row:
-                    world.contested_keys[table].setdefault(key, pending)
-                world.keys[table][key] = row
-                world.unrecorded_keys[table].discard(key)
-    everyone += _siblings(state, world, everyone)
-    last_good(everyone, world)
-    held = {row for stored in state.items.values() for row in stored.links if row is not None}
-    world.taken = held - {row for rows in state.rows.values() for row in rows}
-    here = {(view.board, view.id) for view in everyone} | world.bases.keys()
-    for item, stored in sorted(state.active().items()):
-        for slot, link in zip(LAYOUTS[item[0]].slots, stored.links, strict=True):
+                    database.contested_keys[table].setdefault(key, pending)
+                database.keys[table][key] = row
+                database.unrecorded_keys[table].discard(key)
+    everyone += _siblings(memory, database, everyone)
+    last_good(everyone, database)
+    held = {row for base in memory.items.values() for row in base.links if row is not None}
+    database.taken = held - {row for rows in memory.rows.values() for row in rows}
+    here = {state.item for state in everyone} | database.bases.keys()
+    for item, base in sorted(memory.active().items()):
+        for slot, link in zip(LAYOUTS[item[0]].slots, base.links, strict=True):
             if link is not None and item not in here:
-                was = world.elsewhere.setdefault(link, {}).get(slot.role, Elsewhere(0, item[1]))
-                world.elsewhere[link][slot.role] = Elsewhere(was.count + 1, min(was.first_item, item[1]))
+                was = database.elsewhere.setdefault(link, {}).get(slot.role, Elsewhere(0, item[1]))
+                database.elsewhere[link][slot.role] = Elsewhere(was.count + 1, min(was.first_item, item[1]))
     for table, column in NAMES.items():
-        for key, row in state.keys[table].items():
-            if key.startswith("name:") and row in state.rows[table]:
-                world.names[table][key] = (row, state.rows[table][row][POSITION[table][column]] or "")
-    _load_emptied(state, world, everyone)
-    return everyone, world
+        for key, row in memory.keys[table].items():
+            if key.startswith("name:") and row in memory.rows[table]:
+                database.names[table][key] = (row, getattr(memory.rows[table][row], column) or "")
+    _load_emptied(memory, database, everyone)
+    return everyone, database
 
 
-def _staff_emails(state: State, views: Sequence[ItemState]) -> frozenset[str]:
-    at = POSITION["users"]
-    staff = [row for row in state.rows["users"].values() if row[at["monday_item_id"]] is not None]
-    said = [row[at[name]] for row in staff for name in ("email", "rm_email")]
-    for view in views:
-        for slot in LAYOUTS[view.board].slots:
+def _staff_emails(memory: Memory, states: Sequence[ItemState]) -> frozenset[str]:
+    staff = [user for user in users(memory).values() if user.monday_item_id is not None]
+    said: list[Any] = [email for user in staff for email in (user.email, user.rm_email)]
+    for state in states:
+        for slot in LAYOUTS[state.board].slots:
             if slot.role == STAFF_ROLE:
-                said += [view.values[slot.at[name]] for name in ("email", "rm_email")]
+                said += [state[slot.by_column[name]] for name in ("email", "rm_email")]
     return frozenset(key for value in said if isinstance(value, str) and (key := email_key(value)))
 
 
-def _load_pending(state: State, world: DatabaseState) -> None:
-    for row, table in sorted(state.edited().items(), key=lambda entry: entry[0] not in state.in_step):
-        world.pending.add(row)
-        if row not in state.in_step:
-            world.unknown.add(row)
-        for key in row_keys(table, state.rows[table][row]):
-            if world.keys[table].setdefault(key, row) != row:
-                world.contested_keys[table].setdefault(key, row)
-            world.unrecorded_keys[table].add(key)
+def _load_pending(memory: Memory, database: DatabaseState) -> None:
+    for row, table in sorted(memory.edited().items(), key=lambda entry: entry[0] not in memory.in_step):
+        database.pending.add(row)
+        if row not in memory.in_step:
+            database.unknown.add(row)
+        for key in row_keys(table, memory.rows[table][row]):
+            if database.keys[table].setdefault(key, row) != row:
+                database.contested_keys[table].setdefault(key, row)
+            database.unrecorded_keys[table].add(key)
 
 
-def _astray(state: State) -> dict[ItemKey, Astray]:
+def _astray(memory: Memory) -> dict[ItemKey, Astray]:
     """Active items whose remembered row does not hold their id, with the row that does."""
     found = {}
-    for (board, item_id), stored in state.active().items():
+    for (board, item_id), base in memory.active().items():
         layout = LAYOUTS[board]
-        table, link = layout.slots[layout.record].table, stored.links[layout.record]
-        at, rows = POSITION[table]["monday_item_id"], state.rows[table]
-        held = rows[link][at] if link in rows else None
-        holder = next((row for row, values in sorted(rows.items()) if values[at] == item_id), None)
+        table, link = layout.record.table, base.links[layout.record]
+        rows = records(memory, table)
+        held = rows[link].monday_item_id if link in rows else None
+        holder = next((row for row, record in sorted(rows.items()) if record.monday_item_id == item_id), None)
         if held == item_id or (holder is None and link not in rows):
             continue
-        others = any(key == (board, held) for key in state.active())
-        waits = link in rows and held is None and rows[link][POSITION[table]["archived_at"]] is None
+        others = any(key == (board, held) for key in memory.active())
+        waits = link in rows and held is None and rows[link].archived_at is None
         found[board, item_id] = Astray(
-            (board, item_id), link, link in rows, held, others, waits, holder, holder in state.listed
+            (board, item_id), link, link in rows, held, others, waits, holder, holder in memory.listed
         )
     return found
 
 
-def _follow(world: DatabaseState, astray: Astray, known: Collection[ItemKey]) -> None:
+def _follow(database: DatabaseState, astray: Astray, known: Collection[ItemKey]) -> None:
     place, item = astray.place(known), astray.item
     layout = LAYOUTS[item[0]]
     if place is IdPlace.UNSURE:
-        world.unsure |= {item} & set(known)
+        database.unsure |= {item} & set(known)
         return
     if place is IdPlace.ANEW:
-        world.anew[item] = world.bases[item].tolerated
+        database.anew[item] = database.bases[item].tolerated
         return
-    follow(world.bases[item], astray, place, layout)
+    follow(database.bases[item], astray, place, layout)
     if place is not IdPlace.EMPTIED:
-        world.moved.add(item)
-        row, table = world.bases[item].links[layout.record], layout.slots[layout.record].table
-        if row in world.rows[table]:
-            world.keys[table][item_key(*item)] = row
+        database.moved.add(item)
+        row, table = database.bases[item].links[layout.record], layout.record.table
+        if row in database.rows[table]:
+            database.keys[table][item_key(*item)] = row
 
 
-def _adopt(state: State, world: DatabaseState, view: ItemState) -> None:
+def _adopt(memory: Memory, database: DatabaseState, state: ItemState) -> None:
     """A row with an item's id that is not remembered is the item's."""
-    layout = LAYOUTS[view.board]
-    table = layout.slots[layout.record].table
-    if (view.board, view.id) in world.bases:
+    layout = LAYOUTS[state.board]
+    table = layout.record.table
+    if state.item in database.bases:
         return
-    for row, values in sorted(state.rows[table].items()):
-        if values[POSITION[table]["monday_item_id"]] == view.id:
-            world.adopted[view.board, view.id] = adopted_links(view, layout, state.rows, row)
-            world.keys[table].setdefault(item_key(view.board, view.id), row)
+    for row, record in sorted(records(memory, table).items()):
+        if record.monday_item_id == state.id:
+            database.adopted[state.board, state.id] = adopted_links(layout, memory.rows, row)
+            database.keys[table].setdefault(item_key(*state.item), row)
             return
 
 
-def _siblings(state: State, world: DatabaseState, everyone: Sequence[ItemState]) -> list[ItemState]:
+def _siblings(memory: Memory, database: DatabaseState, everyone: Sequence[ItemState]) -> list[ItemState]:
     """Items that share an owned row with these, and with those in turn: they speak through what is remembered."""
-    present, found = {(view.board, view.id) for view in everyone}, list[ItemState]()
+    present, found = {state.item for state in everyone}, list[ItemState]()
     shared = {table for table, spec in SPECS.items() if spec.owned and spec.key is not None}
     while True:
         linked = {
             row
-            for board, links in [(key[0], stored.links) for key, stored in world.bases.items()]
-            + [(key[0], links) for key, links in world.adopted.items()]
+            for board, links in [(key[0], base.links) for key, base in database.bases.items()]
+            + [(key[0], links) for key, links in database.adopted.items()]
             for slot, row in zip(LAYOUTS[board].slots, links, strict=True)
             if row is not None and slot.table in shared
         }
-        said = {world.keys[t].get(k) for v in everyone for t in shared for k in _said(v, t)}
+        said = {database.keys[t].get(k) for v in everyone for t in shared for k in _said(v, t)}
         new = [
-            stored
-            for key, stored in state.active().items()
-            if key not in present and not (linked | said).isdisjoint(stored.links)
+            base
+            for key, base in memory.active().items()
+            if key not in present and not (linked | said).isdisjoint(base.links)
         ]
         if not new:
             return found
-        for stored in new:
-            key = (stored.board, stored.id)
-            world.bases[key] = stored.copy()
+        for base in new:
+            key = base.item
+            database.bases[key] = base.copy()
             present.add(key)
-            found.append(ItemState(*key, stored.updated_at, tuple(stored.monday), (), stored.content_hash, seen=False))
+            found.append(as_remembered(base))
 
 
-def _said(view: ItemState, table: str) -> list[str]:
+def _said(state: ItemState, table: str) -> list[str]:
     """The keys without a parent that an item says."""
-    slots = [slot for slot in LAYOUTS[view.board].slots if slot.table == table == "customers"]
-    emails = [view.values[slot.at["email"]] for slot in slots]
+    slots = [slot for slot in LAYOUTS[state.board].slots if slot.table == table == "customers"]
+    emails = [state[slot.by_column["email"]] for slot in slots]
     return [key for email in emails if isinstance(email, str) and (key := email_key(email))]
 
 
-def _load_emptied(state: State, world: DatabaseState, everyone: Sequence[ItemState]) -> None:
+def _load_emptied(memory: Memory, database: DatabaseState, everyone: Sequence[ItemState]) -> None:
     """Fields that a person emptied in rows that an item is new to, or only selects."""
-    edited = world.pending - world.unknown
-    links = resolve(everyone, LAYOUTS, world).links if edited else {}
+    edited = database.pending - database.unknown
+    links = resolve(everyone, LAYOUTS, database).links if edited else {}
     asked: set[RowId | None] = set()
     for item, linked in links.items():
-        stored = world.bases.get(item)
-        for place, slot in enumerate(LAYOUTS[item[0]].slots):
-            if stored is None or slot.table == "users" or linked[place] != stored.links[place]:
-                asked |= edited & {linked[place]}
-    for key, stored in state.active().items():
-        for slot, link in zip(LAYOUTS[key[0]].slots, stored.links, strict=True):
+        base = database.bases.get(item)
+        for slot in LAYOUTS[item[0]].slots:
+            if base is None or slot.table == "users" or linked[slot] != base.links[slot]:
+                asked |= edited & {linked[slot]}
+    for key, base in memory.active().items():
+        for slot, link in zip(LAYOUTS[key[0]].slots, base.links, strict=True):
             if link is not None and link in asked:
-                held = folded_row(slot.table, state.rows[slot.table][link])
-                met = stored.postgres[slot.first : slot.last]
-                world.cleared_fields |= {
-                    (link, at)
-                    for at, was in zip(slot.row_at, met, strict=True)
-                    if held[at] is None and was not in (None, UNSET, FORCE)
+                held = memory.rows[slot.table][link]
+                database.cleared_fields |= {
+                    (link, field.column)
+                    for field in slot.fields
+                    if held[field] is None and base.postgres[field] not in (None, UNSET, FORCE)
                 }
 
 
-def apply_pull(state: State, plan: Plan, world: DatabaseState) -> None:
+def apply_pull(memory: Memory, plan: Plan, database: DatabaseState) -> None:
     """Rows, then keys, items and what is in step: as the plan's records say."""
     for table in TABLES:
         for new in plan.inserts[table]:
-            assert new[0] not in state.rows[table], f"{table}: a new row has the id of one that is there"
-            state.rows[table][new[0]] = new
-        _update(state, table, plan.updates[table])
+            assert new.id not in memory.rows[table], f"{table}: a new row has the id of one that is there"
+            memory.rows[table][new.id] = new
+        _update(memory, table, plan.updates[table])
         for key in plan.released.get(table, ()):
-            state.keys[table].pop(key, None)
-        state.keys[table].update(plan.claimed.get(table, {}))
-    state.placeholders |= plan.placeholders
+            memory.keys[table].pop(key, None)
+        memory.keys[table].update(plan.claimed.get(table, {}))
+    memory.placeholders |= plan.placeholders
     for item in plan.items:
-        remember(state, item)
+        remember(memory, item)
     for left in plan.departed:
-        stored = state.items[left.board, left.item_id]
-        stored.state = "missing" if left.state == "silent" else left.state
-        stored.missing_count = stored.missing_count + 1 if left.state == "silent" else 0
-    state.listed |= {pair.other for pair in plan.lookalikes}
-    linked = {row for item in plan.items for row in item.links} if world.unknown else set()
-    for table, rows in state.rows.items():
-        made = {new[0] for new in plan.inserts[table]}
-        clean = {update.id for update in plan.updates[table]} - world.pending
+        base = memory.items[left.board, left.item_id]
+        base.state = "missing" if left.state == "silent" else left.state
+        base.missing_count = base.missing_count + 1 if left.state == "silent" else 0
+    memory.listed |= {pair.other for pair in plan.lookalikes}
+    linked = {row for item in plan.items for row in item.links} if database.unknown else set()
+    for table, rows in memory.rows.items():
+        made = {new.id for new in plan.inserts[table]}
+        clean = {update.id for update in plan.updates[table]} - database.pending
         for row in rows:
             if row in plan.dirty:
-                state.in_step[row] = None
-            elif row in made | clean | plan.clean | (world.unknown & linked):
-                state.in_step[row] = state.content(table, row)
+                memory.in_step[row] = None
+            elif row in made | clean | plan.clean | (database.unknown & linked):
+                memory.in_step[row] = memory.content(table, row)
 
 
-def _update(state: State, table: str, updates: Sequence[Any]) -> None:
+def _update(memory: Memory, table: str, updates: Sequence[Any]) -> None:
     for update in updates:
-        held = list(state.rows[table][update.id])
-        for column, (was, now) in update.changes.items():
-            at = POSITION[table][column]
-            assert held[at] == was, f"{table}.{column}: what the plan saw before is not what the row holds"
-            held[at] = AN_INSTANT if column == "archived_at" and now == NOW else now
-        state.rows[table][update.id] = tuple(held)
+        row = memory.rows[table][update.id]
+        for column, (was, _now) in update.changes.items():
+            seen = getattr(row, column)
+            assert seen == was, f"{table}.{column}: what the plan saw before is not what the row holds"
+        memory.rows[table][update.id] = update.applied_to(row)
+        if update.changes.get("archived_at", ("", ""))[1] == NOW:
+            records(memory, table)[update.id].archived_at = AN_INSTANT
 
 
-def remember(state: State, item: ItemBase) -> None:
+def remember(memory: Memory, base: ItemBase) -> None:
     """Keep what is remembered of an item, through its stored form."""
-    layout = LAYOUTS[item.board]
-    monday, postgres, links = pairs_from_json(item.to_json(), list(layout.field_ids), layout)
-    state.items[item.key] = msgspec.structs.replace(
-        item, links=list(item.links), monday=monday, postgres=postgres, tolerated_links=links
-    )
+    memory.items[base.item] = through_json(base)
 
 
 # PostgreSQL → monday --------------------------------------------------------------------------------------------------
 
 
 def push(
-    state: State,
+    memory: Memory,
     show: Callable[[ItemKey], bytes],
     options: Mapping[str, Any],
     thresholds: Thresholds | None = None,
@@ -381,10 +384,10 @@ def push(
 
     Raises UnsafePlan where guards are asked for.
     """
-    edits = edits_of(state)
+    edits = edits_of(memory)
     planned = plan_of(edits, show, options, not_looked_at)
     if thresholds is not None:
-        guard_push(planned, state.known_items(), thresholds, FIELDS)
+        guard_push(planned, memory.known_items(), thresholds, FIELDS)
     return planned, edits
 
 
@@ -404,20 +407,20 @@ def plan_of(
 
 
 def _view(board: str, raw: bytes) -> ItemState:
-    return LAYOUTS[board].decode(decode_item(raw), hash_of(KEY, raw_item(raw)))
+    return decode(LAYOUTS[board], decode_item(raw), hash_of(KEY, raw_item(raw)))
 
 
-def edits_of(state: State) -> Edits:
+def edits_of(memory: Memory) -> Edits:
     """What people changed in PostgreSQL."""
-    edits, edited = Edits(items=state.known_items()), state.edited()
-    edits.changed = {row: table for row, table in edited.items() if row in state.in_step}
-    edits.hashes = {row: state.content(table, row) for row, table in edits.changed.items()}
-    edits.rejected, edits.letters = dict(state.refused), set(state.refused)
-    deleted = state.in_step.keys() - {row for rows in state.rows.values() for row in rows}
-    astray = _astray(state)
-    for key, stored in state.active().items():
-        if not (edits.changed.keys() | deleted).isdisjoint(stored.links) or key in astray or _was_refused(state, key):
-            edits.bases[key] = stored.copy()
+    edits, edited = Edits(items=memory.known_items()), memory.edited()
+    edits.changed = {row: table for row, table in edited.items() if row in memory.in_step}
+    edits.hashes = {row: memory.content(table, row) for row, table in edits.changed.items()}
+    edits.rejected, edits.letters = dict(memory.refused), set(memory.refused)
+    deleted = memory.in_step.keys() - {row for rows in memory.rows.values() for row in rows}
+    astray = _astray(memory)
+    for key, base in memory.active().items():
+        if not (edits.changed.keys() | deleted).isdisjoint(base.links) or key in astray or _was_refused(memory, key):
+            edits.bases[key] = base.copy()
     for key, lost in astray.items():
         place = lost.place()
         if place is IdPlace.EMPTIED:
@@ -428,50 +431,46 @@ def edits_of(state: State) -> Edits:
             edits.in_flight.add(key)
             continue
         edits.moved.add(key)
-        table = LAYOUTS[key[0]].slots[LAYOUTS[key[0]].record].table
-        edits.changed[lost.holder], edits.hashes[lost.holder] = table, state.content(table, lost.holder)
-    _load_fresh(state, edits)
-    for table, rows in state.rows.items():
+        table = LAYOUTS[key[0]].record.table
+        edits.changed[lost.holder], edits.hashes[lost.holder] = table, memory.content(table, lost.holder)
+    _load_fresh(memory, edits)
+    for table, rows in memory.rows.items():
         edits.rows[table] = dict(rows)
     pointed = {
-        (REFERENCES[column], row[at])
+        (REFERENCES[column], points)
         for table in ("projects", "users")
-        for row in state.rows[table].values()
-        for column, at in POSITION[table].items()
-        if column in REFERENCES and row[at] is not None and row[at] not in state.in_step
+        for row in memory.rows[table].values()
+        for column in REFERENCES.keys() & set(row.__struct_fields__)
+        if (points := getattr(row, column)) is not None and points not in memory.in_step
     }
-    edits.hashes |= {row: state.content(table, row) for table, row in pointed}
-    for table, keys in state.keys.items():
-        edits.owners[table] = {key: row for key, row in keys.items() if row in state.rows[table]}
+    edits.hashes |= {row: memory.content(table, row) for table, row in pointed}
+    for table, keys in memory.keys.items():
+        edits.owners[table] = {key: row for key, row in keys.items() if row in memory.rows[table]}
     return edits
 
 
-def _was_refused(state: State, key: ItemKey) -> bool:
-    return any((board, item_id) == key for board, item_id, _place in state.refused)
+def _was_refused(memory: Memory, key: ItemKey) -> bool:
+    return any((board, item_id) == key for board, item_id, _place in memory.refused)
 
 
-def _load_fresh(state: State, edits: Edits) -> None:
+def _load_fresh(memory: Memory, edits: Edits) -> None:
     """Rows that are to become items: projects without an item, and people with the role of the staff board."""
     linked = {
-        stored.links[LAYOUTS[key[0]].record]
-        for key, stored in state.items.items()
-        if stored.state in ("active", "missing")
+        base.links[LAYOUTS[key[0]].record] for key, base in memory.items.items() if base.state in ("active", "missing")
     }
-    left = state.listed | {gone.row for gone in edits.left_behind}
+    left = memory.listed | {gone.row for gone in edits.left_behind}
     for board, layout in LAYOUTS.items():
-        table = layout.slots[layout.record].table
-        at = POSITION[table]
-        for row, values in state.rows[table].items():
-            staff = table != "users" or "Sales Staff" in (values[at["roles"]] or ())
-            waits = values[at["monday_item_id"]] is None and values[at["archived_at"]] is None
+        table = layout.record.table
+        for row, record in records(memory, table).items():
+            staff = table != "users" or "Sales Staff" in (users(memory)[row].roles or ())
+            waits = record.monday_item_id is None and record.archived_at is None
             if staff and waits and row not in linked | left:
                 edits.new_rows.append((board, row))
-                edits.hashes[row] = state.content(table, row)
-    at = POSITION["users"]
+                edits.hashes[row] = memory.content(table, row)
     for _board, row in edits.new_rows:
-        for key in row_keys("users", state.rows["users"][row]) if row in state.rows["users"] else ():
-            for other, values in sorted(state.rows["users"].items()):
-                if values[at["monday_item_id"]] is not None and key in row_keys("users", values):
+        for key in row_keys("users", memory.rows["users"][row]) if row in memory.rows["users"] else ():
+            for other, user in sorted(users(memory).items()):
+                if user.monday_item_id is not None and key in row_keys("users", user):
                     edits.staff.setdefault(key, other)
 
 
@@ -486,7 +485,7 @@ class Monday:
 
 
 def apply_push(
-    state: State, planned: Push, edits: Edits, monday: Monday, refuses: Collection[tuple[int, str]] = ()
+    memory: Memory, planned: Push, edits: Edits, monday: Monday, refuses: Collection[tuple[int, str]] = ()
 ) -> None:
     """Rows made whole, items written, made and archived, and what is remembered of all that.
 
@@ -494,51 +493,49 @@ def apply_push(
     """
     undelivered, refused, delivered, hashes = set[RowId](), list(planned.rejected), [], dict(edits.hashes)
     for table in TABLES:
-        _update(state, table, planned.completed[table])
-        hashes |= {update.id: state.content(table, update.id) for update in planned.completed[table]}
+        _update(memory, table, planned.completed[table])
+        hashes |= {update.id: memory.content(table, update.id) for update in planned.completed[table]}
     for item in planned.items:
         layout = LAYOUTS[item.board]
         for column_id in [name for name in item.cells if (item.id, name) in refuses]:
             undelivered |= set(item.causes.values())
-            state.refused[item.board, item.id, column_id] = input_of(item.cells[column_id].after)
+            memory.refused[item.board, item.id, column_id] = input_of(item.cells[column_id].after)
             item.drop(column_id, layout)
         if item.cells:
             monday.write((item.board, item.id), item.values)
             op = msgspec.json.decode(msgspec.json.encode(change_op(item, layout)), type=ChangeOp)
-            view = _view(item.board, monday.show((item.board, item.id)))
-            remember(state, changed_base(op, item.base, view, layout, waits=item.awaits_pull or item.open))
+            state = _view(item.board, monday.show((item.board, item.id)))
+            remember(memory, changed_base(op, item.base, state, layout, waits=item.awaits_pull or item.open))
             delivered.append(item)
     for create in planned.creates:
         layout = LAYOUTS[create.board]
         item_id = monday.create(create.board, create.name, create.values)
         op_made = msgspec.json.decode(msgspec.json.encode(create_op(create, layout)), type=CreateOp)
-        view = _view(create.board, monday.show((create.board, item_id)))
-        remember(state, created_base(op_made, view, layout, late=False))
+        state = _view(create.board, monday.show((create.board, item_id)))
+        remember(memory, created_base(op_made, state, layout, late=False))
         for row in create.links:
             if row is not None:
-                state.in_step.setdefault(row, None)  # known from now on
+                memory.in_step.setdefault(row, None)  # known from now on
         refused += [msgspec.structs.replace(cell, item_id=item_id) for cell in create.rejected]
-        uncarried = (create.links[layout.fields[n].slot] for n in create.uncarried)
+        uncarried = (create.links[layout.slot_of(field)] for field in create.uncarried)
         undelivered |= {row for row in uncarried if row is not None}
-        table = layout.slots[layout.record].table
-        held = list(state.rows[table][create.row])
-        held[POSITION[table]["monday_item_id"]] = item_id
-        state.rows[table][create.row] = tuple(held)
+        table = layout.record.table
+        memory.rows[table][create.row] = msgspec.structs.replace(memory.rows[table][create.row], monday_item_id=item_id)
     for key in planned.archives:
         monday.archive(key)
-        state.items[key].state = "archived"
+        memory.items[key].state = "archived"
     for base in planned.settled:
-        remember(state, base)
-    state.listed |= {left.row for left in edits.left_behind}
+        remember(memory, base)
+    memory.listed |= {left.row for left in edits.left_behind}
     standing = planned.still_rejected | {(cell.board, cell.item_id, cell.column_id) for cell in refused}
     for letter in edits.letters - standing:
-        state.refused.pop(letter, None)
-    state.refused |= {(cell.board, cell.item_id, cell.column_id): cell.input for cell in refused}
-    _mark_told(state, planned, edits, hashes, undelivered, delivered)
+        memory.refused.pop(letter, None)
+    memory.refused |= {(cell.board, cell.item_id, cell.column_id): cell.input for cell in refused}
+    _mark_told(memory, planned, edits, hashes, undelivered, delivered)
 
 
 def _mark_told(
-    state: State,
+    memory: Memory,
     planned: Push,
     edits: Edits,
     hashes: Mapping[RowId, str],
@@ -549,7 +546,7 @@ def _mark_told(
     shown = {row for item in delivered for row in item.moved.values()}
     shown |= {row for create in planned.creates for row in create.links}
     fresh = {row for _board, row in edits.new_rows}
-    tables = {row: table for table, rows in state.rows.items() for row in rows}
+    tables = {row: table for table, rows in memory.rows.items() for row in rows}
     waits = planned.pending_rows | set(undelivered)
     told = {
         row: tables[row]
@@ -557,9 +554,9 @@ def _mark_told(
         if row in tables and row not in waits
         if row in edits.changed or row in created or (row in shown and row not in fresh)
     }
-    state.in_step |= {row: hashes[row] for row in told}
-    for table, row, keys in key_changes(told, state.rows, edits.owners):
-        owned = state.keys[table]
+    memory.in_step |= {row: hashes[row] for row in told}
+    for table, row, keys in key_changes(told, memory.rows, edits.owners):
+        owned = memory.keys[table]
         for key in [k for k, r in owned.items() if r == row and keys and k not in keys and not k.startswith("slot:")]:
             del owned[key]
         for key in keys:

@@ -30,11 +30,13 @@ import pytest
 
 from models import REFERENCES, TABLES, RowId
 from monday_api import BOARDS
-from reconcile.database_state import ItemKey
+from reconcile.changes import Change, item_changes, op_changes, pull_changes, push_changes
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
-from tests.support.kit import FILLED, column_of
+from reconcile.journal_ops import ChangeOp, change_op
+from reconcile.types import ItemKey
+from tests.support.kit import FILLED, LAYOUTS, column_of
 from tests.unit import adapter
 
 STAFF_FROM = 900
@@ -76,13 +78,15 @@ class Sides:
     """Both sides, the database as the program keeps it, and what the last command did."""
 
     items: dict[int, Job] = field(default_factory=dict)
-    state: adapter.State = field(default_factory=adapter.State)
+    memory: adapter.Memory = field(default_factory=adapter.Memory)
     named: dict[str, RowId] = field(default_factory=dict)
     labels: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=lambda: deepcopy(LABELS))  # type: ignore[arg-type]
     clock: int = 0
     last: Any = None
     refusal: str = ""
     left: dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """Those of the last plan."""
 
     # monday
 
@@ -178,16 +182,16 @@ class Sides:
         assert of, f"no row is called {name!r}"
         item = key_of(int(number))
         role = {"staff": "Sales Staff"}.get(role, role)
-        found = self.state.link(item, role)
+        found = self.memory.link(item, role)
         assert found is not None, f"item {number} has no {role}"
         return found
 
     def table_of(self, row_id: RowId) -> str:
-        return next(table for table, rows in self.state.rows.items() if row_id in rows)
+        return next(table for table, rows in self.memory.rows.items() if row_id in rows)
 
     def held(self, row_id: RowId) -> dict[str, Any]:
         table = self.table_of(row_id)
-        return dict(zip(TABLES[table].__struct_fields__, self.state.rows[table][row_id], strict=True))
+        return msgspec.structs.asdict(self.memory.rows[table][row_id])
 
     def edit_row(self, name: str, values: Mapping[str, Any]) -> None:
         table, is_new, new = name.partition(": ")
@@ -200,43 +204,41 @@ class Sides:
         for column, value in values.items():
             assert column in held, f"{table} has no column {column}"
             held[column] = self.find(value.name) if isinstance(value, row) else value
-        self.state.rows[table][row_id] = tuple(held.values())
+        self.memory.rows[table][row_id] = msgspec.structs.replace(TABLES[table](row_id), **held)
 
     def delete_row(self, name: str) -> None:
         """With the foreign keys to it set to null, as the schema says."""
         row_id = self.find(name)
-        del self.state.rows[self.table_of(row_id)][row_id]
-        for table, rows in self.state.rows.items():
-            columns = TABLES[table].__struct_fields__
-            for other, values in rows.items():
-                rows[other] = tuple(
-                    None if column in REFERENCES and value == row_id else value
-                    for column, value in zip(columns, values, strict=True)
-                )
+        del self.memory.rows[self.table_of(row_id)][row_id]
+        for rows in self.memory.rows.values():
+            for other, held in rows.items():
+                pointing = [name for name, value in msgspec.structs.asdict(held).items() if value == row_id]
+                lost = dict.fromkeys(REFERENCES.keys() & set(pointing))
+                rows[other] = msgspec.structs.replace(held, **lost) if lost else held
 
     # The two commands
 
     def plan_pull(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
-        views = [
-            view
+        states = [
+            state
             for board in BOARDS
-            for view in adapter.read(
-                self.state, board, [self.show(key_of(n)) for n, job in self.items.items()
+            for state in adapter.read(
+                self.memory, board, [self.show(key_of(n)) for n, job in self.items.items()
                                     if job.state == "active" and key_of(n)[0] == board]
             )
         ]  # fmt: skip
         gone = {
             key_of(n): job.state
             for n, job in self.items.items()
-            if job.state not in ("active", "unseen") and key_of(n) in self.state.items
-            and self.state.items[key_of(n)].state in ("active", "missing")
+            if job.state not in ("active", "unseen") and key_of(n) in self.memory.items
+            and self.memory.items[key_of(n)].state in ("active", "missing")
         }  # fmt: skip
-        return adapter.pull(self.state, views, gone, **options)  # type: ignore[arg-type]
+        return adapter.pull(self.memory, states, gone, **options)  # type: ignore[arg-type]
 
     def pull(self, **options: Any) -> None:
-        plan, world = self.plan_pull(options)
-        self.last = plan
-        adapter.apply_pull(self.state, plan, world)
+        plan, database = self.plan_pull(options)
+        self.last, self.changes = plan, list(pull_changes(plan, LAYOUTS))
+        adapter.apply_pull(self.memory, plan, database)
         again = deepcopy(self)
         for job in again.items.values():
             if job.state == SILENT:  # which would be a second read that does not show it
@@ -247,15 +249,22 @@ class Sides:
     def prepare_push(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
         chosen = dict(options)
         thresholds, later = chosen.pop("thresholds", None), {key_of(n) for n in chosen.pop("not_looked_at", ())}
-        return adapter.push(self.state, self.show, {"labels": self.labels, **chosen}, thresholds, later)
+        return adapter.push(self.memory, self.show, {"labels": self.labels, **chosen}, thresholds, later)
 
     def push(self, refuses: Mapping[int, str] | None = None, **options: Any) -> None:
+        before = deepcopy(self.memory.items)
         planned, edits = self.prepare_push(options)
-        self.last = planned
+        self.last, self.changes = planned, list(push_changes(planned, LAYOUTS))
+        for item in planned.items:
+            layout = LAYOUTS[item.board]
+            op = msgspec.json.decode(msgspec.json.encode(change_op(item, layout)), type=ChangeOp)
+            told = list(item_changes(item, layout))
+            assert list(op_changes(op, before[item.board, item.id], layout)) == told, "the journal tells it otherwise"
+            assert {change.address.column for change in told if change.is_cell} == item.cells.keys()
         self.left = {"names": {(item.board, item.id): dict(item.cells) for item in planned.items}}
         monday = adapter.Monday(self.show, self.write, self.create, self.archive)
         columns = {(n, column_of(key_of(n)[0], target)) for n, target in (refuses or {}).items()}
-        adapter.apply_push(self.state, planned, edits, monday, columns)
+        adapter.apply_push(self.memory, planned, edits, monday, columns)
         again, _edits = deepcopy(self).prepare_push(options)
         left = [key for item in again.items if (key := item.id) not in options.get("not_looked_at", ())]
         assert not left, f"a second push writes items {left}"
@@ -398,19 +407,19 @@ def expect(
         for name, other in (linked or {}).items():
             assert sides.find(name) == sides.find(other), f"{name} is not {other}"
         for table, number in (count or {}).items():
-            assert len(sides.state.rows[table]) == number, f"rows of {table}"
+            assert len(sides.memory.rows[table]) == number, f"rows of {table}"
         for name in gone:
-            assert all(sides.find(name) not in there for there in sides.state.rows.values()), name
-        edited = sides.state.edited()
+            assert all(sides.find(name) not in there for there in sides.memory.rows.values()), name
+        edited = sides.memory.edited()
         for name in told:
             assert sides.find(name) not in edited, f"{name} has something to tell"
         for name in untold:
             assert sides.find(name) in edited, f"{name} has nothing to tell"
         for name, pair in (remembered or {}).items():
             target, _, of = name.partition(" of ")
-            assert sides.state.pair(key_of(int(of)), target) == pair, f"remembered: {name}"
+            assert sides.memory.pair(key_of(int(of)), target) == pair, f"remembered: {name}"
         for item_id, roles in (differing or {}).items():
-            assert sides.state.differing(key_of(item_id)) == list(roles), f"foreign keys of {item_id}"
+            assert sides.memory.differing(key_of(item_id)) == list(roles), f"foreign keys of {item_id}"
         for fact, value in facts.items():
             assert _FACTS[fact](sides) == value, fact
 
@@ -427,6 +436,17 @@ def _conflicts(sides: Sides) -> list[str]:
         + ("nobody, open" if lost.open else f"{lost.kept_from} over {lost.lost_from}")
         for lost in found
     )
+
+
+def _changes(sides: Sides) -> list[str]:
+    """As "monday update customers.name of 1: Ann → Anna (edited in PostgreSQL)"; of a row or item as a whole, as
+    "postgres insert customers of 1 (first contact)"."""
+    found = []
+    for change in sides.changes:
+        at = change.address
+        told = f": {change.before} → {change.after}" if at.field else ""
+        found.append(f"{at.wrote} {change.action} {at.field or at.table} of {at.item}{told} ({change.reason})")
+    return found
 
 
 def _target(sides: Sides, board: str, column_id: str) -> str:
@@ -451,7 +471,7 @@ def _archived(sides: Sides) -> list[int]:
 
 
 def _tolerated(sides: Sides) -> int:
-    return sum(stored.tolerated for stored in sides.state.active().values())
+    return sum(base.tolerated for base in sides.memory.active().values())
 
 
 def _writes_by_table(sides: Sides) -> dict[str, tuple[int, int]]:
@@ -472,6 +492,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
         for update in sides.last.updates[table]
         for column, change in update.changes.items()
     },
+    "changes": _changes,
     "items": lambda sides: sorted(item.id for item in sides.last.items),
     "conflicts": _conflicts,
     "agreed": lambda sides: {
@@ -493,7 +514,7 @@ _FACTS: dict[str, Callable[[Sides], Any]] = {
     "adopted": lambda sides: (sides.last.adopted_fields, dict(sides.last.adopted_differences)),
     "tolerated": _tolerated,
     "looked_at_again": lambda sides: sorted(
-        stored.id for stored in sides.state.active().values() if stored.content_hash is None
+        base.id for base in sides.memory.active().values() if base.content_hash is None
     ),
     "sent": _sent,
     "made": lambda sides: [create.name for create in sides.last.creates],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,22 +15,23 @@ from monday_api import BOARDS
 from reconcile.base import (
     AGAIN,
     AGAIN_LATER,
-    FORCE,
-    BaseValue,
-    ItemBase,
+    Remembered,
     content_of,
     digest_of,
+    from_json,
     is_as_refused,
     is_open,
-    pairs_from_json,
+    to_json,
 )
 from reconcile.columns import TEXT, Column, ColumnMap
 from reconcile.fields import FieldValue
 from reconcile.layout import Layout, compile_layout
+from reconcile.types import FORCE, BaseValue, Field, ItemBase, Links, Pair, PerField
 from tests.support.kit import LAYOUTS
 
 MASTER = LAYOUTS["master"]
-IDS = list(MASTER.field_ids)
+IDS = MASTER.field_ids
+ROLES = [slot.role for slot in MASTER.slots]
 ADDRESS = ("1 Oak St, Reno", "1 Oak St", "Reno", None, None)
 SAID: dict[str, Any] = {
     "projects.estimated_value": Decimal("18250.50"),
@@ -40,32 +41,37 @@ SAID: dict[str, Any] = {
 }
 
 
-def number(target: str, layout: Layout = MASTER) -> int:
-    return next(n for n, field in enumerate(layout.fields) if field.id.startswith(f"{target}/"))
+def named(target: str, layout: Layout = MASTER) -> Field:
+    return next(field for field in layout.fields if field.target == target)
 
 
-def filled(layout: Layout = MASTER) -> list[FieldValue]:
-    m: list[FieldValue] = [None] * len(layout.fields)
-    for target, value in SAID.items():
-        m[number(target, layout)] = value
-    return m
+def filled(values: Mapping[str, Any] | None = None, layout: Layout = MASTER) -> PerField[FieldValue]:
+    """A value per field: None but for those that are given, by target."""
+    given = SAID | dict(values or {})
+    return PerField(given.get(field.target) for field in layout.fields)
 
 
-def base_of(monday: list[Any]) -> ItemBase:
-    return ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), [], monday, monday)
+def base_of(monday: PerField[FieldValue], differences: Mapping[str, Any] | None = None) -> ItemBase:
+    """A base, from what monday showed and, by target, where the row differed."""
+    base = ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), Links(()), monday, monday)
+    for target, value in (differences or {}).items():
+        field = named(target)
+        base[field] = Pair(monday[field], value)
+    return base
 
 
-def stored(monday: list[Any], differences: Mapping[int, Any], links: Mapping[int, RowId | None] | None = None) -> bytes:
-    """The JSON of a base, from what monday showed and where the row differed."""
-    base = ItemBase(
-        "master", 1, datetime(2026, 6, 1, tzinfo=UTC), [], monday, monday, tolerated_links=dict(links or {})
-    )
-    for number_, value in differences.items():
-        base.set_pair(number_, base.monday[number_], value)
-    return base.to_json()
+def stored(monday: PerField[FieldValue], differences: Mapping[str, Any] | None = None, **links: RowId | None) -> bytes:
+    """The JSON of a base."""
+    base = base_of(monday, differences)
+    base.tolerated_links = links
+    return to_json(base, MASTER)
 
 
-def by_id(layout: Layout, values: list[Any]) -> dict[str, Any]:
+def read(raw: bytes | str, ids: Sequence[str] = IDS, layout: Layout = MASTER) -> Remembered:
+    return from_json(raw, ids, ROLES, layout)
+
+
+def by_id(layout: Layout, values: PerField[Any]) -> dict[str, Any]:
     return dict(zip(layout.field_ids, values, strict=True))
 
 
@@ -82,21 +88,19 @@ OTHER: dict[str, Any] = {
     "kind", ["a row that is empty", "one that holds something else", "one that is still to be told"]
 )
 def test_a_pair_comes_back_as_it_was(kind: str, target: str) -> None:
-    n = number(target)
     held: BaseValue = {"a row that is empty": None, "one that is still to be told": FORCE}.get(kind, OTHER[target])
-    m, p, links = pairs_from_json(stored(filled(), {n: held}, {3: None}), IDS, MASTER)
-    assert m == filled()
-    assert p == [held if place == n else value for place, value in enumerate(filled())]
-    assert links == {3: None}
+    found = read(stored(filled(), {target: held}, customer=None, policy=RowId("p")))
+    assert found.monday == filled()
+    assert list(found.postgres) == [
+        held if field.target == target else value for field, value in zip(MASTER.fields, filled(), strict=True)
+    ]
+    assert found.tolerated_links == {"customer": None, "policy": RowId("p")}
 
 
 def test_a_field_that_was_never_read_is_so_on_both_sides() -> None:
-    said = filled()
-    n = number("customers.name")
-    said[n] = UNSET
-    m, p, _held = pairs_from_json(stored(said, {}), IDS, MASTER)
-    assert (m[n], p[n]) == (UNSET, UNSET)
-    assert m.count(UNSET) == 1
+    found, name = read(stored(filled({"customers.name": UNSET}))), named("customers.name")
+    assert (found.monday[name], found.postgres[name]) == (UNSET, UNSET)
+    assert list(found.monday).count(UNSET) == 1
 
 
 def without(target: str) -> ColumnMap:
@@ -120,34 +124,40 @@ MORE = dict(BOARDS["master"]) | {"new": Column("New", TEXT, "projects.descriptio
     ids=["other order", "one field less", "a field at another column of the board"],
 )
 def test_a_base_is_read_by_names_under_another_mapping(now: ColumnMap, unset: set[str]) -> None:
-    held = {number("customers.phone"): "+13035550199", number("customers.notes"): FORCE}
     today = layout_of(now)
-    m, p, _ = pairs_from_json(stored(filled(), held), IDS, today)
+    found = read(stored(filled(), {"customers.phone": "+13035550199", "customers.notes": FORCE}), layout=today)
     was = by_id(MASTER, filled())
-    assert by_id(today, m) == {field: was[field] for field in today.field_ids}
-    there = by_id(today, p)
+    assert by_id(today, found.monday) == {field: was[field] for field in today.field_ids}
+    there = by_id(today, found.postgres)
     assert there["customers.phone/master:customer"] == "+13035550199"
     assert there["customers.notes/master:customer"] is FORCE
-    assert {field for field, value in by_id(today, m).items() if value is UNSET} == unset
+    assert {field for field, value in by_id(today, found.monday).items() if value is UNSET} == unset
 
 
 def test_a_field_that_is_mapped_since_was_never_read() -> None:
-    then = layout_of(without("customers.name"))
-    m, p, _ = pairs_from_json(stored([None] * len(then.fields), {0: "x"}), list(then.field_ids), MASTER)
-    n = number("customers.name")
-    assert (m[n], p[n]) == (UNSET, UNSET)
-    assert (m.count(UNSET), p.count(UNSET)) == (1, 1)
+    then, name = layout_of(without("customers.name")), named("customers.name")
+    nothing = PerField[FieldValue](None for _ in then.fields)
+    base = ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), Links(()), nothing, nothing)
+    base[then.fields[0]] = Pair(None, "x")
+    found = read(to_json(base, then), then.field_ids)
+    assert (found.monday[name], found.postgres[name]) == (UNSET, UNSET)
+    assert (list(found.monday).count(UNSET), list(found.postgres).count(UNSET)) == (1, 1)
 
 
 def test_a_field_that_was_dropped_and_is_back_was_never_read() -> None:
     less = layout_of(without("customers.name"))
-    m, _p, _ = pairs_from_json(stored(filled(), {}), IDS, less)
-    back, _p, _ = pairs_from_json(stored(m, {}), list(less.field_ids), MASTER)
-    assert back[number("customers.name")] is UNSET
+    monday = read(stored(filled()), layout=less).monday
+    base = ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), Links(()), monday, monday)
+    assert read(to_json(base, less), less.field_ids).monday[named("customers.name")] is UNSET
+
+
+def test_a_slot_that_is_there_no_more_is_left_out() -> None:
+    raw = '{"m":[],"held":{"0":"r1","1":null}}'
+    assert from_json(raw, (), ("a role of then", "customer"), MASTER).tolerated_links == {"customer": None}
 
 
 SEVEN = Decimal("7.50")
-STORED: dict[str, tuple[str, list[Any], list[Any], dict[int, Any]]] = {
+STORED: dict[str, tuple[str, list[Any], list[Any], dict[str, Any]]] = {
     "alone": ('{"m":["Ann","7.50",null]}', ["Ann", SEVEN, None], ["Ann", SEVEN, None], {}),
     "with differences": (
         '{"m":["Ann","7.50",null],"p":{"0":"Bob","2":"2026-04-30"}}',
@@ -167,7 +177,7 @@ STORED: dict[str, tuple[str, list[Any], list[Any], dict[int, Any]]] = {
         '{"m":["Ann",null,null],"held":{"4":"r1","5":null}}',
         ["Ann", None, None],
         ["Ann", None, None],
-        {4: "r1", 5: None},
+        {ROLES[4]: "r1", ROLES[5]: None},
     ),
     "what a later version adds": ('{"m":["Ann",null,null],"x":{"1":2}}', ["Ann", None, None], ["Ann", None, None], {}),
 }
@@ -177,18 +187,20 @@ STORED: dict[str, tuple[str, list[Any], list[Any], dict[int, Any]]] = {
 @pytest.mark.parametrize("form", STORED)
 def test_a_stored_form(form: str) -> None:
     raw, m, p, held = STORED[form]
-    targets = ("customers.name", "projects.estimated_value", "storms.date_of_loss")
-    ids = [IDS[number(target)] for target in targets]
+    fields = [named(target) for target in ("customers.name", "projects.estimated_value", "storms.date_of_loss")]
     for text in (raw, raw.encode()):
-        found_m, found_p, found_held = pairs_from_json(text, ids, MASTER)
-        assert [found_m[number(target)] for target in targets] == m
-        assert [found_p[number(target)] for target in targets] == p
-        assert found_held == held
+        found = read(text, [field.id for field in fields])
+        assert [found.monday[field] for field in fields] == m
+        assert [found.postgres[field] for field in fields] == p
+        assert found.tolerated_links == held
 
 
 def test_the_form_is_as_short_as_it_can_be() -> None:
-    assert stored(["Ann", None], {}) == b'{"m":["Ann",null]}'
-    assert stored(["Ann", UNSET], {0: FORCE}, {}) == b'{"m":["Ann",null],"force":[0],"unset":[1]}'
+    first, second = MASTER.fields[:2]
+    base = ItemBase("master", 1, datetime(2026, 6, 1, tzinfo=UTC), Links(()), (m := PerField(("Ann", None))), m)
+    assert to_json(base, MASTER) == b'{"m":["Ann",null]}'
+    base[first], base[second] = Pair("Ann", FORCE), Pair(UNSET, UNSET)
+    assert to_json(base, MASTER) == b'{"m":["Ann",null],"force":[0],"unset":[1]}'
 
 
 @pytest.mark.parametrize(
@@ -206,8 +218,8 @@ def test_a_hash_and_its_mark(content_hash: str | None, content: str | None, open
 
 
 def test_a_digest_is_of_what_an_item_shows() -> None:
-    assert digest_of(filled()) == digest_of(tuple(filled()))
-    assert digest_of(filled()) != digest_of([*filled()[:-1], "other"])
+    assert digest_of(filled()) == digest_of(PerField(list(filled())))
+    assert digest_of(filled()) != digest_of(filled({"customers.notes": "other"}))
 
 
 @pytest.mark.parametrize(
@@ -217,23 +229,11 @@ def test_a_digest_is_of_what_an_item_shows() -> None:
 )
 def test_what_counts_as_tolerated(monday: Any, postgres: Any, tolerated: int) -> None:
     base = base_of(filled())
-    base.set_pair(number("customers.name"), monday, postgres)
-    assert base.count_tolerated(MASTER) == base.tolerated == tolerated
+    base[named("customers.name")] = Pair(monday, postgres)
+    assert base.count_tolerated(MASTER.fields) == base.tolerated == tolerated
 
 
 def test_a_value_that_monday_spells_otherwise_is_no_difference() -> None:
     base = base_of(filled())
-    base.set_pair(number("customers.phone"), "(202) 555-0172", "+12025550172")
-    assert base.count_tolerated(MASTER) == 0
-
-
-def test_a_pair_is_set_on_one_side_or_both_and_a_copy_is_its_own() -> None:
-    base, n = base_of(filled()), number("customers.name")
-    copy = base.copy()
-    copy.set_pair(n, "Ann", "Bob")
-    assert (copy.monday, copy.postgres[n], base.postgres) == (base.monday, "Bob", base.monday)
-    copy.set_pair(n, "Cem", "Cem")
-    assert (copy.monday[n], copy.postgres[n], base.monday[n]) == ("Cem", "Cem", "Ann")
-    copy.set_pair(number("customers.phone"), UNSET, UNSET)
-    copy.links.append(None)
-    assert (len(base.links), base.monday.count(UNSET)) == (0, 0)
+    base[named("customers.phone")] = Pair("(202) 555-0172", "+12025550172")
+    assert base.count_tolerated(MASTER.fields) == 0

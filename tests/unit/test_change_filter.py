@@ -14,9 +14,9 @@ AT = 1_777_622_400  # EARLY, in seconds
 
 
 def content_hash(raw: bytes, key: bytes = KEY) -> str | None:
-    intake = ChangeFilter(LAYOUTS["master"], key, {})
-    intake.take([raw_item(raw)])
-    return intake.views[1].content_hash
+    change_filter = ChangeFilter(LAYOUTS["master"], key, {})
+    change_filter.take([raw_item(raw)])
+    return change_filter.states[1].content_hash
 
 
 SAME = content_hash(raw_json("master", 1))
@@ -36,9 +36,14 @@ SAME = content_hash(raw_json("master", 1))
     ids=["new", "same", "changed", "older", "open", "restored", "back"],
 )
 def test_what_is_kept(known: Known | None, kept: bool, unchanged: int, outdated: int) -> None:
-    intake = ChangeFilter(LAYOUTS["master"], KEY, {} if known is None else {1: known})
-    intake.take([raw_item(raw_json("master", 1, at=EARLY))])
-    assert (1 in intake.views, intake.unchanged, intake.outdated, intake.seen) == (kept, unchanged, outdated, 1)
+    change_filter = ChangeFilter(LAYOUTS["master"], KEY, {} if known is None else {1: known})
+    change_filter.take([raw_item(raw_json("master", 1, at=EARLY))])
+    assert (1 in change_filter.states, change_filter.unchanged, change_filter.outdated, change_filter.seen) == (
+        kept,
+        unchanged,
+        outdated,
+        1,
+    )
 
 
 def test_another_mapping_makes_every_item_worth_a_look() -> None:
@@ -48,6 +53,6 @@ def test_another_mapping_makes_every_item_worth_a_look() -> None:
 def test_of_two_states_of_one_item_the_newer_is_kept() -> None:
     old, new = raw_json("master", 1, name="old"), raw_json("master", 1, name="new", at="2026-05-02T08:00:00Z")
     for order in ([old, new], [new, old]):
-        intake = ChangeFilter(LAYOUTS["master"], KEY, {})
-        intake.take([raw_item(raw) for raw in order])
-        assert "new" in intake.views[1].values
+        change_filter = ChangeFilter(LAYOUTS["master"], KEY, {})
+        change_filter.take([raw_item(raw) for raw in order])
+        assert "new" in change_filter.states[1].values

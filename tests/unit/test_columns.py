@@ -16,6 +16,7 @@ from models import TABLES
 from monday_api import BOARDS, MASTER_PROJECT_COLUMN_MAP
 from reconcile.address import UNPARSED, _parse_freely, parse
 from reconcile.columns import CODECS, DATE, EMAIL, FILES, LINK, MONEY, PHONE, STATUS, TEXT, Codec, Column, Value
+from reconcile.decode import decode
 from reconcile.errors import CellError
 from reconcile.fields import person_name
 from reconcile.items import Cell, decode_item
@@ -105,9 +106,9 @@ def test_a_label_survives_a_new_address_and_a_link_keeps_its_text() -> None:
 def test_a_lone_surrogate_is_quarantined_and_the_item_goes_on() -> None:
     raw = raw_json("master", 1, {"projects.description": "x", "customers.name": "Ann"}).replace(b'"x"', rb'"\ud800"')
     layout = compile_layout("master", BOARD_IDS["master"], MASTER_PROJECT_COLUMN_MAP)
-    view = layout.decode(decode_item(raw))
-    assert [column for column, _reason in view.bad] == ["text40__1"]
-    assert "Ann" in view.values
+    state = decode(layout, decode_item(raw))
+    assert [column for column, _reason in state.bad] == ["text40__1"]
+    assert "Ann" in state.values
 
 
 # The mapping --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from models import RowId
 from reconcile.columns import Policy
-from reconcile.conflicts import Conflict, Winner, winner
+from reconcile.conflicts import winner
+from reconcile.types import Conflict, Winner
 from tests.support.kit import LAYOUTS
 
 FIELD = LAYOUTS["master"].fields[0]

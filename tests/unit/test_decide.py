@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from reconcile.base import FORCE
-from reconcile.decide import Decision, Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
+from reconcile.decide import agreed, decide, edited_in_postgres, edited_on_monday, same
+from reconcile.types import FORCE, Decision, Pair, Verdict
 from tests.support.kit import LAYOUTS
 
 PHONE = next(field for field in LAYOUTS["master"].fields if field.id == "customers.phone/master:customer")
@@ -30,7 +30,7 @@ ADDRESS = next(field for field in LAYOUTS["master"].fields if field.id == "prope
     ],
 )
 def test_the_verdict_table(m: Any, p: Any, bm: Any, bp: Any, expected: Verdict) -> None:
-    assert decide(PHONE, m, p, bm, bp).verdict is expected
+    assert decide(PHONE, m, p, Pair(bm, bp)).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_better_parser_is_no_edit_on_monday() -> None:
     [("2025550172", "(202) 555-0172", "2025550172"), ("1", "2", UNSET), ("1", FORCE, UNSET), (UNSET, "1", UNSET)],
 )
 def test_what_both_agreed_on(monday: Any, postgres: Any, met: Any) -> None:
-    assert agreed(PHONE, monday, postgres) == met
+    assert agreed(PHONE, Pair(monday, postgres)) == met
 
 
 def test_a_decision_holds_what_it_was_made_of() -> None:
-    assert decide(PHONE, "3", "4", "1", "1") == Decision(Verdict.CONFLICT, "3", "4", "1")
+    assert decide(PHONE, "3", "4", Pair("1", "1")) == Decision(Verdict.CONFLICT, "3", "4", "1")
     assert same(PHONE, "3", "3")

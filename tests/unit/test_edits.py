@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import TABLES, RowId
+from models import TABLES, Customer, RowId
 from reconcile.edits import Edits
 from tests.unit import adapter
 from tests.unit.script import Case, Sides, case, cases, expect, given, in_postgres, push
@@ -46,7 +46,7 @@ def sides() -> tuple[Sides, Edits]:
         in_postgres("customer of 1", {"name": "Anna"}),
         in_postgres("projects: new", {"name": "Oak"}),
     ).run()
-    return both, adapter.edits_of(both.state)
+    return both, adapter.edits_of(both.memory)
 
 
 def test_nothing_is_sent_to_an_item_of_which_the_journal_speaks() -> None:
@@ -80,7 +80,7 @@ def test_nothing_to_say_plans_nothing() -> None:
 
 def test_each_has_containers_of_its_own() -> None:
     one, other = Edits(), Edits()
-    one.rows["customers"][RowId("r")] = ()
+    one.rows["customers"][RowId("r")] = Customer(RowId("r"))
     one.owners["customers"]["email:x"] = RowId("r")
     assert set(one.rows) == set(other.rows) == set(other.owners) == set(TABLES)
     assert not any(other.rows.values())

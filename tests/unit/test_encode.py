@@ -18,7 +18,7 @@ from reconcile.encode import write_form
 from reconcile.errors import CellError
 from reconcile.fields import completed_address, completed_name, completed_value
 from reconcile.items import Cell
-from reconcile.layout import Field
+from reconcile.types import Field
 from tests.support.kit import LAYOUTS
 from tests.unit.test_columns import _SHOWN, _TEXT, _VALUES
 

@@ -30,4 +30,4 @@ def test_the_exit_code_of_an_error(kind: str, code: int) -> None:
 def test_every_class_is_in_the_table_above() -> None:
     known = {cls.__name__ for cls in SyncError.__subclasses__()} - {"Refused"}
     assert {"ConfigError", "DriftError", "UnsafePlan", "CellError", "LeaseHeld", "Unavailable"} <= known
-    assert [int(code) for code in Exit] == [0, 1, 2, 3, 4, 5, 6, 7, 130]
+    assert [int(code) for code in Exit] == [0, 1, 2, 3, 4, 5, 6, 7, 10, 130]

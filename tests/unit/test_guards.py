@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from models import TABLES, RowId
-from reconcile.base import ItemBase
 from reconcile.errors import UnsafePlan
 from reconcile.guards import (
     CHANGE_FLOOR,
@@ -28,7 +27,8 @@ from reconcile.guards import (
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Departed, Plan, Update
 from reconcile.push_plan import CellEdit, ItemPush
-from tests.support.kit import view
+from reconcile.types import ItemBase, Links
+from tests.support.kit import state
 from tests.unit.script import (
     ARCHIVED,
     DELETED,
@@ -297,7 +297,9 @@ def test_what_an_item_loses() -> None:
         "text01__1": CellEdit(None, "new", "new"),
         "text95__1": CellEdit("Lead", "Paid", "Paid"),
     }
-    shows = view("master", 1)
-    item = ItemPush("master", 1, shows, ItemBase("master", 1, shows.updated_at, [], (), ()), cells)
+    shows = state("master", 1)
+    item = ItemPush(
+        "master", 1, shows, ItemBase("master", 1, shows.updated_at, Links(()), shows.values, shows.values), cells
+    )
     fields = {("master", name): name for name in cells}
     assert lost_cells(item, fields) == [("text40__1", "filled → empty"), ("text95__1", "filled → something else")]

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import TABLES, RowId
+from models import TABLES, Property, RowId, User
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
-from reconcile.layout import ItemState
-from tests.support.kit import LAYOUTS, Memory, view
+from reconcile.types import ItemState
+from tests.support.kit import LAYOUTS, Memory, state
 
 LATER = "2026-06-01T08:00:00Z"
 
 
 def customers(*emails_and_names: tuple[str, str]) -> list[ItemState]:
     return [
-        view("master", number, {"customers.email": email, "customers.name": name})
+        state("master", number, {"customers.email": email, "customers.name": name})
         for number, (email, name) in enumerate(emails_and_names, 1)
     ]
 
@@ -47,7 +47,7 @@ def test_placeholder_emails_name_nobody(email: str) -> None:
 
 def test_the_companys_own_address_in_a_customer_cell_names_nobody() -> None:
     memory = Memory()
-    staff = view("staff", 9, {"users.email/Sales Staff": "pm@wra.co", "users.first_name/Sales Staff": "Pam"})
+    staff = state("staff", 9, {"users.email/Sales Staff": "pm@wra.co", "users.first_name/Sales Staff": "Pam"})
     memory.sync([staff, *customers(("pm@wra.co", "Ann"), ("pm@wra.co", "Bob"))])
     assert len(memory.rows["customers"]) == 2
 
@@ -56,10 +56,10 @@ def test_an_email_shared_by_many_names_becomes_nobodys_for_good() -> None:
     memory = Memory()
     memory.sync(customers(*[("office@x.co", f"Name {n % 3}") for n in range(11)]))
     assert len(memory.rows["customers"]) == 1, "three names are still one customer"
-    plan = memory.sync([view("master", 50, {"customers.email": "office@x.co", "customers.name": "Another"})])
+    plan = memory.sync([state("master", 50, {"customers.email": "office@x.co", "customers.name": "Another"})])
     assert plan.placeholders == {"email:office@x.co"}
-    assert len({row for item in memory.stored.values() for row in item.links if row in memory.rows["customers"]}) == 12
-    again = memory.sync([view("master", 60, {"customers.email": "office@x.co", "customers.name": "Ann"})])
+    assert len({row for item in memory.bases.values() for row in item.links if row in memory.rows["customers"]}) == 12
+    again = memory.sync([state("master", 60, {"customers.email": "office@x.co", "customers.name": "Ann"})])
     assert again.placeholders == set(), "the decision is remembered, not taken again"
     assert memory.linked("master", 60, "customer") != memory.linked("master", 50, "customer")
 
@@ -68,15 +68,15 @@ def test_a_house_from_before_the_sync_that_is_nobodys_goes_to_the_first_who_live
     """A row with an owner of its own, or one that was synced, never does."""
     house, key = RowId("house"), "-|1 oak st"
     said = {"customers.email": "ann@x.co", "properties.address": "1 Oak Street"}
-    views = [view("master", 1, said), view("master", 2, {**said, "customers.email": "bob@x.co"})]
-    number = next(n for n, slot in enumerate(LAYOUTS["master"].slots) if slot.role == "property")
-    for owner, unknown in ((None, True), (None, False), ("ann", True)):
-        world = DatabaseState(unknown={house} if unknown else set())
-        world.rows["properties"][house] = (house, owner, "1 Oak St", None, None, None, None, None, None)
-        world.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
-        for order in (views, views[::-1]):
-            links = resolve(order, LAYOUTS, world).links
-            found = [links["master", item][number] for item in (1, 2)]
+    states = [state("master", 1, said), state("master", 2, {**said, "customers.email": "bob@x.co"})]
+    slot = LAYOUTS["master"].slot("property")
+    for owner, unknown in ((None, True), (None, False), (RowId("ann"), True)):
+        database = DatabaseState(unknown={house} if unknown else set())
+        database.rows["properties"][house] = Property(house, owner, "1 Oak St")
+        database.keys["properties"][key if owner is None else f"{owner}|1 oak st"] = house
+        for order in (states, states[::-1]):
+            links = resolve(order, LAYOUTS, database).links
+            found = [links["master", item][slot] for item in (1, 2)]
             assert (found[0] == house) is (owner is None and unknown)
             assert found[1] not in (house, found[0], None)
 
@@ -85,21 +85,21 @@ def test_a_changed_email_renames_the_customer_of_its_only_item() -> None:
     memory = Memory()
     memory.sync(customers(("ann@x.co", "Ann")))
     [before] = memory.table("customers")
-    memory.sync([view("master", 1, {"customers.email": "ann@new.co", "customers.name": "Ann"}, at=LATER)])
+    memory.sync([state("master", 1, {"customers.email": "ann@new.co", "customers.name": "Ann"}, at=LATER)])
     assert memory.table("customers") == [{**before, "email": "ann@new.co"}]
 
 
 def test_another_person_is_another_row() -> None:
     memory = Memory()
     memory.sync(customers(("ann@x.co", "Ann")))
-    memory.sync([view("master", 1, {"customers.email": "bob@y.co", "customers.name": "Bob"}, at=LATER)])
+    memory.sync([state("master", 1, {"customers.email": "bob@y.co", "customers.name": "Bob"}, at=LATER)])
     assert sorted(row["name"] for row in memory.table("customers")) == ["Ann", "Bob"]
 
 
 def test_one_of_two_items_that_changes_its_email_leaves_the_shared_customer() -> None:
     memory = Memory()
     memory.sync(customers(("ann@x.co", "Ann"), ("ann@x.co", "Ann")))
-    memory.sync([view("master", 1, {"customers.email": "ann@new.co", "customers.name": "Ann"}, at=LATER)])
+    memory.sync([state("master", 1, {"customers.email": "ann@new.co", "customers.name": "Ann"}, at=LATER)])
     assert [row["email"] for row in (memory.linked("master", n, "customer") or {} for n in (1, 2))] == [
         "ann@new.co",
         "ann@x.co",
@@ -121,7 +121,7 @@ def test_swaps_and_chains_rename_in_place(edits: dict[int, str], expected: dict[
     names = {1: "Ann", 2: "Bob"}
     memory.sync(
         [
-            view("master", n, {"customers.email": email, "customers.name": names[n]}, at=LATER)
+            state("master", n, {"customers.email": email, "customers.name": names[n]}, at=LATER)
             for n, email in edits.items()
         ]
     )
@@ -138,7 +138,7 @@ def test_a_chain_that_ends_at_somebody_elses_key_renames_nobody() -> None:
     names = {1: "Ann", 2: "Bob", 3: "Cem"}
     emails = {1: "b@x.co", 2: "c@x.co", 3: "d@x.co"}
     memory.sync(
-        [view("master", n, {"customers.email": emails[n], "customers.name": names[n]}, at=LATER) for n in (1, 2, 3)]
+        [state("master", n, {"customers.email": emails[n], "customers.name": names[n]}, at=LATER) for n in (1, 2, 3)]
     )
     linked = {n: (memory.linked("master", n, "customer") or {})["id"] for n in (1, 2, 3)}
     assert linked == {1: rows[2], 2: rows[3], 3: rows[4]}
@@ -148,25 +148,25 @@ def test_a_chain_that_ends_at_somebody_elses_key_renames_nobody() -> None:
 
 def test_choosing_another_insurance_never_renames_the_first() -> None:
     memory = Memory()
-    memory.sync([view("master", 1, {"insurances.company_name": "Allstate"})])
-    memory.sync([view("master", 1, {"insurances.company_name": "State Farm"}, at=LATER)])
+    memory.sync([state("master", 1, {"insurances.company_name": "Allstate"})])
+    memory.sync([state("master", 1, {"insurances.company_name": "State Farm"}, at=LATER)])
     assert sorted(row["company_name"] for row in memory.table("insurances")) == ["Allstate", "State Farm"]
     assert memory.table("projects")[0]["insurance_id"] == (memory.linked("master", 1, "insurance") or {})["id"]
 
 
 def test_a_person_known_by_name_is_upgraded_by_an_email() -> None:
     memory = Memory()
-    memory.sync([view("master", 1, {"users.name/Estimator": "Eve Stone"})])
+    memory.sync([state("master", 1, {"users.name/Estimator": "Eve Stone"})])
     [before] = memory.table("users")
     memory.sync(
-        [view("master", 1, {"users.name/Estimator": "Eve Stone", "users.email/Estimator": "eve@x.co"}, at=LATER)]
+        [state("master", 1, {"users.name/Estimator": "Eve Stone", "users.email/Estimator": "eve@x.co"}, at=LATER)]
     )
     assert memory.table("users") == [{**before, "email": "eve@x.co"}]
 
 
 def test_a_staff_member_is_found_by_either_company_address() -> None:
     memory = Memory()
-    staff = view(
+    staff = state(
         "staff",
         7,
         {
@@ -177,8 +177,8 @@ def test_a_staff_member_is_found_by_either_company_address() -> None:
         },
     )
     jobs = [
-        view("master", 1, {"users.email/Estimator": "SAM@rm.co"}),
-        view("master", 2, {"users.email/Project Manager": "sam@wra.co", "users.name/Project Manager": "Sammy"}),
+        state("master", 1, {"users.email/Estimator": "SAM@rm.co"}),
+        state("master", 2, {"users.email/Project Manager": "sam@wra.co", "users.name/Project Manager": "Sammy"}),
     ]
     memory.sync([*jobs, staff])
     [user] = memory.table("users")
@@ -189,13 +189,24 @@ def test_a_staff_member_is_found_by_either_company_address() -> None:
 def test_two_rows_that_one_staff_record_says_are_one_are_reported_and_never_merged() -> None:
     memory = Memory()
     memory.sync(
-        [view("master", 1, {"users.email/Estimator": "a@x.co"}), view("master", 2, {"users.email/Partner": "b@x.co"})]
+        [state("master", 1, {"users.email/Estimator": "a@x.co"}), state("master", 2, {"users.email/Partner": "b@x.co"})]
     )
     plan = memory.sync(
-        [view("staff", 7, {"users.email/Sales Staff": "a@x.co", "users.rm_email/Sales Staff": "b@x.co"})]
+        [state("staff", 7, {"users.email/Sales Staff": "a@x.co", "users.rm_email/Sales Staff": "b@x.co"})]
     )
     assert len(memory.rows["users"]) == 2
     assert [(found.table, found.role) for found in plan.would_merge] == [("users", "user:Sales Staff")]
+
+
+def test_an_email_that_is_nobodys_key_is_no_way_to_another_items_home() -> None:
+    """The row says it, too, since before its owner gave it up."""
+    row, database = RowId("home"), DatabaseState()
+    database.rows["users"][row] = User(id=row, name="Ann", email="a@x.co", monday_item_id=7)
+    database.contested_keys["users"]["email:a@x.co"] = row
+    found = resolve([state("staff", 8, {"users.email/Sales Staff": "a@x.co"})], LAYOUTS, database)
+    assert row not in found.links["staff", 8]
+    job = state("master", 1, {"users.email/Estimator": "a@x.co"})
+    assert row in resolve([job], LAYOUTS, database).links["master", 1]
 
 
 def test_a_property_belongs_to_its_customer_and_spelling_does_not_matter() -> None:
@@ -203,10 +214,10 @@ def test_a_property_belongs_to_its_customer_and_spelling_does_not_matter() -> No
     same = {"customers.email": "ann@x.co", "customers.name": "Ann"}
     memory.sync(
         [
-            view("master", 1, {**same, "properties.address": "12 North Main Street, Denver, CO 80202"}),
-            view("master", 2, {**same, "properties.address": "12 N. Main St., Denver, CO 80202"}),
-            view("master", 3, {**same, "properties.address": "12 N. Main St., Apt 4, Denver, CO 80202"}),
-            view("master", 4, {"customers.email": "b@x.co", "properties.address": "12 N Main St, Denver, CO 80202"}),
+            state("master", 1, {**same, "properties.address": "12 North Main Street, Denver, CO 80202"}),
+            state("master", 2, {**same, "properties.address": "12 N. Main St., Denver, CO 80202"}),
+            state("master", 3, {**same, "properties.address": "12 N. Main St., Apt 4, Denver, CO 80202"}),
+            state("master", 4, {"customers.email": "b@x.co", "properties.address": "12 N Main St, Denver, CO 80202"}),
         ]
     )
     assert len(memory.rows["properties"]) == 3
@@ -215,7 +226,7 @@ def test_a_property_belongs_to_its_customer_and_spelling_does_not_matter() -> No
 
 def test_nothing_said_is_no_row_and_a_note_alone_is_one() -> None:
     memory = Memory()
-    memory.sync([view("master", 1), view("master", 2, {"customers.notes": "call first"})])
+    memory.sync([state("master", 1), state("master", 2, {"customers.notes": "call first"})])
     assert [row["notes"] for row in memory.table("customers")] == ["call first"]
     assert {table: len(memory.rows[table]) for table in TABLES if memory.rows[table]} == {"customers": 1, "projects": 2}
 
@@ -227,7 +238,7 @@ def test_a_row_that_a_person_deleted_stays_deleted_until_its_item_says_something
     del memory.rows["projects"][project["id"]]
     assert memory.sync(customers(("ann@x.co", "Ann"))).writes == 0
     memory.sync(
-        [view("master", 1, {"customers.email": "ann@x.co", "customers.name": "Ann", "projects.description": "x"})]
+        [state("master", 1, {"customers.email": "ann@x.co", "customers.name": "Ann", "projects.description": "x"})]
     )
     assert [row["description"] for row in memory.table("projects")] == ["x"], "edit beats delete"
 
@@ -275,7 +286,7 @@ ITEMS = st.dictionaries(
 def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[ItemState]:
     allowed = {"staff": "/Sales Staff"}
     return [
-        view(
+        state(
             board,
             item_id,
             {target: value for target, value in cells.items() if board != "staff" or target.endswith(allowed["staff"])},
@@ -286,7 +297,7 @@ def views_of(edit: dict[tuple[str, int], dict[str, Any]], minute: int) -> list[I
 
 
 def facts(memory: Memory) -> Any:
-    return memory.rows, memory.keys, {key: (s.links, s.monday, s.postgres) for key, s in memory.stored.items()}
+    return memory.rows, memory.keys, {key: (s.links, s.monday, s.postgres) for key, s in memory.bases.items()}
 
 
 @settings(max_examples=150, deadline=None)
@@ -297,11 +308,11 @@ def test_any_history_is_order_independent_and_settles_at_once(
     memory = Memory()
     latest: dict[tuple[str, int], ItemState] = {}
     for minute, edit in enumerate([{**edits[0], **{("staff", n): cells for n, cells in staff.items()}}, *edits[1:]]):
-        views = views_of(edit, minute)
+        states = views_of(edit, minute)
         shuffled = views_of(edit, minute)
         rnd.shuffle(shuffled)
         latest.update({(entry.board, entry.id): entry for entry in views_of(edit, minute)})
-        plan, other = memory.plan(views), memory.plan(shuffled)
+        plan, other = memory.plan(states), memory.plan(shuffled)
         assert plan.digest() == other.digest(), "the plan depends on the order of pages"
         assert (plan.claimed, plan.released) == (other.claimed, other.released)
         memory.apply(plan)
@@ -312,8 +323,8 @@ def test_any_history_is_order_independent_and_settles_at_once(
         for table in TABLES:
             owners = list(memory.keys[table].items())
             assert all(row in memory.rows[table] for _key, row in owners)
-        for item, stored in memory.stored.items():
-            linked = [row for row in stored.links if row is not None]
+        for item, base in memory.bases.items():
+            linked = [row for row in base.links if row is not None]
             assert all(any(row in memory.rows[table] for table in TABLES) for row in linked), item
 
 

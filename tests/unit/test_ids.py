@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET
 
 from models import RowId
-from reconcile.base import ItemBase
 from reconcile.ids import CLAIMS, Astray, Claim, IdPlace, LeftBehind, follow
-from tests.support.kit import LAYOUTS, view
+from reconcile.types import ItemBase, Links
+from tests.support.kit import LAYOUTS, state
 from tests.unit.script import Case, call, case, cases, expect, given, in_postgres, on_monday, pull, push
 
 ITEM = ("master", 1)
@@ -63,10 +62,11 @@ def test_where_a_row_is(facts: dict[str, Any], known: Any, place: IdPlace) -> No
 )
 def test_an_item_follows_its_id(place: IdPlace, facts: dict[str, Any], link: RowId | None, left: bool) -> None:
     layout = LAYOUTS["master"]
-    shows = view("master", 1)
-    stored = ItemBase("master", 1, shows.updated_at, [OLD] * len(layout.slots), [UNSET], [UNSET])
-    found = follow(stored, astray(**facts), place, layout)
-    assert stored.links == [link if number == layout.record else OLD for number in range(len(layout.slots))]
+    shows = state("master", 1)
+    links = Links([OLD] * len(layout.slots))
+    base = ItemBase("master", 1, shows.updated_at, links, shows.values, shows.values)
+    found = follow(base, astray(**facts), place, layout)
+    assert list(base.links) == [link if slot == layout.record else OLD for slot in layout.slots]
     assert (found == LeftBehind(ITEM, "projects", OLD, NEW)) is left
 
 

@@ -11,16 +11,15 @@ import pytest
 from msgspec import UNSET
 
 from models import RowId
-from reconcile.base import FORCE, ItemBase
-from reconcile.conflicts import Conflict
+from reconcile.decode import decode
 from reconcile.items import decode_item
 from reconcile.journal_ops import ChangeOp, CreateOp, Seen, change_op, changed_base, create_op, created_base, seen
-from reconcile.layout import ItemState
 from reconcile.push_plan import ItemCreate, ItemPush
-from tests.support.kit import LAYOUTS, raw_json, view
+from reconcile.types import FORCE, Conflict, Field, ItemBase, ItemState, Links, Pair
+from tests.support.kit import LAYOUTS, raw_json, state, target_field
 
 MASTER = LAYOUTS["master"]
-ROLES = [slot.role for slot in MASTER.slots]
+CUSTOMER = MASTER.slot("customer")
 ANN, BOB, RECORD = RowId("ann"), RowId("bob"), RowId("record")
 VALUES = {
     "projects.estimated_value": Decimal("18250.50"),
@@ -32,13 +31,13 @@ VALUES = {
 """A value of each form that a field may have."""
 
 
-def number(target: str) -> int:
-    return next(n for n, field in enumerate(MASTER.fields) if field.id.startswith(f"{target}/"))
+def named(target: str) -> Field:
+    return target_field("master", target)
 
 
 def sent(shows: ItemState, told: dict[str, Any]) -> ItemPush:
     made = ItemPush("master", 1, shows, remembered(shows))
-    made.targets = {number(target): value for target, value in told.items()}
+    made.targets = {named(target): value for target, value in told.items()}
     return made
 
 
@@ -48,18 +47,20 @@ def kept(op: ChangeOp | CreateOp) -> Any:
 
 
 def remembered(shows: ItemState, **held: Any) -> ItemBase:
-    return ItemBase("master", 1, shows.updated_at, [None] * len(ROLES), list(shows.values), list(shows.values), **held)
+    return ItemBase(
+        "master", 1, shows.updated_at, Links([None] * len(MASTER.slots)), shows.values, shows.values, **held
+    )
 
 
 @pytest.mark.parametrize("target", VALUES)
 def test_a_value_comes_back_from_the_journal_as_it_was(target: str) -> None:
-    op = kept(change_op(sent(view("master", 1), VALUES), MASTER))
-    field = MASTER.fields[number(target)]
+    op = kept(change_op(sent(state("master", 1), VALUES), MASTER))
+    field = named(target)
     assert field.load(op.target[field.id]) == VALUES[target]
 
 
 def test_an_op_speaks_by_names() -> None:
-    made = sent(view("master", 1, {"customers.name": "Bob"}), {"customers.name": "Ann"})
+    made = sent(state("master", 1, {"customers.name": "Bob"}), {"customers.name": "Ann"})
     made.moved = {"customer": ANN, "estimator": None}
     place = (("master", 1), "customer", "customers.name/master:customer", "customers", ANN)
     made.conflicts = [Conflict(*place, "postgres", "Ann", "monday", "Bob")]
@@ -83,31 +84,30 @@ def test_an_op_speaks_by_names() -> None:
     ids=["done", "done, spelled otherwise", "not done", "half", "edited since", "done, and another cell edited"],
 )
 def test_what_an_item_says_of_a_lost_answer(shows: dict[str, str], outcome: Seen) -> None:
-    before = view("master", 1, {"customers.name": "Ann", "customers.phone": "+12025550172"})
+    before = state("master", 1, {"customers.name": "Ann", "customers.phone": "+12025550172"})
     made = sent(before, {"customers.name": "Anna", "customers.phone": "+13035550199"})
-    assert seen(kept(change_op(made, MASTER)), view("master", 1, shows), MASTER) is outcome
+    assert seen(kept(change_op(made, MASTER)), state("master", 1, shows), MASTER) is outcome
 
 
 def test_a_column_that_is_mapped_no_more_has_no_say() -> None:
     op = ChangeOp({"gone": "1"}, {"gone": "2"})
-    assert seen(op, view("master", 1), MASTER) is Seen.DONE
+    assert seen(op, state("master", 1), MASTER) is Seen.DONE
 
 
 def test_a_cell_that_cannot_be_read_does_not_say_that_it_was_written() -> None:
-    op = change_op(sent(view("master", 1), {"projects.estimated_value": Decimal(7)}), MASTER)
-    assert seen(op, view("master", 1, {"projects.estimated_value": "seven"}), MASTER) is Seen.EDITED
+    op = change_op(sent(state("master", 1), {"projects.estimated_value": Decimal(7)}), MASTER)
+    assert seen(op, state("master", 1, {"projects.estimated_value": "seven"}), MASTER) is Seen.EDITED
 
 
 # After a change -------------------------------------------------------------------------------------------------------
 
 
 def test_what_was_sent_is_remembered_beside_what_monday_made_of_it() -> None:
-    before = view("master", 1, {"customers.name": "Ann"})
+    before = state("master", 1, {"customers.name": "Ann"})
     op = kept(change_op(sent(before, {"customers.phone": "3035550199"}), MASTER))
-    now = view("master", 1, {"customers.name": "Ann", "customers.phone": "+13035550199"})
+    now = state("master", 1, {"customers.name": "Ann", "customers.phone": "+13035550199"})
     base = changed_base(op, remembered(before), now, MASTER)
-    n = number("customers.phone")
-    assert (base.monday[n], base.postgres[n]) == ("+13035550199", "3035550199")
+    assert base[named("customers.phone")] == Pair("+13035550199", "3035550199")
     assert [p for p, m in zip(base.postgres, base.monday, strict=True) if p != m] == ["3035550199"]
     assert (base.content_hash, base.tolerated) == ("hash", 0)
 
@@ -118,41 +118,39 @@ def test_what_was_sent_is_remembered_beside_what_monday_made_of_it() -> None:
     ids=["nothing else", "another cell was edited", "something of it waits"],
 )
 def test_what_else_changed_is_an_edit_of_somebodys(shows: dict[str, str], waits: bool, looked_at_again: bool) -> None:
-    before = view("master", 1, {"customers.name": "Ann"})
+    before = state("master", 1, {"customers.name": "Ann"})
     op = kept(change_op(sent(before, {"customers.name": "Anna"}), MASTER))
     base = changed_base(
-        op, remembered(before), view("master", 1, {"customers.name": "Anna"} | shows), MASTER, waits=waits
+        op, remembered(before), state("master", 1, {"customers.name": "Anna"} | shows), MASTER, waits=waits
     )
     assert (base.content_hash is None) is looked_at_again
-    assert base.monday[number("customers.name")] == "Anna"
-    assert base.monday[number("customers.notes")] is None, "the edit stands against what was remembered"
+    assert base.monday[named("customers.name")] == "Anna"
+    assert base.monday[named("customers.notes")] is None, "the edit stands against what was remembered"
 
 
 def test_a_cell_that_cannot_be_read_right_after_shows_what_was_sent() -> None:
-    before = view("master", 1)
+    before = state("master", 1)
     op = kept(change_op(sent(before, {"projects.estimated_value": Decimal("7.00")}), MASTER))
-    base = changed_base(op, remembered(before), view("master", 1, {"projects.estimated_value": "seven"}), MASTER)
-    assert base.monday[number("projects.estimated_value")] == Decimal("7.00")
+    base = changed_base(op, remembered(before), state("master", 1, {"projects.estimated_value": "seven"}), MASTER)
+    assert base.monday[named("projects.estimated_value")] == Decimal("7.00")
 
 
 def test_a_slot_that_shows_another_row_from_then_on() -> None:
-    before = view("master", 1)
+    before = state("master", 1)
     made = sent(before, {"customers.name": "Bob"})
     made.moved = {"customer": BOB}
-    place = ROLES.index("customer")
-    base = changed_base(
-        kept(change_op(made, MASTER)), remembered(before, tolerated_links={place: ANN, 0: RECORD}), before, MASTER
-    )
-    assert base.links[place] == BOB
-    assert base.tolerated_links == {0: RECORD}
+    known = remembered(before, tolerated_links={"customer": ANN, "policy": RECORD})
+    base = changed_base(kept(change_op(made, MASTER)), known, before, MASTER)
+    assert base.links[CUSTOMER] == BOB
+    assert base.tolerated_links == {"policy": RECORD}
 
 
 def test_what_a_loser_was_to_be_told_is_told() -> None:
-    before = view("master", 1, {"customers.name": "Ann"})
-    stored, n = remembered(before), number("customers.name")
-    stored.set_pair(n, stored.monday[n], FORCE)
+    before = state("master", 1, {"customers.name": "Ann"})
+    base, name = remembered(before), named("customers.name")
+    base[name] = Pair(base.monday[name], FORCE)
     op = kept(change_op(sent(before, {"customers.name": "Anna"}), MASTER))
-    base = changed_base(op, stored, view("master", 1, {"customers.name": "Anna"}), MASTER)
+    base = changed_base(op, base, state("master", 1, {"customers.name": "Anna"}), MASTER)
     assert base.postgres == base.monday
 
 
@@ -160,10 +158,10 @@ def test_what_a_loser_was_to_be_told_is_told() -> None:
 
 
 def made(told: dict[str, Any], uncarried: set[str] = frozenset()) -> CreateOp:  # type: ignore[assignment]
-    links = [RECORD if role == "project" else ANN if role == "customer" else None for role in ROLES]
+    links = Links({"project": RECORD, "customer": ANN}.get(slot.role) for slot in MASTER.slots)
     create = ItemCreate("master", RECORD, "Job", links)
-    create.targets = {number(target): value for target, value in told.items()}
-    create.uncarried = {number(target) for target in uncarried}
+    create.targets = {named(target): value for target, value in told.items()}
+    create.uncarried = {named(target) for target in uncarried}
     op: CreateOp = kept(create_op(create, MASTER))
     return op
 
@@ -186,24 +184,23 @@ def test_a_new_item_by_names() -> None:
 )
 def test_what_is_remembered_of_a_new_item(late: bool, shows: str, differs: bool, edited: bool) -> None:
     base = created_base(
-        made({"customers.name": "Ann"}), view("master", 1, {"customers.name": shows}), MASTER, late=late
+        made({"customers.name": "Ann"}), state("master", 1, {"customers.name": shows}), MASTER, late=late
     )
-    n = number("customers.name")
-    assert (base.monday[n], base.postgres[n] != base.monday[n]) == ("Ann" if late else shows, differs)
+    pair = base[named("customers.name")]
+    assert (pair.monday, pair.postgres != pair.monday) == ("Ann" if late else shows, differs)
     assert (base.content_hash is None) is edited
-    assert base.links == [RECORD if role == "project" else ANN if role == "customer" else None for role in ROLES]
+    assert list(base.links) == [{"project": RECORD, "customer": ANN}.get(slot.role) for slot in MASTER.slots]
 
 
 def test_a_cell_that_did_not_go_with_it_is_told_later() -> None:
-    base = created_base(made({}, {"customers.phone"}), view("master", 1), MASTER, late=False)
-    n = number("customers.phone")
-    assert (base.monday[n], base.postgres[n]) == (None, FORCE)
+    base = created_base(made({}, {"customers.phone"}), state("master", 1), MASTER, late=False)
+    assert base[named("customers.phone")] == Pair(None, FORCE)
 
 
 def test_so_is_one_that_is_not_even_read() -> None:
     unread = MASTER.without({"phone_1__1"})
     op = made({}, {"customers.phone"})
-    shows = unread.decode(decode_item(raw_json("master", 1)))
-    assert shows.values[number("customers.phone")] is UNSET
+    shows = decode(unread, decode_item(raw_json("master", 1)))
+    assert shows[named("customers.phone")] is UNSET
     base = created_base(op, shows, MASTER, late=False)
-    assert (base.monday[number("customers.phone")], base.postgres[number("customers.phone")]) == (None, FORCE)
+    assert base[named("customers.phone")] == Pair(None, FORCE)

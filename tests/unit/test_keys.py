@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from models import TABLES
+from models import TABLES, RowId
 from reconcile.keys import (
     address_key,
     bare,
@@ -107,9 +107,9 @@ VALUES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 @pytest.mark.parametrize("table", TABLES)
 def test_the_keys_of_a_row(table: str) -> None:
     values, keys = VALUES[table]
-    row = [values.get(column) for column in TABLES[table].__struct_fields__]
-    assert row_keys(table, row) == keys
-    assert row_keys(table, [None] * len(row)) == ()
+    model, row = TABLES[table], RowId("r")
+    assert row_keys(table, model(row, **values)) == keys
+    assert row_keys(table, model(row)) == ()
 
 
 @pytest.mark.parametrize("table", [table for table, spec in SPECS.items() if spec.key is not None])

@@ -6,29 +6,27 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import TABLES, Customer, Project, RowId
 from reconcile.database_state import DatabaseState
-from reconcile.identity import resolve
-from reconcile.layout import ItemState
+from reconcile.identity import adopted_links, resolve
 from reconcile.lookalikes import lookalikes
-from tests.support.kit import LAYOUTS, view
+from reconcile.types import ItemState
+from tests.support.kit import LAYOUTS, state
 
 ANN, BOB = RowId("ann"), RowId("bob")
 ANNS = {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}
 
 
-def world(*projects: dict[str, Any]) -> DatabaseState:
+def database(*projects: dict[str, Any]) -> DatabaseState:
     """Two customers, and rows of projects that were never synced: `p0`, `p1`…"""
     found = DatabaseState(
         keys={table: {} for table in TABLES} | {"customers": {"email:ann@x.co": ANN, "email:bob@x.co": BOB}}
     )
     for row, name in ((ANN, "Ann Lee"), (BOB, "Bob Roe")):
-        found.rows["customers"][row] = (row, name, f"{row}@x.co", None, None)
+        found.rows["customers"][row] = Customer(row, name, f"{row}@x.co")
     for number, told in enumerate(projects):
         row = RowId(f"p{number}")
-        found.rows["projects"][row] = tuple(
-            {"id": row, **told}.get(name) for name in TABLES["projects"].__struct_fields__
-        )
+        found.rows["projects"][row] = Project(row, **told)
         found.unknown.add(row)
     return found
 
@@ -60,30 +58,30 @@ def pairs(known: DatabaseState, *items: ItemState) -> list[tuple[int, str]]:
     ],
 )
 def test_what_looks_like_one_job(row: dict[str, Any], name: str, cells: dict[str, str], alike: bool) -> None:
-    assert pairs(world(row), view("master", 1, cells, name=name)) == ([(1, "p0")] if alike else [])
+    assert pairs(database(row), state("master", 1, cells, name=name)) == ([(1, "p0")] if alike else [])
 
 
 def test_the_stronger_likeness_wins_and_nobody_is_told_of_twice() -> None:
-    known = world({"name": "Roof"}, {"name": "Roof", "customer_id": ANN}, {"name": "x", "claim_number": "C1"})
+    known = database({"name": "Roof"}, {"name": "Roof", "customer_id": ANN}, {"name": "x", "claim_number": "C1"})
     items = [
-        view("master", 1, name="Roof"),
-        view("master", 2, ANNS, name="Roof"),
-        view("master", 3, {**ANNS, "projects.claim_number": "C1"}, name="Roof"),
-        view("master", 4, name="Roof"),
+        state("master", 1, name="Roof"),
+        state("master", 2, ANNS, name="Roof"),
+        state("master", 3, {**ANNS, "projects.claim_number": "C1"}, name="Roof"),
+        state("master", 4, name="Roof"),
     ]
     assert pairs(known, *items) == pairs(known, *reversed(items)) == [(1, "p0"), (2, "p1"), (3, "p2")]
 
 
 def test_items_that_have_a_row_and_rows_that_were_synced_look_like_nobody() -> None:
-    known = world({"name": "Roof"})
-    known.adopted["master", 1] = [RowId("p0"), *[None] * (len(LAYOUTS["master"].slots) - 1)]
+    known = database({"name": "Roof"})
+    known.adopted["master", 1] = adopted_links(LAYOUTS["master"], {"projects": {}}, RowId("p0"))
     known.keys["projects"]["item:master:1"] = RowId("p0")
-    assert pairs(known, view("master", 1, name="Roof")) == []
-    known = world({"name": "Roof"})
+    assert pairs(known, state("master", 1, name="Roof")) == []
+    known = database({"name": "Roof"})
     known.unknown.clear()
-    assert pairs(known, view("master", 1, name="Roof")) == []
+    assert pairs(known, state("master", 1, name="Roof")) == []
 
 
 def test_people_are_no_jobs() -> None:
-    rep = view("staff", 1, {"users.first_name/Sales Staff": "Roof"}, name="Roof")
-    assert pairs(world({"name": "Roof"}), rep) == []
+    rep = state("staff", 1, {"users.first_name/Sales Staff": "Roof"}, name="Roof")
+    assert pairs(database({"name": "Roof"}), rep) == []

@@ -5,14 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models import TABLES, RowId
 from reconcile.columns import Policy
-from reconcile.layout import ItemState
-from tests.support.kit import LAYOUTS, Memory, view
+from reconcile.types import ItemState
+from tests.support.kit import LAYOUTS, Memory, state, target_field
 
 LATER = "2026-06-01T08:00:00Z"
 LATEST = "2026-06-02T08:00:00Z"
@@ -21,7 +22,7 @@ PHONE = next(field for field in LAYOUTS["master"].fields if field.id == "custome
 
 def ann(item_id: int = 1, at: str = LATER, **cells: Any) -> ItemState:
     said = {"customers.email": "ann@x.co", "customers.name": "Ann"}
-    return view("master", item_id, said | {key.replace("__", "."): value for key, value in cells.items()}, at=at)
+    return state("master", item_id, said | {key.replace("__", "."): value for key, value in cells.items()}, at=at)
 
 
 def customer(memory: Memory) -> dict[str, Any]:
@@ -54,9 +55,9 @@ def test_a_row_from_before_that_holds_only_the_whole_gets_its_parts(
     table: str, key: str, held: dict[str, str], said: dict[str, str], filled: dict[str, str]
 ) -> None:
     memory, row = Memory(), RowId("old")
-    memory.rows[table][row] = tuple({"id": row, **held}.get(name) for name in TABLES[table].__struct_fields__)
+    memory.rows[table][row] = msgspec.structs.replace(TABLES[table](row), **held)
     memory.keys[table][key] = row
-    plan = memory.plan([view("master", 1, said)])
+    plan = memory.plan([state("master", 1, said)])
     changes = {name: after for update in plan.updates[table] for name, (_before, after) in update.changes.items()}
     assert filled.items() <= changes.items()
     assert not held.keys() & changes.keys()
@@ -95,7 +96,7 @@ def test_a_conflict_follows_the_policy_and_keeps_the_loser(
     plan = memory.sync([ann(customers__notes="from monday", at=LATEST)], policy=policy)
     assert customer(memory)["notes"] == held
     assert [(lost.kept_from, lost.lost, lost.open) for lost in plan.conflicts] == conflicts
-    assert (memory.stored["master", 1].content_hash is None) is (policy != "monday"), "what waits is looked at again"
+    assert (memory.bases["master", 1].content_hash is None) is (policy != "monday"), "what waits is looked at again"
 
 
 def test_the_same_edit_on_both_sides_is_no_conflict() -> None:
@@ -167,17 +168,17 @@ def test_a_new_item_fills_an_empty_field_and_changes_no_filled_one() -> None:
 def test_role_cells_fill_a_staff_record_and_never_change_it() -> None:
     memory = Memory()
     staff = {"users.first_name/Sales Staff": "Sam", "users.email/Sales Staff": "sam@wra.co"}
-    memory.sync([view("staff", 7, staff), view("master", 1, {"users.email/Estimator": "sam@wra.co"})])
+    memory.sync([state("staff", 7, staff), state("master", 1, {"users.email/Estimator": "sam@wra.co"})])
     job = {"users.email/Estimator": "sam@wra.co", "users.phone/Estimator": "+13035550101", "users.name/Estimator": "S."}
-    memory.sync([view("master", 1, job, at=LATER)])
-    memory.sync([view("master", 1, {**job, "users.phone/Estimator": "+13035550102"}, at=LATEST)])
+    memory.sync([state("master", 1, job, at=LATER)])
+    memory.sync([state("master", 1, {**job, "users.phone/Estimator": "+13035550102"}, at=LATEST)])
     [user] = memory.table("users")
     assert (user["name"], user["phone"]) == ("Sam", "+13035550101")
 
 
 def test_a_foreign_key_that_a_person_moved_is_left_for_the_other_direction() -> None:
     memory = Memory()
-    memory.sync([ann(1), view("master", 2, {"customers.email": "bob@x.co", "customers.name": "Bob"})])
+    memory.sync([ann(1), state("master", 2, {"customers.email": "bob@x.co", "customers.name": "Bob"})])
     project = next(row for row in memory.table("projects") if row["monday_item_id"] == 1)
     bob = next(row for row in memory.table("customers") if row["name"] == "Bob")
     memory.edit("projects", project["id"], customer_id=bob["id"])
@@ -189,10 +190,10 @@ def test_a_foreign_key_that_a_person_moved_is_left_for_the_other_direction() -> 
 def test_roles_follow_the_slots_and_words_of_the_companys_own_stay() -> None:
     memory = Memory()
     job = {"users.email/Estimator": "eve@x.co", "users.email/Partner": "eve@x.co"}
-    memory.sync([view("master", 1, job)])
+    memory.sync([state("master", 1, job)])
     [user] = memory.table("users")
     memory.edit("users", user["id"], roles=["Estimator", "Night watch", "Partner"])
-    memory.sync([view("master", 1, {"users.email/Partner": "eve@x.co"}, at=LATER)])
+    memory.sync([state("master", 1, {"users.email/Partner": "eve@x.co"}, at=LATER)])
     assert memory.table("users")[0]["roles"] == ["Night watch", "Partner"]
 
 
@@ -201,8 +202,8 @@ def test_a_policy_belongs_to_the_customer_of_its_first_project() -> None:
     policy = {"policies.policy_number": "P-1"}
     memory.sync(
         [
-            view("master", 2, {**policy, "customers.email": "b@x.co", "customers.name": "Bob"}, at=LATEST),
-            view("master", 1, {**policy, "customers.email": "a@x.co", "customers.name": "Ann"}),
+            state("master", 2, {**policy, "customers.email": "b@x.co", "customers.name": "Bob"}, at=LATEST),
+            state("master", 1, {**policy, "customers.email": "a@x.co", "customers.name": "Ann"}),
         ]
     )
     assert memory.table("policies")[0]["customer_id"] == (memory.linked("master", 1, "customer") or {})["id"]
@@ -210,12 +211,14 @@ def test_a_policy_belongs_to_the_customer_of_its_first_project() -> None:
 
 def test_a_bad_cell_keeps_the_last_good_value_and_is_listed() -> None:
     memory = Memory()
-    memory.sync([view("master", 1, {"projects.estimated_value": "100.50"})])
-    plan = memory.sync([view("master", 1, {"projects.estimated_value": "1e15", "projects.description": "x"}, at=LATER)])
+    memory.sync([state("master", 1, {"projects.estimated_value": "100.50"})])
+    plan = memory.sync(
+        [state("master", 1, {"projects.estimated_value": "1e15", "projects.description": "x"}, at=LATER)]
+    )
     [project] = memory.table("projects")
     assert (project["estimated_value"], project["description"]) == (Decimal("100.50"), "x")
     assert [(cell.item_id, cell.column_id) for cell in plan.quarantined] == [(1, "numbers0")]
-    memory.sync([view("master", 1, {"projects.estimated_value": "100.50", "projects.description": "x"}, at=LATEST)])
+    memory.sync([state("master", 1, {"projects.estimated_value": "100.50", "projects.description": "x"}, at=LATEST)])
     assert memory.table("projects")[0]["estimated_value"] == Decimal("100.50")
 
 
@@ -251,7 +254,7 @@ def test_items_that_are_gone(state: Any, marked: bool) -> None:
 
 def test_status_follows_the_stage_and_an_unknown_stage_is_reported_once() -> None:
     memory = Memory()
-    plan = memory.sync([view("master", n, {"projects.current_stage": "Dreaming"}) for n in (1, 2)])
+    plan = memory.sync([state("master", n, {"projects.current_stage": "Dreaming"}) for n in (1, 2)])
     assert {row["status"] for row in memory.table("projects")} == {"pending"}
     assert plan.unknown_stages == {"Dreaming": 2}
 
@@ -295,17 +298,17 @@ def test_no_edit_is_lost_and_no_second_run_writes(steps: list[tuple[str, int, st
         elif kind == "sql":
             memory.edit("customers", customer(memory)["id"], notes=value or None)
         else:
-            before = {n: memory.stored["master", n] for n in notes}
-            number = LAYOUTS["master"].slots[1].at["notes"]
-            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].monday[number]]
+            before = {n: memory.bases["master", n] for n in notes}
+            field = target_field("master", "customers.notes")
+            edits = [notes[n] or None for n in notes if (notes[n] or None) != before[n].monday[field]]
             held = customer(memory)["notes"]
             run()
             after = customer(memory)["notes"]
-            open_items = {n for n in notes if memory.stored["master", n].content_hash is None}
+            open_items = {n for n in notes if memory.bases["master", n].content_hash is None}
             for value_said in edits:
                 waits = any((notes[n] or None) == value_said for n in open_items)
                 assert value_said == after or value_said in logged or waits, "an edit on monday was lost"
-            assert held == after or held in logged or held in {s.postgres[number] for s in before.values()}, (
+            assert held == after or held in logged or held in {s.postgres[field] for s in before.values()}, (
                 "an edit in SQL was lost"
             )
 
@@ -314,15 +317,15 @@ def test_a_slot_that_says_what_the_row_holds_has_a_vote() -> None:
     """Of two items the later one was edited to what a person typed in SQL: that is the last word, and the row stays."""
     customer = {"customers.email": "ann@x.co", "customers.name": "Ann", "customers.phone": "2025550101"}
     memory = Memory()
-    memory.sync([view("master", 1, customer), view("master", 2, customer)])
+    memory.sync([state("master", 1, customer), state("master", 2, customer)])
     row = memory.linked("master", 1, "customer")
     assert row is not None
     memory.edit("customers", row["id"], phone="2025550102")
     later, earlier = "2026-05-03T08:00:00Z", "2026-05-02T08:00:00Z"
     memory.sync(
         [
-            view("master", 1, customer | {"customers.phone": "2025550102"}, at=later),
-            view("master", 2, customer | {"customers.phone": "2025550103"}, at=earlier),
+            state("master", 1, customer | {"customers.phone": "2025550102"}, at=later),
+            state("master", 2, customer | {"customers.phone": "2025550103"}, at=earlier),
         ],
         pending={row["id"]},
     )

@@ -7,27 +7,26 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
-from reconcile.base import ItemBase
+from models import Insurance, Row, RowId, User
 from reconcile.database_state import DatabaseState
 from reconcile.parting import Parting, part, take_back
-from reconcile.working_rows import POSITION, WorkingRows
-from tests.support.kit import LAYOUTS, view
+from reconcile.types import ItemBase, Links, Pair
+from reconcile.working_rows import WorkingRows
+from tests.support.kit import LAYOUTS, state
 
 ROW, TEAM = RowId("row"), RowId("team")
-MASTER = [slot.role for slot in LAYOUTS["master"].slots]
-INSURANCE = MASTER.index("insurance")
+INSURANCE = LAYOUTS["master"].slot("insurance")
 
 
 def item(board: str, item_id: int, cells: Mapping[str, Any], role: str, row: RowId = ROW, held: Any = ...) -> ItemBase:
     """An item of which one slot is linked; `held` is what its row held when they last met, where that differs."""
-    shows, layout = view(board, item_id, cells), LAYOUTS[board]
-    links = [row if slot.role == role else None for slot in layout.slots]
-    stored = ItemBase(board, item_id, shows.updated_at, links, shows.values, shows.values)
+    shows, layout = state(board, item_id, cells), LAYOUTS[board]
+    links = Links(row if slot.role == role else None for slot in layout.slots)
+    base = ItemBase(board, item_id, shows.updated_at, links, shows.values, shows.values)
     if held is not ...:
-        slot = next(slot for slot in layout.slots if slot.role == role)
-        stored.set_pair(slot.first, stored.monday[slot.first], held)
-    return stored
+        field = layout.slot(role).fields[0]
+        base[field] = Pair(base.monday[field], held)
+    return base
 
 
 def firm(item_id: int, name: str, held: Any = ...) -> ItemBase:
@@ -35,7 +34,7 @@ def firm(item_id: int, name: str, held: Any = ...) -> ItemBase:
 
 
 def parted(
-    items: list[ItemBase], keys: dict[str, dict[str, RowId]], rows: dict[str, dict[RowId, Any]] | None = None
+    items: list[ItemBase], keys: dict[str, dict[str, RowId]], rows: dict[str, dict[RowId, Row]] | None = None
 ) -> Parting:
     return part(items, LAYOUTS, keys, rows or {})
 
@@ -78,7 +77,7 @@ OLD_KEY = {"insurances": {"name:b mutual": ROW}}
     ],
 )
 def test_who_stays(items: list[ItemBase], content: str, key: str, apart: list[int]) -> None:
-    parting = parted(items, OLD_KEY, {"insurances": {ROW: (ROW, content, None, None)}})
+    parting = parted(items, OLD_KEY, {"insurances": {ROW: Insurance(ROW, content)}})
     assert parting.keys["insurances"] == {key: ROW}
     assert strangers(parting) == apart
     assert parting.rows == ({ROW: "insurances"} if apart else {})
@@ -109,10 +108,8 @@ STAFF = {"users.first_name": "Ann", "users.email": "ann@wra.co"}
 
 @pytest.mark.parametrize(("holds", "apart"), [(902, [901, 903]), (None, [902, 903]), (77, [902, 903])])
 def test_a_person_is_at_home_in_one_item(holds: int | None, apart: list[int]) -> None:
-    row: list[Any] = [ROW, *[None] * (len(TABLES["users"].__struct_fields__) - 1)]
-    row[POSITION["users"]["monday_item_id"]] = holds
     items = [item("staff", n, STAFF, "user:Sales Staff") for n in (903, 901, 902)]
-    parting = parted(items, {"users": {"email:ann@wra.co": ROW}}, {"users": {ROW: tuple(row)}})
+    parting = parted(items, {"users": {"email:ann@wra.co": ROW}}, {"users": {ROW: User(ROW, monday_item_id=holds)}})
     assert strangers(parting) == apart
 
 
@@ -138,18 +135,17 @@ def test_a_person_is_at_home_in_one_item(holds: int | None, apart: list[int]) ->
 def test_what_a_stranger_wrote_is_taken_back(holds: str | None, says: str | None, after: str | None) -> None:
     stays = item("master", 1, {"insurances.company_name": "B", "insurances.company_phone": says or ""}, "insurance")
     goes = item("master", 2, {"insurances.company_name": "B+", "insurances.company_phone": "+12025550172"}, "insurance")
-    world = DatabaseState(bases={("master", 1): stays, ("master", 2): goes}, strangers={(("master", 2), INSURANCE)})
-    world.rows["insurances"][ROW] = (ROW, "B", holds, None)
-    hub = WorkingRows(world, {})
-    take_back(world, LAYOUTS, hub)
-    row = hub.row("insurances", ROW)
-    assert row is not None
-    assert row[1:3] == ["B", after]
+    database = DatabaseState(bases={("master", 1): stays, ("master", 2): goes}, strangers={(("master", 2), INSURANCE)})
+    database.rows["insurances"][ROW] = Insurance(ROW, "B", holds)
+    working = WorkingRows(database, {})
+    take_back(database, LAYOUTS, working)
+    row = working.row("insurances", ROW)
+    assert row == Insurance(ROW, "B", after)
 
 
 def test_a_row_that_nobody_stays_with_keeps_what_it_holds() -> None:
-    world = DatabaseState(bases={("master", 2): firm(2, "B+")}, strangers={(("master", 2), INSURANCE)})
-    world.rows["insurances"][ROW] = (ROW, "B+", None, None)
-    hub = WorkingRows(world, {})
-    take_back(world, LAYOUTS, hub)
-    assert hub.row("insurances", ROW) == [ROW, "B+", None, None]
+    database = DatabaseState(bases={("master", 2): firm(2, "B+")}, strangers={(("master", 2), INSURANCE)})
+    database.rows["insurances"][ROW] = Insurance(ROW, "B+")
+    working = WorkingRows(database, {})
+    take_back(database, LAYOUTS, working)
+    assert working.row("insurances", ROW) == Insurance(ROW, "B+")

@@ -7,35 +7,33 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
-from reconcile.base import ItemBase
-from reconcile.conflicts import Conflict
+from models import TABLES, Customer, Project, Row, RowId
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
-from tests.support.kit import LAYOUTS, column_of, view
+from reconcile.types import Conflict, Field, ItemBase, Links
+from tests.support.kit import LAYOUTS, column_of, state, target_field
 
 MASTER = LAYOUTS["master"]
-ROLES = [slot.role for slot in MASTER.slots]
+CUSTOMER = MASTER.slot("customer")
 RECORD, ANN, BOB = RowId("record"), RowId("ann"), RowId("bob")
 
 
-def number(target: str) -> int:
-    """The number of a field, by its first column: "customers.name"."""
-    return next(n for n, field in enumerate(MASTER.fields) if field.id.startswith(f"{target}/"))
+def named(target: str) -> Field:
+    return target_field("master", target)
 
 
 def item(told: dict[str, Any], cause: RowId = ANN) -> ItemPush:
     """An item of which these fields are to be written."""
-    shows = view("master", 1)
-    base = ItemBase("master", 1, shows.updated_at, [None] * len(ROLES), shows.values, shows.values)
+    shows = state("master", 1)
+    base = ItemBase("master", 1, shows.updated_at, Links([None] * len(MASTER.slots)), shows.values, shows.values)
     made = ItemPush("master", 1, shows, base)
     for target, value in told.items():
-        made.targets[number(target)], made.causes[number(target)] = value, cause
+        made.targets[named(target)], made.causes[named(target)] = value, cause
         made.cells[column_of("master", target)] = CellEdit(None, value, value)
     return made
 
 
 def fields(made: ItemPush) -> set[str]:
-    return {MASTER.fields[n].id.partition("/")[0] for n in made.targets}
+    return {field.target for field in made.targets}
 
 
 def test_a_refused_cell_leaves_the_others() -> None:
@@ -48,39 +46,38 @@ def test_a_refused_cell_leaves_the_others() -> None:
 
 def test_a_slot_that_was_to_show_another_row_waits_as_a_whole() -> None:
     made = item({"customers.name": "Bob", "customers.email": "bob@x.co", "projects.link": "https://x.co"})
-    place = ROLES.index("customer")
-    made.base.links[place] = made.moved["customer"] = BOB
+    made.base.links[CUSTOMER] = made.moved["customer"] = BOB
     made.left["customer"] = ANN
     made.drop(column_of("master", "customers.email"), MASTER)
     assert fields(made) == {"projects.link"}
-    assert (made.base.links[place], made.moved, made.left) == (ANN, {}, {})
+    assert (made.base.links[CUSTOMER], made.moved, made.left) == (ANN, {}, {})
 
 
 def test_a_name_of_two_cells_goes_as_one() -> None:
     made = item({})
-    n = next(k for k, field in enumerate(MASTER.fields) if len(field.cells) == 2)
-    made.targets[n], made.causes[n] = ("Ann Lee", "Ann", "Lee"), ANN
-    made.cells = {column_id: CellEdit(None, "x", "x") for column_id in MASTER.fields[n].cells}
-    made.drop(MASTER.fields[n].cells[1], MASTER)
+    name = next(field for field in MASTER.fields if len(field.cells) == 2)
+    made.targets[name], made.causes[name] = ("Ann Lee", "Ann", "Lee"), ANN
+    made.cells = {column_id: CellEdit(None, "x", "x") for column_id in name.cells}
+    made.drop(name.cells[1], MASTER)
     assert (made.targets, made.cells) == ({}, {})
 
 
 def test_a_field_that_is_left_out_takes_its_conflict_with_it() -> None:
     made = item({"customers.name": "Ann", "customers.phone": "1"})
-    places = {target: MASTER.fields[number(target)].id for target in ("customers.name", "customers.phone")}
+    places = {target: named(target).id for target in ("customers.name", "customers.phone")}
     made.conflicts = [
         Conflict(("master", 1), "customer", place, "customers", ANN, "postgres", "x", "monday", "y")
         for place in places.values()
     ]
-    made.forget(number("customers.phone"), MASTER)
+    made.forget(named("customers.phone"))
     assert [lost.field for lost in made.conflicts] == [places["customers.name"]]
 
 
 def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
     made = item({"customers.name": "Ann"})
-    made.causes[number("customers.phone")] = ANN
+    made.causes[named("customers.phone")] = ANN
     made.cells[column_of("master", "customers.phone")] = CellEdit(None, None, None)
-    made.forget(number("customers.phone"), MASTER)
+    made.forget(named("customers.phone"))
     assert column_of("master", "customers.phone") in made.cells, "another field may need the cell"
 
 
@@ -95,9 +92,9 @@ def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
     ids=["a free one", "its own", "somebody else's", "none any more"],
 )
 def test_the_keys_of_a_row_that_was_told(changed: str | None, owners: dict[str, RowId], keys: set[str]) -> None:
-    rows: dict[str, dict[RowId, tuple[Any, ...]]] = {table: {} for table in TABLES}
-    rows["customers"][ANN] = (ANN, "Ann", changed, None, None)
-    rows["projects"][RECORD] = (RECORD,) + (None,) * (len(TABLES["projects"].__struct_fields__) - 1)
+    rows: dict[str, dict[RowId, Row]] = {table: {} for table in TABLES}
+    rows["customers"][ANN] = Customer(ANN, "Ann", changed)
+    rows["projects"][RECORD] = Project(RECORD)
     owned = {table: dict[str, RowId]() for table in TABLES} | {"customers": owners}
     told = {ANN: "customers", RECORD: "projects", BOB: "customers"}
     assert list(key_changes(told, rows, owned)) == [("customers", ANN, keys)]
@@ -108,7 +105,7 @@ def test_equal_pushes_have_equal_digests() -> None:
     other.pending_rows = {ANN}
     third.items[0].cells["text65__1"] = CellEdit(None, "Ann", "Anna")
     assert one.digest() == other.digest()
-    made = Push(items=one.items, creates=[ItemCreate("master", ANN, "Job", [])])
+    made = Push(items=one.items, creates=[ItemCreate("master", ANN, "Job", Links(()))])
     linked = Push(items=one.items, linked={("master", ANN): 7})
     assert len({push.digest() for push in (one, third, made, linked, Push())}) == 5
     assert (one.writes, made.writes, Push(archives=[("master", 1)]).writes, Push().writes) == (1, 2, 1, 0)

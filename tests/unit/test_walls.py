@@ -1,8 +1,10 @@
-"""Data flows one way: each package imports only what stands below it, and two libraries stay behind their wall."""
+"""Data flows one way: each package imports only what stands below it, two libraries stay behind their wall, and so does
+SQL."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,16 @@ WALLS = {
 """A library, and the only places that may know it."""
 BELOW_MAIN = {"terminal", "settings", "cli"}
 """What a module may import inside a function, since it is also a command of its own: `python monday_api.py`."""
+
+
+STATEMENT = re.compile(
+    r"^\s*\(?(SELECT|INSERT INTO|UPDATE [\w.{}]+ SET|DELETE FROM|WITH \w+ AS|VALUES|TRUNCATE|COPY|BEGIN|COMMIT|ROLLBACK"
+    r"|SAVEPOINT|SET (LOCAL|SESSION|\w+ =)|LOCK|LISTEN|NOTIFY|(CREATE|ALTER|DROP|GRANT|REVOKE) [A-Z]{2,})\b",
+    re.MULTILINE,
+)
+"""How a statement begins. One in the middle of a sentence is for a person to run."""
+RUNS = {"execute", "rows", "one", "batch", "batch_one", "copy_in"}
+"""Methods of a transaction that run a statement."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -58,11 +70,58 @@ def wrong(floor: str, source: str) -> list[str]:
     return found
 
 
+def sql_in(source: str) -> list[str]:
+    """Statements that a file holds in its strings, docstrings aside, and its calls that run one."""
+    tree = ast.parse(source)
+    seen = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            found += [text] if STATEMENT.search(text) else []
+            seen |= {id(part) for part in node.values}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen:
+            found += [node.value] if STATEMENT.search(node.value) else []
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found += [f"{node.value.id}.{node.attr}"] if node.value.id == "tx" and node.attr in RUNS else []
+    return found
+
+
 @pytest.mark.parametrize(
     ("floor", "path"), list(modules()), ids=lambda part: str(part.name if isinstance(part, Path) else part)
 )
 def test_a_file_imports_only_what_stands_below_it(floor: str, path: Path) -> None:
     assert wrong(floor, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for floor, path in modules() if floor not in ("postgres", "test_sync")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_sql_stands_in_its_own_package(path: Path) -> None:
+    assert sql_in(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("x = 'SELECT 1'", ["SELECT 1"]),
+        ("x = f'\\n  UPDATE {t} SET a = 1'", ["\n  UPDATE {} SET a = 1"]),
+        ("x = 'UPDATE projects SET a = 1'", ["UPDATE projects SET a = 1"]),
+        ("x = '(SELECT id FROM t)'", ["(SELECT id FROM t)"]),
+        ("x = 'WITH l AS (TABLE t) INSERT'", ["WITH l AS (TABLE t) INSERT"]),
+        ("x = 'CREATE TABLE t ()'", ["CREATE TABLE t ()"]),
+        ("tx.rows(QUERY)", ["tx.rows"]),
+        ("tx.execute(QUERY)", ["tx.execute"]),
+        ("transport.execute(QUERY)", []),
+        ("x = 'see the reasons: SELECT * FROM monday_sync.sync_dead'", []),
+        ("x = 'CREATE on the database'", []),
+        ("def f():\n    'SELECT 1'", []),
+    ],
+)
+def test_sql_is_known_where_it_stands(source: str, found: list[str]) -> None:
+    assert sql_in(source) == found
 
 
 @pytest.mark.parametrize(
