@@ -14,16 +14,18 @@ from typing import Any, Generic, TypeVar
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import TABLES, FilesJson, RowId
 from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
+from postgres.records import Present
 from postgres.rules import Rules
-from postgres.state import JSON_COLUMNS, Present
+from postgres.schema import fields_of
 from postgres.transaction import Transaction
 from reconcile.database_state import RowValues
 from reconcile.layout import together
 from reconcile.plan_pull import Update
+from reconcile.tables import OURS, SPECS
 from reconcile.working_rows import POSITION
 
 logger = logging.getLogger(__name__)
@@ -33,8 +35,6 @@ _ROWS_A_STATEMENT = 5_000
 _NOT_NULL, _TAKEN = "23502", "23505"
 _FRUITLESS = 3
 """Rows in a row of which no column is to blame for the same refusal, before nobody looks for one any more."""
-_ALWAYS = frozenset({"id", "monday_item_id", "archived_at", "roles"})
-"""Columns that go with their row: without them it would not be what it is."""
 EVERYTHING: Present = {table: model.__struct_fields__ for table, model in TABLES.items()}
 """Every table with every column of its model: what is there once the migrations are."""
 SKIPPED = "a trigger or rule of the table left it out"
@@ -137,7 +137,7 @@ class RowWriter:
         parts = (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT))
         with self.tx.role_path():
             return sum(
-                self.tx.execute(statement, (as_json(dict(zip(columns, row, strict=True)) for row in part),))
+                self.tx.execute(statement, (as_json(table, (dict(zip(columns, row, strict=True)) for row in part)),))
                 for part in parts
             )
 
@@ -152,7 +152,7 @@ class RowWriter:
             statement = update_statement(self.tx, table, kept)
             parts = (part[start : start + _ROWS_A_STATEMENT] for start in range(0, len(part), _ROWS_A_STATEMENT))
             with self.tx.role_path():
-                return sum(self.tx.execute(statement, (as_json(map(changed_values, some)),)) for some in parts)
+                return sum(self.tx.execute(statement, (as_json(table, map(changed_values, some)),)) for some in parts)
 
         job = _Job(table, False, columns, write, lambda update: update.id, changed_values)
         self._land(job, group, frozenset())
@@ -323,18 +323,16 @@ class RowWriter:
         """Whether a row says anything of its own without these columns; an old one does."""
         if not job.new:
             return True
-        return any(
-            value is not None
-            for column, value in job.values(row).items()
-            if column not in omit and column not in ("id", "status", "roles") and not _is_pointer(column)
-        )
+        spec = SPECS[job.table]
+        nothing = {"id", *spec.derived, *spec.foreign_keys, *omit}
+        return any(value is not None for column, value in job.values(row).items() if column not in nothing)
 
     def _droppable(self, job: _Job[T], blamed: Iterable[frozenset[str]], omit: frozenset[str]) -> list[frozenset[str]]:
         """Of the blamed columns those that are written and may be left out, each with what stands or falls with it."""
         found = []
         for columns in blamed:
             mine = {other for column in columns for other in together(job.table, column)} & set(job.columns)
-            if not mine & _ALWAYS and (new := frozenset(mine - omit)):
+            if not mine & _with_row(job.table) and (new := frozenset(mine - omit)):
                 found.append(new)
         return list(dict.fromkeys(found))
 
@@ -356,7 +354,7 @@ class RowWriter:
         ).format(table=table, check=sql.SQL(check.replace("%", "%%")))
         try:
             with self.tx.savepoint():
-                return {row for (row,) in self.tx.rows(statement, (as_json(written),))}
+                return {row for (row,) in self.tx.rows(statement, (as_json(job.table, written),))}
         except psycopg2.Error as failed:
             if not is_rows_fault(failed):
                 raise
@@ -415,14 +413,15 @@ def changed_values(update: Update) -> dict[str, Any]:
     return {"id": update.id} | {column: after for column, (_before, after) in update.changes.items()}
 
 
-def as_json(rows: Iterable[dict[str, Any]]) -> str:
+def as_json(table: str, rows: Iterable[dict[str, Any]]) -> str:
     """Rows as a JSON array; jsonb columns hold JSON themselves."""
-    records = [{column: _json_value(column, value) for column, value in row.items()} for row in rows]
+    files = {column for column, kind in fields_of(table).items() if kind is FilesJson}
+    records = [{column: _json_value(column in files, value) for column, value in row.items()} for row in rows]
     return json.dumps(records, default=str, ensure_ascii=False)
 
 
-def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
+def _json_value(is_json: bool, value: Any) -> Any:
+    return json.loads(value) if is_json and isinstance(value, str) else value
 
 
 def _is_as_before(table: str, update: Update, stored: RowValues, omit: frozenset[str]) -> bool:
@@ -430,10 +429,12 @@ def _is_as_before(table: str, update: Update, stored: RowValues, omit: frozenset
     return bool(kept) and all(stored[POSITION[table][column]] == before for column, before in kept)
 
 
-def _is_pointer(column: str) -> bool:
-    return column.endswith("_id") and column != "monday_item_id"
+def _with_row(table: str) -> frozenset[str]:
+    """Columns that go with their row: without them it would not be what it is."""
+    spec = SPECS[table]
+    return OURS | {column for column, of in spec.derived.items() if not of and column not in spec.foreign_keys}
 
 
 def pointers(table: str) -> Iterator[tuple[str, int]]:
     """The foreign key columns of a table, with their places in a row."""
-    return ((column, at) for column, at in POSITION[table].items() if _is_pointer(column))
+    return ((column, POSITION[table][column]) for column in SPECS[table].foreign_keys)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, RowId
 from monday_api import BOARDS
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
@@ -44,8 +44,9 @@ def named_rows(run: Run, plan: Plan, standing: OpenIssues) -> dict[str, set[RowI
     """Table → rows that the report will name: those that foreign keys of shown changes and edits point at."""
     wanted = pointed_at([*_lines(run, plan, plan.conflicts), *standing.lost, *standing.open])
     for column, _row, before, after in _shown_changes(plan, run.options.verbosity):
-        if table := REFERENCES.get(column.partition(".")[2]):
-            wanted.setdefault(table, set()).update(row for row in (before, after) if row is not None)
+        table, _, name = column.partition(".")
+        if target := SPECS[table].foreign_keys.get(name):
+            wanted.setdefault(target, set()).update(row for row in (before, after) if row is not None)
     return wanted
 
 
@@ -73,7 +74,7 @@ def preview(run: Run, plan: Plan, names: Names) -> None:
 
 def _linking(pair: WouldMerge) -> str:
     """For a person to run."""
-    return f"UPDATE projects SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
+    return f"UPDATE {pair.table} SET monday_item_id = {pair.item[1]} WHERE id = '{pair.other}';"  # noqa: S608  printed only
 
 
 def fill_report(run: Run, result: PullResult) -> None:

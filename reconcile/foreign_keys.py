@@ -7,7 +7,7 @@ PostgreSQL is an edit that waits for the other direction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ from models import UNREADABLE, RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.derived import FOLLOWING, ROLES_COLUMN, Showing, followed, following_slots, has_roles, roles_of
 from reconcile.identity import Links
-from reconcile.layout import STAFF_ROLE, ItemState, Layout
-from reconcile.tables import SPECS
+from reconcile.layout import ItemState, Layout
+from reconcile.tables import ARCHIVED_AT, HOMES, ITEM_ID, SPECS
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
 
 
@@ -131,17 +132,15 @@ def edited_in_postgres(
 
 def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
     """(slot that holds foreign keys, what they point at), for each such slot of an item."""
-    number = {slot.role: place for place, slot in enumerate(layout.slots)}
     found = []
     for anchor, slot in enumerate(layout.slots):
-        roles: Iterable[str] = ()
-        if slot.table == "projects":
-            roles = [other.role for other in layout.slots if other.link in POSITION["projects"]]
-        elif slot.table != "users" or slot.role == STAFF_ROLE:
-            roles = [role for role in SPECS[slot.table].points_at if role in number]
+        spec = SPECS[slot.table]
+        if slot.table in HOMES and not slot.is_home:
+            continue  # it is only chosen here: what it points at is for its own board to say
         targets = [
-            _Pointer(str(other.link), POSITION[slot.table][str(other.link)], number[other.role])
-            for other in (layout.slots[number[role]] for role in roles)
+            _Pointer(other.link, POSITION[slot.table][other.link], target)
+            for target, other in enumerate(layout.slots)
+            if other.link is not None and other.link in spec.foreign_keys and other.link not in spec.derived
         ]
         if targets:
             found.append((anchor, targets))
@@ -156,29 +155,37 @@ def assign_policy_customers(
     hub: WorkingRows,
 ) -> None:
     """`policies.customer_id` is the customer of the linked project with the smallest item id."""
-    roles = {slot.role: place for place, slot in enumerate(layouts["master"].slots)} if "master" in layouts else {}
-    if "policy" not in roles or "customer" not in roles:
-        return
-    column = POSITION["policies"]["customer_id"]
-    first: dict[RowId, ItemState] = {}
+    for table, column in FOLLOWING:
+        at, target = POSITION[table][column], SPECS[table].foreign_keys[column]
+        for row_id, (place, beside, view) in _first_items(table, column, views, layouts, links).items():
+            row, elsewhere = hub.row(table, row_id), world.elsewhere.get(row_id, {})
+            if row is None or any(other.first_item < view.id for other in elsewhere.values()):
+                continue
+            item = (view.board, view.id)
+            points_at, stored = links[item][beside], world.bases.get(item)
+            if hub.row(target, points_at) is None:  # a person deleted it; the link dangles until the item says so
+                continue
+            moved = stored is None or (stored.links[place], stored.links[beside]) != (row_id, points_at)
+            row[at] = followed(row[at], Showing(points_at, moved))
+
+
+def _first_items(
+    table: str,
+    column: str,
+    views: Sequence[ItemState],
+    layouts: Mapping[str, Layout],
+    links: Mapping[ItemKey, Links],
+) -> dict[RowId, tuple[int, int, ItemState]]:
+    """Row → (the slot that shows it, the slot that its foreign key means, the first item that has it there)."""
+    places = {board: following_slots(table, column, layout) for board, layout in layouts.items()}
+    first: dict[RowId, tuple[int, int, ItemState]] = {}
     for view in views:
-        policy = links[view.board, view.id][roles["policy"]] if view.board == "master" else None
-        if policy is not None and (policy not in first or view.id < first[policy].id):
-            first[policy] = view
-    for policy, view in first.items():
-        row = hub.row("policies", policy)
-        elsewhere = world.elsewhere.get(policy, {})
-        if row is None or any(other.first_item < view.id for other in elsewhere.values()):
-            continue
-        item = (view.board, view.id)
-        customer, stored = links[item][roles["customer"]], world.bases.get(item)
-        unmoved = (
-            stored is not None
-            and stored.links[roles["policy"]] == policy
-            and stored.links[roles["customer"]] == customer
-        )
-        if not unmoved and hub.row("customers", customer) is not None:
-            row[column] = customer
+        if (found := places[view.board]) is not None:
+            place, beside = found
+            row = links[view.board, view.id][place]
+            if row is not None and (row not in first or view.id < first[row][2].id):
+                first[row] = (place, beside, view)
+    return first
 
 
 def recompute_roles(
@@ -191,32 +198,30 @@ def recompute_roles(
     """`users.roles` of everybody who gained or lost a slot: sorted, distinct; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
     people = {
-        board: [(place, slot.person) for place, slot in enumerate(layout.slots) if slot.person]
+        board: [(place, slot.table, str(slot.person)) for place, slot in enumerate(layout.slots) if has_roles(slot)]
         for board, layout in layouts.items()
     }
     holds: dict[RowId, set[str]] = defaultdict(set)
-    moved: set[RowId] = set()
+    moved: set[tuple[str, RowId]] = set()
     for view in views:
         item = (view.board, view.id)
         linked, stored = links[item], world.bases.get(item)
-        for place, person in people[view.board]:
+        for place, table, person in people[view.board]:
             row = linked[place]
             was = stored.links[place] if stored is not None else None
             if row is not None:
                 holds[row].add(person)
                 if row != was:
-                    moved.add(row)
+                    moved.add((table, row))
             if was is not None and row != was:
-                moved.add(was)
-    column, item_at = POSITION["users"]["roles"], POSITION["users"]["monday_item_id"]
-    staff = STAFF_ROLE.partition(":")[2]
-    for row_id in moved:
-        user = hub.row("users", row_id)
+                moved.add((table, was))
+    for table, row_id in moved:
+        user = hub.row(table, row_id)
+        column, item_at = POSITION[table][ROLES_COLUMN], POSITION[table][ITEM_ID]
         if user is None or user[column] is UNREADABLE:
             continue
         others = {role.partition(":")[2] for role in world.elsewhere.get(row_id, {})}
-        waits = {staff} if user[item_at] is None else set()  # a person who is to become an item of the staff board
-        user[column] = sorted((set(user[column] or ()) - (ours - waits)) | holds[row_id] | others) or None
+        user[column] = roles_of(user[column], holds[row_id] | others, ours, has_item=user[item_at] is not None)
 
 
 def set_item_ids(
@@ -230,7 +235,7 @@ def set_item_ids(
     records = {board: (layout.record, layout.slots[layout.record].table) for board, layout in layouts.items()}
     for view in sorted(views, key=lambda view: view.id):
         place, table = records[view.board]
-        item_at, archived_at = POSITION[table]["monday_item_id"], POSITION[table]["archived_at"]
+        item_at, archived_at = POSITION[table][ITEM_ID], POSITION[table][ARCHIVED_AT]
         stored = world.bases.get((view.board, view.id))
         row = hub.row(table, links[view.board, view.id][place])
         was = hub.row(table, stored.links[place]) if stored is not None else None
@@ -255,7 +260,7 @@ def other_item_of(
     which no two items share.
     """
     slot = layout.slots[layout.record]
-    if slot.role != STAFF_ROLE:
+    if not slot.is_home:
         return None
     items = [item_id for (name, item_id), linked in links.items() if name == board and linked[layout.record] == row]
     if elsewhere := world.elsewhere.get(row, {}).get(slot.role):

@@ -10,19 +10,20 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET
 
-from models import TABLES, Project, RowId
+from models import TABLES, RowId
 from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday
 from reconcile.fields import FieldValue
 from reconcile.keys import email_key, item_key, normal, slot_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
-from reconcile.tables import SPECS
+from reconcile.layout import ItemState, Layout, Slot
+from reconcile.tables import ARCHIVED_AT, HOMES, ITEM_ID, SPECS
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
 _NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
@@ -103,10 +104,11 @@ def resolve(views: Iterable[ItemState], layouts: Mapping[str, Layout], world: Da
     met = [view for view in by_place if (view.board, view.id) in linked]
     fresh = [view for view in by_place if (view.board, view.id) not in linked]
     shared = _shared_emails(by_place, layouts) - world.placeholders
-    customers = world.placeholders | world.staff_emails
     for table in TABLES:
-        nobody_before = customers if table == "customers" else frozenset[str]()
-        nobody = nobody_before | shared if table == "customers" else nobody_before
+        spec = SPECS[table]
+        nobody_before = world.placeholders if spec.fan_in else frozenset[str]()
+        nobody_before |= world.staff_emails if spec.strangers else frozenset[str]()
+        nobody = nobody_before | shared if spec.fan_in else nobody_before
         _Table(table, layouts, world, resolution, nobody_before, nobody).resolve(met, fresh)
     resolution.placeholders = shared
     resolution.would_merge += _copies(by_place, layouts, world, resolution)
@@ -144,18 +146,22 @@ def said_keys(
 
 def _shared_emails(views: Sequence[ItemState], layouts: Mapping[str, Layout]) -> set[str]:
     """The fan-in guard: one customer e-mail on many items under many names is nobody's."""
-    customer = {board: slot for board, layout in layouts.items() for slot in layout.slots if slot.table == "customers"}
+    places = {
+        board: (slot.at.get(spec.fan_in[0]), slot.at.get(spec.fan_in[1]))
+        for board, layout in layouts.items()
+        for slot in layout.slots
+        if (spec := SPECS[slot.table]).fan_in is not None
+    }
     said = [
-        (key, view, slot)
+        (key, None if called is None else view.values[called])
         for view in views
-        if (slot := customer.get(view.board))
-        and isinstance(email := view.values[slot.at["email"]], str)
-        and (key := email_key(email))
+        for email_at, called in (places.get(view.board, (None, None)),)
+        if email_at is not None and isinstance(email := view.values[email_at], str) and (key := email_key(email))
     ]
-    often = {key for key, n in Counter(key for key, _view, _slot in said).items() if n > SHARED_EMAIL_ITEMS}
+    often = {key for key, n in Counter(key for key, _name in said).items() if n > SHARED_EMAIL_ITEMS}
     names: dict[str, set[str]] = defaultdict(set)
-    for key, view, slot in said:
-        if key in often and isinstance(name := view.values[slot.at["name"]], str):
+    for key, name in said:
+        if key in often and isinstance(name, str):
             names[key].add(normal(name))
     return {key for key in often if len(names[key]) > SHARED_EMAIL_NAMES}
 
@@ -214,15 +220,15 @@ class _Table:
                     yield self._standing(view, number, slot, keys, stored, parent)
                     continue
                 old = self.world.adopted[view.board, view.id][number]
-                home = slot.role == STAFF_ROLE
+                home = slot.is_home
                 known = old in self.rows and (home or bool(keys))
                 yield Said(view, number, keys, old if known else None, kept=known, home=home, adopted=known)
 
     def _homes(self, fresh: Sequence[ItemState]) -> Iterator[Said]:
-        homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.role == STAFF_ROLE}
+        homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.is_home}
         for view in (view for view in fresh if view.board in homes):
             for number, slot, parent in self.places[view.board]:
-                if slot.role == STAFF_ROLE:
+                if slot.is_home:
                     yield Said(view, number, self._keys(view, slot, parent), None, home=True)
 
     # What a slot says
@@ -235,12 +241,12 @@ class _Table:
     def _standing(
         self, view: ItemState, number: int, slot: Slot, keys: tuple[str, ...], stored: ItemBase, parent: int | None
     ) -> Said:
-        item, old, home = (view.board, view.id), stored.links[number], slot.role == STAFF_ROLE
+        item, old, home = (view.board, view.id), stored.links[number], slot.is_home
         said = Said(view, number, keys, old, home=home)
         if (item, number) in self.world.strangers:
             said.old = None
         if said.old is None:
-            emptied = old is None and not home and self.table != "projects"
+            emptied = old is None and not slot.is_record
             if emptied and not _spoke(self.layouts[view.board], slot, view, stored):
                 said.keys = ()  # a person emptied the slot: what it says is what it said then
             return said
@@ -270,13 +276,12 @@ class _Table:
     def _part_homes(self, said: Sequence[Said]) -> None:
         """Of several items of the staff board with one row the one keeps it whose id the row holds, else the first;
         the others are looked up as if they had none yet."""
-        item_at = TABLES["users"].__struct_fields__.index("monday_item_id")
         at_home: dict[RowId, list[Said]] = defaultdict(list)
         for entry in said:
             if entry.home and entry.old in self.rows:
                 at_home[entry.old].append(entry)
         for row, entries in at_home.items():
-            holds = self.rows[row][item_at]
+            holds = self._held(row, ITEM_ID)
             entries.sort(key=lambda entry: (entry.view.id != holds, entry.view.id))
             self.homes[row] = (entries[0].view.board, entries[0].view.id)
             for entry in entries[1:]:
@@ -300,25 +305,27 @@ class _Table:
             return self.homes[row][1] if self.homes[row] != item else None
         if row not in self.rows:
             return None
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        gone = left is not None or (item[0], holds) in self.world.gone
+        holds: int | None = self._held(row, ITEM_ID)
+        gone = self._held(row, ARCHIVED_AT) is not None or (item[0], holds) in self.world.gone
         return None if gone or holds == item[1] else holds
 
     def _is_left(self, row: RowId) -> bool:
         """Whether a row was home to an item of the staff board that is gone."""
-        if self.table != "users" or row not in self.rows:
+        if self.table not in HOMES or row not in self.rows:
             return False
-        columns = TABLES["users"].__struct_fields__
-        holds, left = (self.rows[row][columns.index(name)] for name in ("monday_item_id", "archived_at"))
-        return left is not None or any(item_id == holds for _board, item_id in self.world.gone)
+        holds = self._held(row, ITEM_ID)
+        left = self._held(row, ARCHIVED_AT) is not None
+        return left or any(item_id == holds for _board, item_id in self.world.gone)
+
+    def _held(self, row: RowId, column: str) -> Any:
+        return self.rows[row][TABLES[self.table].__struct_fields__.index(column)]
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
         free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)
         if free and (len(free) == len(entry.keys) or any(key in self.owner for key in free)):
             return self._owner_or_new(free)
-        own = slot_key(entry.view.board, entry.view.id, STAFF_ROLE)
+        own = slot_key(entry.view.board, entry.view.id, self.layouts[entry.view.board].slots[entry.slot].role)
         if entry.old is None:
             return self._owner_or_new(free or (own,))
         for key in self.keys_of[entry.old] - {own, *entry.keys}:
@@ -354,7 +361,7 @@ class _Table:
         for board in self.layouts:
             views = [(view, self.resolution.links[board, view.id]) for view in fresh if view.board == board]
             for number, slot, parent in self.places[board]:
-                if slot.role == STAFF_ROLE:
+                if slot.is_home:
                     continue
                 known: dict[tuple[object, ...], RowId] = {}
                 repeats = not SPECS[self.table].owned
@@ -364,7 +371,7 @@ class _Table:
                     said = slot.key_said(view.values) if repeats else ()
                     row = known.get(said) if repeats else None
                     if row is None:
-                        if view.values[slot.first : slot.last] == nothing and self.table != "projects":
+                        if view.values[slot.first : slot.last] == nothing and not slot.is_record:
                             continue
                         keys = said_keys(slot, view.values, (board, view.id), parent_row, self.nobody)
                         if not keys:
@@ -526,12 +533,14 @@ def _spoke(layout: Layout, slot: Slot, view: ItemState, stored: ItemBase) -> boo
 def adopted_links(
     view: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, tuple[object, ...]]], row: RowId
 ) -> Links:
-    """The links of an item whose row was there before the sync: what its foreign keys already say."""
-    columns = Project.__struct_fields__
-    values = rows["projects"].get(row, ())
+    """The links of an item whose row was there before the sync: what its foreign keys already say. A row that is found
+    by keys too is met as any other that they choose."""
+    record = layout.slots[layout.record]
+    columns = TABLES[record.table].__struct_fields__
+    values = () if record.is_home else rows[record.table].get(row, ())
     links: Links = []
     for slot in layout.slots:
-        if slot.table == "projects" or slot.role == STAFF_ROLE:
+        if slot.is_record:
             links.append(row)
         elif slot.link in columns and values:
             links.append(values[columns.index(slot.link)])  # type: ignore[arg-type]  # a foreign key column holds a RowId

@@ -22,11 +22,9 @@ from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
-from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
+from reconcile.layout import Field, ItemState, Layout, Slot
+from reconcile.tables import HOMES, ITEM_ID
 from reconcile.working_rows import POSITION, ItemRows
-
-_STAFF_ITEM = POSITION["users"]["monday_item_id"]
-
 
 Adopt = Literal["monday", "pg"]
 
@@ -93,15 +91,16 @@ def merge_fields(
     for (row_id, at), of_field in edits.items():
         _settle(row_id, of_field, policy, merged)
         settled.add((row_id, at))
-    staff_first = sorted(states, key=lambda state: state.board != "staff")
-    for state in staff_first:
+    homes = {board for board, layout in layouts.items() if layout.is_home}
+    homes_first = sorted(states, key=lambda state: state.board not in homes)
+    for state in homes_first:
         _fill(state, layouts[state.board], database, links, rows, settled, policy, merged)
     return merged
 
 
 def selects_only(slot: Slot, row: Sequence[Any]) -> bool:
     """References select, they do not edit: a role cell never changes the record of somebody on the staff board."""
-    return slot.table == "users" and slot.role != STAFF_ROLE and row[_STAFF_ITEM] is not None
+    return slot.table in HOMES and not slot.is_home and row[POSITION[slot.table][ITEM_ID]] is not None
 
 
 def _slot_edits(

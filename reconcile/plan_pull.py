@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import DatabaseState, ItemKey, RowValues
 from reconcile.decide import edited_on_monday, same
+from reconcile.derived import DEFAULT_STATUS, STAGES, STATUS_COLUMN, key_moves, status_of
+from reconcile.fields import ADDRESS
 from reconcile.foreign_keys import (
     assign_policy_customers,
     edited_in_postgres,
@@ -35,14 +37,13 @@ from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
-from reconcile.tables import row_keys
+from reconcile.tables import ARCHIVED_AT, ITEM_ID, SPECS, row_keys
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
 
 NOW = "now"
 """PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
 
 Gone = Literal["archived", "deleted", "moved", "silent"]
-DEFAULT_STATUS = "pending"
 SILENT_READS = 2
 
 
@@ -233,16 +234,18 @@ def _keep_keys(world: DatabaseState, links: Mapping[ItemKey, Links], hub: Workin
     known = world.unknown & {row for linked in links.values() for row in linked if row is not None}
     for table, keys in world.keys.items():
         released, claimed = plan.released.setdefault(table, set()), plan.claimed.setdefault(table, {})
+        unrecorded, owned = world.unrecorded_keys[table], defaultdict[RowId, set[str]](set)
         for key, row in keys.items():
-            if row not in known and row not in plan.clean:
-                continue
+            if row in known or row in plan.clean:
+                owned[row].add(key)
+        for row, its_keys in owned.items():
             content = hub.row(table, row)
-            has_it = content is not None and key in row_keys(table, unfolded_row(table, content))
-            if key in world.unrecorded_keys[table]:
-                if has_it and key not in released:
-                    claimed.setdefault(key, row)
-            elif row in plan.clean and is_natural(key) and not has_it:
-                released.add(key)
+            said = row_keys(table, unfolded_row(table, content)) if content is not None else ()
+            moves = key_moves(said, its_keys, its_keys - unrecorded)
+            for key in sorted(moves.claimed - released):
+                claimed.setdefault(key, row)
+            if row in plan.clean:
+                released |= moves.released
 
 
 def _rekey(world: DatabaseState, resolution: Resolution, plan: Plan) -> None:
@@ -260,22 +263,18 @@ def _rekey(world: DatabaseState, resolution: Resolution, plan: Plan) -> None:
         plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
 
 
-def is_natural(key: str) -> bool:
-    """Whether a key is made of what a row says, and not of the item that shows it."""
-    return not key.startswith(("slot:", "item:"))
-
-
 def _derive_status(hub: WorkingRows, world: DatabaseState, stage_status: Mapping[str, str], plan: Plan) -> None:
     """`projects.status` follows `current_stage`; an unknown stage gives `pending` and is reported once."""
-    stage_at, status_at = POSITION["projects"]["current_stage"], POSITION["projects"]["status"]
-    for row in hub.touched("projects"):
-        before, stage = world.rows["projects"].get(row[0]), row[stage_at]
-        if before is not None and before[stage_at] == stage:
-            continue
-        status = stage_status.get(stage.casefold()) if stage else DEFAULT_STATUS
-        if status is None:
-            plan.unknown_stages[stage] += 1
-        row[status_at] = status or DEFAULT_STATUS
+    for table, column in STAGES.items():
+        stage_at, status_at = POSITION[table][column], POSITION[table][STATUS_COLUMN]
+        for row in hub.touched(table):
+            before, stage = world.rows[table].get(row[0]), row[stage_at]
+            if before is not None and before[stage_at] == stage:
+                continue
+            status = status_of(stage, stage_status)
+            if status is None:
+                plan.unknown_stages[stage] += 1
+            row[status_at] = status or DEFAULT_STATUS
 
 
 def _depart(
@@ -297,12 +296,12 @@ def _depart(
         slot = layouts[board].slots[record]
         row = hub.row(slot.table, stored.links[record])
         positions = POSITION[slot.table]
-        if row is None or row[positions["monday_item_id"]] not in (item_id, None):
+        if row is None or row[positions[ITEM_ID]] not in (item_id, None):
             continue
         if other := other_item_of(board, layouts[board], row[0], world, links):
-            row[positions["monday_item_id"]] = other
-        elif row[positions["archived_at"]] is None:
-            row[positions["archived_at"]] = NOW
+            row[positions[ITEM_ID]] = other
+        elif row[positions[ARCHIVED_AT]] is None:
+            row[positions[ARCHIVED_AT]] = NOW
 
 
 def is_archived(state: Gone, stored: ItemBase) -> bool:
@@ -431,7 +430,7 @@ def _as_it_was(before: ItemBase, base: ItemBase) -> bool:
 
 def _count_unparsed(view: ItemState, layout: Layout, plan: Plan) -> None:
     for slot in layout.slots:
-        if slot.table == "properties":
-            address = view.values[slot.at["address"]]
+        if (joint := SPECS[slot.table].joint) is ADDRESS:
+            address = view.values[slot.at[joint.columns[0]]]
             if isinstance(address, tuple) and not any(address[1:]):
                 plan.unparsed_addresses += 1

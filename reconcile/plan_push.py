@@ -17,10 +17,12 @@ from msgspec import UNSET
 
 from models import TABLES, UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
+from reconcile.boards import BOARD_SPECS
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
 from reconcile.conflicts import Conflict, winner
 from reconcile.database_state import ItemKey
 from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
+from reconcile.derived import DEFAULT_STATUS, STAGES, STATUS_COLUMN, status_of
 from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
@@ -28,9 +30,9 @@ from reconcile.fields import FieldValue, completed_value, whole_name
 from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
-from reconcile.plan_pull import DEFAULT_STATUS, Update
+from reconcile.plan_pull import Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
-from reconcile.tables import row_keys
+from reconcile.tables import certain_keys
 from reconcile.working_rows import POSITION
 
 FAN_OUT = 25
@@ -123,7 +125,7 @@ class _Planner:
         self._edits, self._layouts, self._options = edits, layouts, options
         self._whole: dict[RowId, list[Any]] = {}
         self._settled: set[tuple[RowId, int]] = set()
-        self._new_people: dict[str, RowId] = {}
+        self._new_records: dict[tuple[str, str], RowId] = {}
         self._labels: dict[str, dict[str, dict[str, int | None]]] = {
             board: {column_id: dict(known) for column_id, known in columns.items()}
             for board, columns in options.labels.items()
@@ -508,8 +510,9 @@ class _Planner:
             if was is FORCE or was is UNSET:
                 was = self._met(row_id, at)
             row[at] = field.completed(before, None if was is FORCE else was)
-            if field.columns == ("current_stage",):
-                self._derive_status(row, edited=was is not FORCE and not same(field, row[at], was))
+            table = layout.slots[field.slot].table
+            if field.columns == (STAGES.get(table),):
+                self._derive_status(table, row, at, edited=was is not FORCE and not same(field, row[at], was))
         return row[at]
 
     def _met(self, row_id: RowId, at: int) -> BaseValue:
@@ -530,11 +533,11 @@ class _Planner:
                         found.setdefault((link, at), base.postgres[number])
         return found
 
-    def _derive_status(self, row: list[Any], *, edited: bool) -> None:
+    def _derive_status(self, table: str, row: list[Any], stage_at: int, *, edited: bool) -> None:
         """`projects.status` follows the stage that a person typed; nobody types it."""
-        stage, status = row[POSITION["projects"]["current_stage"]], POSITION["projects"]["status"]
-        if edited or row[status] is None:
-            row[status] = self._options.stage_status.get(stage.casefold() if stage else "", DEFAULT_STATUS)
+        status_at = POSITION[table][STATUS_COLUMN]
+        if edited or row[status_at] is None:
+            row[status_at] = status_of(row[stage_at], self._options.stage_status) or DEFAULT_STATUS
 
     def _cap_fan_out(self) -> None:
         if self._options.allow_fanout:
@@ -554,8 +557,8 @@ class _Planner:
         record = self._row(table, row_id)
         if record is None:
             return
-        if table == "users" and (other := self._known_person(row_id)) is not None:
-            self.push.duplicate_people.append((row_id, other))
+        if (other := self._known_record(table, row_id)) is not None:
+            self.push.duplicate_people.append((layout.board, row_id, other))
             return
         pointers = dict(layout.pointers)
         links = [
@@ -629,25 +632,26 @@ class _Planner:
     def _name(self, board: str, row_id: RowId, record: list[Any], table: str) -> str:
         """The item's name; "" when the row has none, which is listed. An empty name of the row takes it at once, as it
         would from the board."""
-        places = [POSITION[table][column] for column in (("item_name", "name") if table == "projects" else ("name",))]
-        values = (whole_name(record[place]) if table == "users" else record[place] for place in places)
+        places = [POSITION[table][column] for column in BOARD_SPECS[board].named_by]
+        values = (whole_name(record[place]) for place in places)
         name = completed_value(next((value for value in values if value), None))
+        column = self._options.columns[board]["name"]
         try:
-            write_form(self._options.columns[board]["name"], name)
+            write_form(column, name)
         except CellError as error:
             self.push.rejected.append(Rejection(board, 0, f"{table}.{row_id}", str(error), ""))
             return ""
-        if table == "projects":
+        if column.target:
             for place in places:
                 record[place] = record[place] or name
         return str(name)
 
-    def _known_person(self, row_id: RowId) -> RowId | None:
-        """Somebody on the staff board, or on the way there, who has one of a new person's e-mails."""
-        row = self._edits.rows["users"][row_id]
-        emails = [key for key in row_keys("users", row) if key.startswith("email:")]
-        for key in emails:
-            if (other := self._edits.staff.get(key, self._new_people.get(key))) is not None:
+    def _known_record(self, table: str, row_id: RowId) -> RowId | None:
+        """A record on its board, or on the way there, that has what no two share: one of a new person's e-mails."""
+        row = dict(zip(TABLES[table].__struct_fields__, self._edits.rows[table][row_id], strict=True))
+        keys = [(table, key) for key in certain_keys(table, row)]
+        for key in keys:
+            if (other := self._edits.known_records.get(key, self._new_records.get(key))) is not None:
                 return other
-        self._new_people |= dict.fromkeys(emails, row_id)
+        self._new_records |= dict.fromkeys(keys, row_id)
         return None

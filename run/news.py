@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from postgres.records import Present
 from postgres.state import OpenIssues, unsent_rows
 from postgres.told import (
     UNSEEN,
@@ -12,7 +13,6 @@ from postgres.told import (
     VALUE,
     Judged,
     Notice,
-    Present,
     Unseen,
     lists_told,
     now_told,

@@ -28,13 +28,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, RowId
 from monday_api import BOARDS
 from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
-from tests.support.kit import FILLED, column_of
+from tests.support.kit import FILLED, REFERENCES, column_of
 from tests.unit import adapter
 
 STAFF_FROM = 900
