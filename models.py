@@ -193,19 +193,3 @@ TABLES: dict[str, type[Row]] = {
 
 NAME_OF: dict[type[Row], str] = {model: table for table, model in TABLES.items()}
 """Model → table."""
-
-REFERENCES: dict[str, str] = {
-    "customer_id": "customers",
-    "property_id": "properties",
-    "sales_team_id": "sales_teams",
-    "partner_id": "users",
-    "project_manager_id": "users",
-    "estimator_id": "users",
-    "superintendent_id": "users",
-    "sales_representative_id": "users",
-    "pa_law_id": "pa_law",
-    "policy_id": "policies",
-    "insurance_id": "insurances",
-    "storm_id": "storms",
-}
-"""Foreign key column, in whichever table → the table it points at."""

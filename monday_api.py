@@ -81,7 +81,7 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
     "text1": Column("LAST NAME", TEXT, "users.last_name", role="Sales Staff"),
     "email__1": Column("WRA Email", EMAIL, "users.email", role="Sales Staff"),
     "email7": Column("RM Email", EMAIL, "users.rm_email", role="Sales Staff"),
-    "status_13": Column("TEAM NAME", STATUS, "users.monday_team", role="Sales Staff"),
+    "status_13": Column("TEAM NAME", STATUS, "users.monday_team", role="Sales Staff", also="sales_teams.name"),
     "files3": Column("IDENTIFICATION FILES", FILES, "users.identification_files", role="Sales Staff", direction="read-only"),
     "files_1": Column("ONBOARDING FILES", FILES, "users.onboarding_files", role="Sales Staff", direction="read-only"),
     "text6": Column("SHIRT SIZE", TEXT, "users.shirt_size", role="Sales Staff"),
@@ -271,10 +271,9 @@ def main() -> int:
 
     try:
         settings = load_settings(need_database=False)
-        boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
         with MondayClient(
             settings.monday_api_key or "",
-            boards,
+            settings.board_ids,
             url=settings.monday_api_url,
             version=settings.monday_api_version,
         ) as client:

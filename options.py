@@ -1,7 +1,7 @@
 """The options of both commands, declared once: click in, a frozen `Options` out.
 
-Every option also reads `SYNC_<OPTION>` from the environment, for cron. Nothing but click is imported here, so that
-`--help` answers at once.
+Every option also reads `SYNC_<OPTION>` from the environment, for cron. Nothing but click and the boards' names is
+imported here, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, Final, Literal, get_args
 
 import click
 
+from reconcile.boards import BOARD_SPECS
+
 VERSION: Final = "1.4.0"
 
-Board = Literal["master", "staff"]
 Side = Literal["monday", "pg"]
 ConflictPolicy = Literal["monday", "pg", "manual"]
 
-BOARDS: Final[tuple[Board, ...]] = get_args(Board)
+BOARDS: Final = tuple(BOARD_SPECS)
 
 Command = Callable[..., None]
 
@@ -40,7 +41,7 @@ class Options:
     apply: Path | None = None
     skip_moved: bool = False
     limit: int | None = None
-    boards: tuple[Board, ...] = BOARDS
+    boards: tuple[str, ...] = BOARDS
     full: bool = False
     use_cache: bool = False
     cache_files: tuple[Path, ...] = ()

@@ -23,6 +23,7 @@ from folders import why_shared
 from monday.versions import ASKED as DEFAULT_API_VERSION
 from options import OPTION_VARIABLES
 from postgres.url import connection_keywords, parse_database_url
+from reconcile.boards import BOARD_SPECS
 from reconcile.errors import ConfigError
 from terminal.signs import one_line
 
@@ -30,8 +31,6 @@ Attention = Literal["open", "new"]
 
 PROGRAM_DIR: Final = Path(__file__).resolve().parent
 DEFAULT_API_URL: Final = "https://api.monday.com/v2"
-DEFAULT_BOARD_ID_USERS: Final = "5764059860"
-DEFAULT_BOARD_ID_DATA: Final = "6727219152"
 
 _PG_KEYWORDS: Final = {
     "PGHOST": "host",
@@ -69,7 +68,7 @@ _PG_UNHEARD: Final = {
 _PG_REQUIRED: Final = ("PGHOST", "PGDATABASE", "PGUSER")
 SETTING_NAMES: Final = frozenset(
     (
-        "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", "MONDAY_BOARD_ID_USERS", "MONDAY_BOARD_ID_DATA",
+        "MONDAY_API_KEY", "MONDAY_API_URL", "MONDAY_API_VERSION", *(spec.setting for spec in BOARD_SPECS.values()),
         "DATABASE_URL", "PG_BIN", "SYNC_CACHE_DIR", "SYNC_LOG_DIR", "SYNC_STATE_DIR",
         "SYNC_DAILY_CALLS", "SYNC_PLAN_HOURS", "SYNC_PING_URL", "SYNC_EXIT_ATTENTION", *_PG_KEYWORDS, *_PG_UNHEARD,
     )
@@ -103,8 +102,8 @@ class Settings:
     monday_api_key: str | None = field(repr=False)
     monday_api_url: str
     monday_api_version: str
-    board_id_users: int
-    board_id_data: int
+    board_ids: Mapping[str, int]
+    """Board name → the board's id."""
     database: Literal["embedded"] | DatabaseTarget | None
     cache_dir: Path
     log_dir: Path
@@ -153,8 +152,7 @@ def load_settings(
         monday_api_key=_api_key(sheet) if need_monday else None,
         monday_api_url=_api_url(sheet) if need_monday else DEFAULT_API_URL,
         monday_api_version=_api_version(sheet),
-        board_id_users=_board_id(sheet, "MONDAY_BOARD_ID_USERS", DEFAULT_BOARD_ID_USERS),
-        board_id_data=_board_id(sheet, "MONDAY_BOARD_ID_DATA", DEFAULT_BOARD_ID_DATA),
+        board_ids=_board_ids(sheet),
         database=_database(sheet) if need_database else None,
         cache_dir=_own_folder(sheet, "SYNC_CACHE_DIR", "cache", root),
         log_dir=_own_folder(sheet, "SYNC_LOG_DIR", "logs", root),
@@ -166,8 +164,6 @@ def load_settings(
         ping_url=_ping_url(sheet),
         warnings=exposed,
     )
-    if settings.board_id_users == settings.board_id_data != 0:
-        sheet.refuse("MONDAY_BOARD_ID_DATA", "names the same board as MONDAY_BOARD_ID_USERS", "give each its own id")
     if sheet.problems:
         raise SettingsRefused(_listing(sheet.problems, root / ".env"))
     return settings
@@ -336,9 +332,20 @@ def _api_version(sheet: _Sheet) -> str:
     return version
 
 
-def _board_id(sheet: _Sheet, name: str, default: str) -> int:
-    """The board's number, or 0 where it was refused."""
-    text = sheet.text(name, default)
+def _board_ids(sheet: _Sheet) -> Mapping[str, int]:
+    """Board name → the board's number, or 0 where it was refused. No two boards are one."""
+    found: dict[str, int] = {}
+    setting_of: dict[int, str] = {}
+    for name, spec in BOARD_SPECS.items():
+        board_id = found[name] = _board_id(sheet, spec.setting, spec.default_id)
+        if board_id and (other := setting_of.setdefault(board_id, spec.setting)) != spec.setting:
+            wrong, right = (spec.setting, other) if sheet.text(spec.setting) else (other, spec.setting)
+            sheet.refuse(wrong, f"names the same board as {right}", "give each its own id")
+    return MappingProxyType(found)
+
+
+def _board_id(sheet: _Sheet, name: str, default: int) -> int:
+    text = sheet.text(name, str(default))
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
         sheet.refuse(name, "is not a board id", "use the number at the end of the board's address in the browser")
         return 0

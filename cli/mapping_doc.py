@@ -16,6 +16,7 @@ import click
 
 from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
+from reconcile.boards import BOARD_SPECS
 from reconcile.errors import ConfigError, SyncError
 from reconcile.layout import Layout, Slot, compile_layout
 from reconcile.tables import SPECS
@@ -103,8 +104,7 @@ def _statuses() -> str:
 SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "tables": _tables,
     "slots": _slots,
-    "master": lambda: _board("master"),
-    "staff": lambda: _board("staff"),
+    "boards": lambda: "\n".join(f"## {spec.title}\n\n{_board(name)}" for name, spec in BOARD_SPECS.items()),
     "status": _statuses,
 }
 """Name of a generated part → what it says."""

@@ -10,7 +10,8 @@ from psycopg2 import sql
 from models import TABLES, Row, RowId
 from postgres.copy import CopyText, uuid_array
 from postgres.encoding import Encoding
-from postgres.state import Present, read_column
+from postgres.records import Present
+from postgres.state import read_column
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase, pairs_from_json
 from reconcile.database_state import ItemKey
@@ -69,7 +70,7 @@ def model_columns(table: str, present: Present, alias: str = "t") -> sql.Composa
     """The model's columns of a table; one that is not there yet reads as empty."""
     there = present[table]
     return sql.SQL(", ").join(
-        read_column(alias, column) if column in there else sql.NULL for column in TABLES[table].__struct_fields__
+        read_column(table, column, alias) if column in there else sql.NULL for column in TABLES[table].__struct_fields__
     )
 
 

@@ -13,7 +13,7 @@ LIST_UNSEEN: Final = "SELECT place FROM monday_sync.sync_told WHERE topic = 'uns
 """All rows that no project shows."""
 
 _FORGET: Final = "DELETE FROM monday_sync.sync_op WHERE row_id = '{}'"
-_LINK: Final = "UPDATE projects SET monday_item_id = {} WHERE id = '{}';"
+_LINK: Final = "UPDATE {} SET monday_item_id = {} WHERE id = '{}';"
 
 
 def forget_created(row: RowId) -> str:
@@ -21,9 +21,9 @@ def forget_created(row: RowId) -> str:
     return _FORGET.format(row)
 
 
-def link_project(row: RowId, item_id: int) -> str:
-    """Say that a project is this item."""
-    return _LINK.format(item_id, row)
+def link_row(table: str, row: RowId, item_id: int) -> str:
+    """Say that a row stands for this item."""
+    return _LINK.format(table, item_id, row)
 
 
 def set_for_role(role: str, setting: str, value: str) -> str:

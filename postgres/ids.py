@@ -9,14 +9,13 @@ import msgspec
 from psycopg2 import sql
 
 from models import RowId
-from postgres.state import Present
+from postgres.records import Present, becomes_item, boards_present
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from reconcile.database_state import ItemKey
 from reconcile.ids import Astray, Claim, LeftBehind
-from reconcile.layout import STAFF_ROLE, Layout
+from reconcile.layout import Layout
 
-_ROLE = STAFF_ROLE.partition(":")[2]
 _LEFT = "left"
 _MARK = "id:"
 """`sync_dead.input` of a row that is listed because of its id begins with `_MARK`; of one that lost its item it is
@@ -26,7 +25,7 @@ IS_CLAIM = f"(d.kind = 'row' AND coalesce(left(to_jsonb(d) ->> 'input', 3), '') 
 """SQL of a dead letter about the id in a row: it is looked at anew by each run."""
 
 # One row of sync_item is compared with the row that it is linked to: that one has to hold the item's id. A person who
-# deleted the row is no news here, nor are two items of the staff board that share a row.
+# deleted the row is no news here, nor are two items that share a row which is found by keys.
 _ASTRAY = """
 (WITH l AS MATERIALIZED (SELECT layout, array_position(slots, {role}) AS at FROM monday_sync.sync_layout),
 a AS MATERIALIZED (SELECT i.board_id, i.item_id, i.links[l.at] AS link, t.id AS there, t.monday_item_id AS holds,
@@ -39,17 +38,15 @@ SELECT a.board_id, a.item_id, json_build_array(a.link, a.there IS NOT NULL, a.ho
     WHERE d.kind = 'would-merge' AND d.place = {name} || '.' || h.id
     AND coalesce(to_jsonb(d) ->> 'input', '') = ''))::text AS found
 FROM a LEFT JOIN {table} h ON h.monday_item_id = a.item_id
-WHERE (a.there IS NOT NULL OR h.id IS NOT NULL) AND NOT ({name} = 'users' AND h.id IS NULL AND EXISTS (SELECT
+WHERE (a.there IS NOT NULL OR h.id IS NOT NULL) AND NOT ({home} AND h.id IS NULL AND EXISTS (SELECT
     FROM monday_sync.sync_item o JOIN l USING (layout)
     WHERE o.board_id = a.board_id AND o.item_id = a.holds AND o.state = 'active' AND o.links[l.at] = a.link)))
 """
 
 
 def record_tables(layouts: Mapping[str, Layout], present: Present) -> dict[str, str]:
-    """Board → the table of its records, of the boards whose table has what it takes."""
-    tables = {board: layout.slots[layout.record].table for board, layout in layouts.items()}
-    needed = {"monday_item_id", "archived_at"}
-    return {board: table for board, table in tables.items() if needed <= set(present.get(table, ()))}
+    """Board → the table of its records, of the run's boards whose table has what it takes."""
+    return {board: table for board, table in boards_present(present).items() if board in layouts}
 
 
 def astray_query(
@@ -60,7 +57,7 @@ def astray_query(
     """
     parts = []
     for board, table in record_tables(layouts, present).items():
-        role = sql.SQL("roles @> ARRAY[{}]").format(sql.Literal(_ROLE))
+        record = layouts[board].slots[layouts[board].record]
         extra = sorted(item_id for name, item_id in also if name == board)
         which = sql.SQL("(i.state = 'active' OR i.item_id = ANY({}::bigint[]))").format(sql.Literal(extra))
         parts.append(
@@ -68,11 +65,10 @@ def astray_query(
                 table=tx.table(table),
                 name=sql.Literal(table),
                 board_id=sql.Literal(layouts[board].board_id),
-                role=sql.Literal(layouts[board].slots[layouts[board].record].role),
+                role=sql.Literal(record.role),
+                home=sql.Literal(record.is_home),
                 which=which if extra else sql.SQL("i.state = 'active'"),
-                waits=sql.SQL("t.id IS NOT NULL AND t.monday_item_id IS NULL AND t.archived_at IS NULL AND {}").format(
-                    role if table == "users" else sql.SQL("true")
-                ),
+                waits=sql.SQL("t.id IS NOT NULL AND {}").format(becomes_item(board, "t")),
             )
         )
     return sql.SQL(" UNION ALL ").join(parts) if parts else None

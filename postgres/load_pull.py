@@ -9,25 +9,28 @@ from typing import Any
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, RowId
 from postgres.bases import BASES, base_of_row, model_columns, places, read_bases, rows_by_id
 from postgres.ids import read_astray
 from postgres.parting import read_parting
-from postgres.state import Present, row_hash
+from postgres.records import Present
+from postgres.state import row_hash
 from postgres.transaction import Transaction
 from reconcile.base import FORCE, ItemBase, as_remembered
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import Resolution, adopted_links, resolve
 from reconcile.ids import Astray, IdPlace, LeftBehind, follow, left_behind
-from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
+from reconcile.keys import item_key
+from reconcile.layout import ItemState, Layout, Slot
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import HOMES, ITEM_ID, SPECS, certain_columns, certain_keys, pointing_at, row_keys
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""
+_OUR_OWN = sorted({spec.strangers for spec in SPECS.values() if spec.strangers is not None})
+"""Tables of our own people, whose e-mails find no row of another one."""
 _SHARING = BASES + (
     " WHERE i.state = 'active' AND i.board_id = ANY(%s)"
     " AND EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
@@ -138,14 +141,13 @@ class PullLoader:
 
     def _emails_of(self, states: Iterable[ItemState]) -> frozenset[str]:
         """The company's own addresses: a customer cell that holds one names nobody."""
-        values = (
-            state.values[slot.at[column]]
+        said = (
+            (slot.table, {column: state.values[slot.at[column]] for column in certain_columns(slot.table)})
             for state in states
             for slot in self._layouts[state.board].slots
-            if slot.role == STAFF_ROLE
-            for column in ("email", "rm_email")
+            if slot.is_home and slot.table in _OUR_OWN
         )
-        return frozenset(key for value in values if isinstance(value, str) and (key := email_key(value)))
+        return frozenset(key for table, values in said for key in certain_keys(table, values))
 
     def _count_rows(self) -> dict[str, int]:
         if not self._present:
@@ -164,10 +166,14 @@ class PullLoader:
         return dict.fromkeys(TABLES, 0) | counts
 
     def _read_reference_facts(self) -> None:
-        if {"email", "rm_email", "monday_item_id"} <= set(self._present.get("users", ())):
-            statement = sql.SQL("SELECT email, rm_email FROM {} WHERE monday_item_id IS NOT NULL")
-            rows = self._tx.rows(statement.format(self._tx.table("users")))
-            self.database.staff_emails |= {key for row in rows for value in row if (key := email_key(value))}
+        for table in _OUR_OWN:
+            columns = certain_columns(table)
+            if {*columns, ITEM_ID} <= set(self._present.get(table, ())):
+                statement = sql.SQL("SELECT {} FROM {} WHERE monday_item_id IS NOT NULL").format(
+                    sql.SQL(", ").join(map(sql.Identifier, columns)), self._tx.table(table)
+                )
+                said = (dict(zip(columns, row, strict=True)) for row in self._tx.rows(statement))
+                self.database.staff_emails |= {key for values in said for key in certain_keys(table, values)}
         if self._has_state:
             placeholders = self._tx.rows("SELECT key FROM monday_sync.sync_key WHERE placeholder")
             self.database.placeholders = frozenset(self._tx.encoding.said(key) for (key,) in placeholders)
@@ -220,9 +226,8 @@ class PullLoader:
         """SQL of the ids of this table's rows that foreign keys hold, once for each."""
         pointing = [
             sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), self._tx.table(other))
-            for other, columns in self._present.items()
-            for column, target in REFERENCES.items()
-            if target == table and column in columns
+            for other, column in pointing_at(table)
+            if column in self._present.get(other, ())
         ]
         return sql.SQL(" UNION ALL ").join(pointing or [sql.SQL("SELECT NULL::uuid")])
 
@@ -291,7 +296,7 @@ class PullLoader:
         made of it: the database forgot that. Of several the oldest is it, since a copy is younger."""
         table = layout.slots[layout.record].table
         marked = [v for v in states if v.board == layout.board and v.marker and v.marker != self._record_of(v)]
-        if not marked or "monday_item_id" not in self._present.get(table, ()):
+        if not marked or ITEM_ID not in self._present.get(table, ()):
             return
         self._read_rows({table: {state.marker for state in marked if state.marker}})
         known = {row.id for row in self.database.records(table).values() if row.monday_item_id is not None}
@@ -330,7 +335,7 @@ class PullLoader:
     def _rows_of_items(self, layout: Layout, ids: Sequence[int]) -> dict[int, RowId]:
         """Item id → the row that holds it, which is read and owns the item's key."""
         table = layout.slots[layout.record].table
-        if not ids or "monday_item_id" not in self._present.get(table, ()):
+        if not ids or ITEM_ID not in self._present.get(table, ()):
             return {}
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id = ANY(%s) ORDER BY t.id")
         query = statement.format(model_columns(table, self._present), self._tx.table(table))
@@ -481,7 +486,7 @@ class PullLoader:
             if table in self._present:
                 by_table[table].append(row)
         claimed = ((table, key) for table, keys in resolution.claimed.items() for key in keys)
-        found = self._read_keys([entry for entry in claimed if entry[0] != "projects"])
+        found = self._read_keys([entry for entry in claimed if SPECS[entry[0]].key is not None])
         if not by_table:
             return found
         query = sql.SQL(" UNION ALL ").join(
@@ -539,7 +544,7 @@ class PullLoader:
         for item, links in resolution.links.items() if edited else ():
             base = self.database.bases.get(item)
             for place, slot in enumerate(self._layouts[item[0]].slots):
-                if base is None or slot.table == "users" or links[place] != base.links[place]:
+                if base is None or slot.table in HOMES or links[place] != base.links[place]:
                     asked |= edited & {links[place]}
         if not asked:
             return

@@ -6,23 +6,24 @@ Only changed rows travel, with the items that show them and the other rows of th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId, User
+from models import TABLES, Row, RowId
 from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
-from postgres.ids import astray_of, astray_query
-from postgres.state import LOOKALIKE, Present, row_hash
+from postgres.ids import astray_of, astray_query, record_tables
+from postgres.records import Present, becomes_item
+from postgres.state import LOOKALIKE, row_hash
 from postgres.transaction import Transaction
 from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.ids import Astray, IdPlace, follow
-from reconcile.layout import STAFF_ROLE, Layout
-from reconcile.tables import row_keys
+from reconcile.layout import Layout
+from reconcile.tables import RECORDS, SPECS, certain_columns, certain_keys, row_keys
 
-_ROLE = STAFF_ROLE.partition(":")[2]
 _SHOWING = BASES + (  # noqa: S608  constants alone
     " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"
     " OR (i.board_id, i.item_id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))"
@@ -46,7 +47,7 @@ def read_edits(tx: Transaction, layouts: Mapping[str, Layout], present: Present)
         reader.drop_known()
         reader.load_rows()
         reader.load_owners()
-        reader.load_staff()
+        reader.load_known_records()
     return edits
 
 
@@ -63,10 +64,8 @@ class _Reader:
         """
         edits = self._edits
         parts = [self._changed(table) for table in TABLES if table in self._present]
-        for board, layout in self._layouts.items():
-            table = layout.slots[layout.record].table
-            if {"monday_item_id", "archived_at"} <= set(self._present.get(table, ())):
-                parts += [self._gone(table), self._new(board, table)]
+        for board, table in record_tables(self._layouts, self._present).items():
+            parts += [self._gone(table), self._new(board, table)]
         parts.append(
             sql.SQL(
                 "SELECT 'refused', board_id::text, item_id::text, place, input FROM monday_sync.sync_dead"
@@ -109,11 +108,10 @@ class _Reader:
         ).format(name=sql.Literal(table), table=self._tx.table(table))
 
     def _new(self, board: str, table: str) -> sql.Composable:
-        """Projects, unless they may be an item's already, and people with the role of the staff board."""
-        role = sql.SQL("AND t.roles @> ARRAY[{}]").format(sql.Literal(_ROLE)) if table == "users" else sql.SQL("")
+        """Rows that are to become items, unless they may be an item's already."""
         return sql.SQL(
             "SELECT 'new', {board}, t.id::text, {hash}, NULL FROM {table} t"
-            " WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL {role} AND NOT EXISTS"
+            " WHERE {becomes} AND NOT EXISTS"
             " (SELECT FROM monday_sync.sync_dead d WHERE {lookalike} AND d.place = {table_name} || '.' || t.id)"
         ).format(
             board=sql.Literal(board),
@@ -121,7 +119,7 @@ class _Reader:
             table=self._tx.table(table),
             table_name=sql.Literal(table),
             lookalike=sql.SQL(LOOKALIKE),
-            role=role,
+            becomes=becomes_item(board, "t"),
         )
 
     def find_items(self) -> None:
@@ -200,11 +198,11 @@ class _Reader:
 
     def _pointed_at(self, loaded: Mapping[str, set[RowId]]) -> dict[str, set[RowId]]:
         found: dict[str, set[RowId]] = defaultdict(set)
-        for table in ("projects", "users"):
-            columns = [column for column in TABLES[table].__struct_fields__ if column in REFERENCES]
+        for table in sorted(RECORDS):
+            targets = SPECS[table].foreign_keys
             for row in self._edits.rows[table].values():
-                for column in columns:
-                    points, target = getattr(row, column), REFERENCES[column]
+                for column, target in targets.items():
+                    points = getattr(row, column)
                     if points is not None and points not in loaded.get(target, ()):
                         found[target].add(points)
         return found
@@ -259,21 +257,28 @@ class _Reader:
                 del owners[key]  # the row says something else by now, or a person deleted it: the key is free
                 edits.outdated.add((table, key, row))
 
-    def load_staff(self) -> None:
-        """Who is on the staff board with an e-mail of a fresh person: a key says it of one row alone, who may have no
-        item.
-        """
-        edits, columns = self._edits, sorted({"email", "rm_email"} & set(self._present.get("users", ())))
-        people = [edits.rows["users"][row] for _, row in edits.new_rows if row in edits.rows["users"]]
-        keys = {key for row in people for key in row_keys("users", row) if key.startswith("email:")}
+    def load_known_records(self) -> None:
+        """Which records on a board have an e-mail of a new one: a key says it of one row alone, maybe of no item."""
+        for board, table in record_tables(self._layouts, self._present).items():
+            self._load_known_records(table, [row for name, row in self._edits.new_rows if name == board])
+
+    def _load_known_records(self, table: str, new: Sequence[RowId]) -> None:
+        edits = self._edits
+
+        def keys_of(row: Row) -> tuple[str, ...]:
+            return certain_keys(table, asdict(row))
+
+        keys = {key for row in new if row in edits.rows[table] for key in keys_of(edits.rows[table][row])}
+        columns = sorted({*certain_columns(table)} & {*self._present[table]})
         if not keys or not columns:
             return
         either = sql.SQL(" OR ").join(  # which of them are the same is for their keys to tell
             sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column)) for column in columns
         )
         statement = sql.SQL("SELECT {} FROM {} t WHERE t.monday_item_id IS NOT NULL AND ({}) ORDER BY t.id").format(
-            model_columns("users", self._present), self._tx.table("users"), either
+            model_columns(table, self._present), self._tx.table(table), either
         )
         for values in self._tx.rows(statement):
-            for key in keys.intersection(row_keys("users", user := User(*values))):
-                edits.staff.setdefault(key, user.id)
+            row = TABLES[table](*values)
+            for key in keys.intersection(keys_of(row)):
+                edits.known_records.setdefault((table, key), row.id)

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 import psycopg2
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES
 from postgres.errors import DatabaseFault, fault_of, reason_of
-from postgres.schema import TableShape, fields_of, misfits, missing, read_shapes
+from postgres.schema import TableShape, misfits, missing, read_shapes
 from postgres.transaction import Transaction
 from reconcile.errors import ConfigError, DriftError
+from reconcile.tables import SPECS
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,9 @@ def link(tx: Transaction, unlinked: Sequence[str]) -> None:
         table, _, column = place.partition(".")
         statement = sql.SQL("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} (id)")
         with _refusals_named(f"the foreign key of {place}"), tx.role_path():
-            tx.execute(statement.format(tx.table(table), sql.Identifier(column), tx.table(REFERENCES[column])))
+            tx.execute(
+                statement.format(tx.table(table), sql.Identifier(column), tx.table(SPECS[table].foreign_keys[column]))
+            )
     if unlinked:
         tx.execute("UPDATE monday_sync.sync_schema SET unlinked = '{}'")
 
@@ -159,9 +161,9 @@ def keys_are_new(tx: Transaction) -> None:
 
 def _unlinked(shapes: Shapes) -> Iterator[str]:
     """Foreign key columns that are not there yet; a column that is keeps what its owner gave it."""
-    for table in TABLES:
-        for column in fields_of(table):
-            if column in REFERENCES and not (table in shapes and column in shapes[table].columns):
+    for table, spec in SPECS.items():
+        for column in spec.foreign_keys:
+            if not (table in shapes and column in shapes[table].columns):
                 yield f"{table}.{column}"
 
 

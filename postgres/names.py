@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from psycopg2 import sql
 
 from models import RowId
-from postgres.state import Present
+from postgres.records import Present
 from postgres.transaction import Transaction
 from reconcile.tables import SPECS
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 from models import TABLES, Row, RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
-from postgres.state import Present
+from postgres.records import Present
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase
 from reconcile.layout import Layout
-from reconcile.parting import Parting, part
-
-_BY_TEXT = ("insurances", "sales_teams", "pa_law", "users", "properties")
-"""Tables of which the text tells the key, and not the older key itself."""
+from reconcile.parting import BY_TEXT, Parting, part
 
 
 @dataclass(slots=True)
@@ -32,7 +29,7 @@ def read_parting(tx: Transaction, layouts: Mapping[str, Layout], present: Presen
     boards = {layout.board_id: layout for layout in layouts.values()}
     for table, key, row in tx.rows("SELECT table_name, key, row_id FROM monday_sync.sync_key WHERE row_id IS NOT NULL"):
         found.keys[table][key] = row
-    for table in _BY_TEXT:
+    for table in BY_TEXT:
         ids = set(found.keys[table].values())
         for known in rows_by_id(tx, table, present, ids) if ids and table in present else ():
             found.rows[table][known.id] = known

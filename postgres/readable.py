@@ -6,6 +6,7 @@ PostgreSQL's dates reach from 4713 BC to the year 294276 and to infinity, its nu
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,10 +14,10 @@ import msgspec
 import psycopg2
 from psycopg2 import extensions, sql
 
-from models import UNREADABLE, Unreadable
+from models import TABLES, UNREADABLE, Unreadable
+from postgres.schema import fields_of
 from postgres.transaction import Transaction
 
-MONEY_COLUMNS: Final = frozenset({"estimated_value", "total_payment"})
 MONEY_LIMIT: Final = Decimal("999999999999.995")
 """From here on numeric(14,2) rounds to more than it holds."""
 
@@ -32,14 +33,8 @@ _MONEY = (f"abs({{0}}) < {MONEY_LIMIT}", "an amount that is no number below 1,00
 READABLE_WORDS: Final = "CASE WHEN array_ndims({0}) > 1 THEN false ELSE array_position({0}::text[], NULL) IS NULL END"
 """SQL that says whether a column's list can be read."""
 _WORDS = (READABLE_WORDS, "a list with an empty entry, or with lists in it")
-_READABLE: Final[dict[tuple[str, str], tuple[str, str]]] = {
-    ("storms", "date_of_loss"): _DAYS,
-    ("projects", "archived_at"): _INSTANTS,
-    ("users", "archived_at"): _INSTANTS,
-    ("users", "roles"): _WORDS,
-    **{("projects", column): _MONEY for column in sorted(MONEY_COLUMNS)},
-}
-"""(table, column) → SQL that says whether its value can be read, and what it is where it cannot."""
+_READABLE: Final[Mapping[Any, tuple[str, str]]] = {date: _DAYS, datetime: _INSTANTS, list[str]: _WORDS, Decimal: _MONEY}
+"""A column's type → SQL that says whether its value can be read, and what it is where it cannot."""
 
 
 class Unreadables(msgspec.Struct, frozen=True):
@@ -96,8 +91,11 @@ _CASTERS = (
 def unreadable_values(tx: Transaction, present: Mapping[str, Collection[str]]) -> Iterator[sql.Composable]:
     """Queries, one a column, each with one row where there is such a value: 'unreadable', how many, and an
     `Unreadables` as JSON."""
-    for (table, column), (readable, what) in _READABLE.items():
-        if column in present.get(table, ()):
+    for table in TABLES:
+        for column, kind in fields_of(table).items():
+            if kind not in _READABLE or column not in present.get(table, ()):
+                continue
+            readable, what = _READABLE[kind]
             yield sql.SQL(
                 "SELECT 'unreadable', count(*), json_build_object('place', {place}, 'what', {what}, 'count', count(*),"
                 " 'rows', (array_agg(t.id::text ORDER BY t.id))[1:{listed}])::text FROM {table} t"

@@ -18,12 +18,13 @@ from models import TABLES, Row, RowId
 from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
+from postgres.records import Present
 from postgres.rules import Rules
-from postgres.state import Present
 from postgres.transaction import Transaction
 from postgres.updates import as_json, by_columns, changed_values, update_statement
 from reconcile.layout import together
 from reconcile.plan_pull import Update
+from reconcile.tables import OURS, SPECS
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,8 +33,6 @@ _ROWS_A_STATEMENT = 5_000
 _NOT_NULL, _TAKEN = "23502", "23505"
 _FRUITLESS = 3
 """Rows in a row of which no column is to blame for the same refusal, before nobody looks for one any more."""
-_ALWAYS = frozenset({"id", "monday_item_id", "archived_at", "roles"})
-"""Columns that go with their row: without them it would not be what it is."""
 EVERYTHING: Present = {table: model.__struct_fields__ for table, model in TABLES.items()}
 """Every table with every column of its model: what is there once the migrations are."""
 SKIPPED = "a trigger or rule of the table left it out"
@@ -128,7 +127,7 @@ class RowWriter:
         ).format(table=self.tx.table(table), names=names)
         parts = (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT))
         with self.tx.role_path():
-            return sum(self.tx.execute(statement, (as_json(map(asdict, part)),)) for part in parts)
+            return sum(self.tx.execute(statement, (as_json(table, map(asdict, part)),)) for part in parts)
 
     def _update(self, table: str, columns: tuple[str, ...], group: Sequence[Update]) -> None:
         """One UPDATE for all rows in which the same columns change."""
@@ -141,7 +140,7 @@ class RowWriter:
             statement = update_statement(self.tx, table, kept)
             parts = (part[start : start + _ROWS_A_STATEMENT] for start in range(0, len(part), _ROWS_A_STATEMENT))
             with self.tx.role_path():
-                return sum(self.tx.execute(statement, (as_json(map(changed_values, some)),)) for some in parts)
+                return sum(self.tx.execute(statement, (as_json(table, map(changed_values, some)),)) for some in parts)
 
         job = _Job(table, False, columns, write, lambda update: update.id, changed_values)
         self._land(job, group, frozenset())
@@ -312,18 +311,16 @@ class RowWriter:
         """Whether a row says anything of its own without these columns; an old one does."""
         if not job.new:
             return True
-        return any(
-            value is not None
-            for column, value in job.values(row).items()
-            if column not in omit and column not in ("id", "status", "roles") and not _is_pointer(column)
-        )
+        spec = SPECS[job.table]
+        nothing = {"id", *spec.derived, *spec.foreign_keys, *omit}
+        return any(value is not None for column, value in job.values(row).items() if column not in nothing)
 
     def _droppable(self, job: _Job[T], blamed: Iterable[frozenset[str]], omit: frozenset[str]) -> list[frozenset[str]]:
         """Of the blamed columns those that are written and may be left out, each with what stands or falls with it."""
         found = []
         for columns in blamed:
             mine = {other for column in columns for other in together(job.table, column)} & set(job.columns)
-            if not mine & _ALWAYS and (new := frozenset(mine - omit)):
+            if not mine & _with_row(job.table) and (new := frozenset(mine - omit)):
                 found.append(new)
         return list(dict.fromkeys(found))
 
@@ -345,7 +342,7 @@ class RowWriter:
         ).format(table=table, check=sql.SQL(check.replace("%", "%%")))
         try:
             with self.tx.savepoint():
-                return {row for (row,) in self.tx.rows(statement, (as_json(written),))}
+                return {row for (row,) in self.tx.rows(statement, (as_json(job.table, written),))}
         except psycopg2.Error as failed:
             if not is_rows_fault(failed):
                 raise
@@ -393,10 +390,12 @@ def _is_as_before(update: Update, stored: Row, omit: frozenset[str]) -> bool:
     return bool(kept) and all(getattr(stored, column) == before for column, before in kept)
 
 
-def _is_pointer(column: str) -> bool:
-    return column.endswith("_id") and column != "monday_item_id"
+def _with_row(table: str) -> frozenset[str]:
+    """Columns that go with their row: without them it would not be what it is."""
+    spec = SPECS[table]
+    return OURS | {column for column, of in spec.derived.items() if not of and column not in spec.foreign_keys}
 
 
 def pointers(table: str) -> list[str]:
     """The foreign key columns of a table."""
-    return [column for column in TABLES[table].__struct_fields__ if _is_pointer(column)]
+    return list(SPECS[table].foreign_keys)

@@ -11,8 +11,9 @@ from functools import cached_property
 import psycopg2
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES
+from models import TABLES
 from postgres.transaction import Transaction
+from reconcile.tables import SPECS
 
 _NOT_NULL = "23502"
 
@@ -77,7 +78,9 @@ class TableRule:
         """Whether the program made it, or could have: no surprise comes from it."""
         if self.kind == "unique":
             return self.columns in ({"id"}, {"monday_item_id"})
-        return self.kind == "foreign key" and [REFERENCES.get(column) for column in self.columns] == [self.told]
+        return self.kind == "foreign key" and [
+            SPECS[self.table].foreign_keys.get(column) for column in self.columns
+        ] == [self.told]
 
 
 @dataclass(frozen=True)

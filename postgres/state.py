@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, FilesJson, RowId
 from postgres import calls
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
-from postgres.readable import MONEY_COLUMNS, MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
+from postgres.readable import MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
+from postgres.records import Present, boards_present, has_no_item, one_of
+from postgres.schema import fields_of
 from postgres.told import UNSEEN, UNSENT, VALUE, Unseen, told_query, unseen_query
 from postgres.transaction import Transaction
+from reconcile.boards import BOARD_SPECS
 from reconcile.ids import Claim
 from reconcile.namesakes import NAMES
 from reconcile.place import Bound
-
-JSON_COLUMNS = frozenset({"measurements", "one_click_codes", "identification_files", "onboarding_files"})
-_DERIVED = frozenset({"id", "status", "roles", "monday_item_id", "archived_at"}) | JSON_COLUMNS
-"""Columns that people's edits are not looked for in: ours to derive, or read-only on monday."""
-
-
-Present = Mapping[str, Collection[str]]
-"""The tables that are there, with their columns: a dry run may find fewer than the models have."""
+from reconcile.tables import HOMES, ITEM_ID, OURS, RECORDS, SPECS, home_roles, pointing_at, record_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +117,11 @@ class ConflictLine(msgspec.Struct, frozen=True):
     told: bool = False
 
 
-LOOKALIKE = "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('projects', 'users'))"
+LOOKALIKE = f"(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ({one_of(RECORDS)}))"
 """SQL of a dead letter about a row that may be an item's: it stands as long as that row waits."""
 
 NAMESAKE = (
-    "(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ('insurances', 'sales_teams', 'pa_law', 'users')"
+    f"(d.kind = 'would-merge' AND split_part(d.place, '.', 1) IN ({one_of(NAMES)})"
     " AND strpos(coalesce(to_jsonb(d) ->> 'input', ''), E'\\n') > 0)"
 )
 """SQL of a dead letter about a row whose name looks like that of another one (`input`: its id, then both names)."""
@@ -191,7 +188,7 @@ _OPENING = """
 )::text, NULL, NULL
 UNION ALL
 SELECT board_id, item_id, CASE WHEN (board_id, item_id) NOT IN (SELECT board_id, item_id FROM monday_sync.sync_dead
-    WHERE kind = 'would-merge' AND place = 'user:Sales Staff') THEN m_hash END,
+    WHERE kind = 'would-merge' AND place = ANY({homes})) THEN m_hash END,
     extract(epoch FROM updated_at)::bigint, state
 FROM monday_sync.sync_item WHERE board_id = ANY(%s)
 """
@@ -228,6 +225,7 @@ def read_sync_state(
         standing=_told_of(standing, "board_id", "item_id", "shown"),
         counting=sql.SQL(f"WITH reserved AS ({calls.RESERVED}) " if reserve is not None else ""),
         calls=sql.SQL(calls.USED if counted else "0"),
+        homes=sql.Literal(home_roles()),
     )
     params: list[Any] = [run_id, reserve] if reserve is not None else []
     params += [run_id] if counted else []
@@ -256,22 +254,22 @@ def _told_of(query: sql.Composable | None, *columns: str) -> sql.Composable:
 
 
 _STANDING = """
-WITH d AS MATERIALIZED (
+(WITH d AS MATERIALIZED (
     SELECT board_id, item_id, split_part(input, E'\\n', 2) AS shown, (string_to_array(input, E'\\n'))[3:] AS contested,
         CASE WHEN input ~ '^[0-9]{{1,18}}\\n' THEN split_part(input, E'\\n', 1)::bigint END AS rival
     FROM monday_sync.sync_dead
-    WHERE kind = 'would-merge' AND place = 'user:Sales Staff' AND board_id = ANY({boards}::bigint[])
+    WHERE kind = 'would-merge' AND place = {role} AND board_id = ANY({boards}::bigint[])
 )
 SELECT d.board_id, d.item_id, d.shown FROM d
-JOIN {users} t ON t.monday_item_id = d.rival AND t.archived_at IS NULL AND starts_with(d.contested[1], t.id || ' ')
-JOIN monday_sync.sync_row s ON s.table_name = 'users' AND s.row_id = t.id AND s.p_hash = {hash}
+JOIN {table} t ON t.monday_item_id = d.rival AND t.archived_at IS NULL AND starts_with(d.contested[1], t.id || ' ')
+JOIN monday_sync.sync_row s ON s.table_name = {name} AND s.row_id = t.id AND s.p_hash = {hash}
 JOIN monday_sync.sync_item r ON r.board_id = d.board_id AND r.item_id = d.rival AND r.state = 'active'
 WHERE NOT EXISTS (
     SELECT FROM unnest(d.contested) AS c (line) WHERE NOT EXISTS (
         SELECT FROM monday_sync.sync_key k
-        WHERE k.table_name = 'users' AND k.key = substr(c.line, 38) AND k.row_id::text = left(c.line, 36)
+        WHERE k.table_name = {name} AND k.key = substr(c.line, 38) AND k.row_id::text = left(c.line, 36)
     )
-)
+))
 """
 
 
@@ -279,11 +277,18 @@ def standing_query(tx: Transaction, boards: Collection[int], present: Present) -
     """SQL of the items of the staff board that claim another one's e-mail, and of which PostgreSQL tells nothing new:
     the other one's row is home to it and unedited, and each key that both say belongs to whom it did. With what they
     showed (`digest_of`)."""
-    if not {"monday_item_id", "archived_at"} <= set(present.get("users", ())):
-        return None
-    return sql.SQL(_STANDING).format(
-        boards=sql.Literal(sorted(boards)), users=tx.table("users"), hash=row_hash("users", present["users"])
-    )
+    parts = [
+        sql.SQL(_STANDING).format(
+            boards=sql.Literal(sorted(boards)),
+            role=sql.Literal(record_role(BOARD_SPECS[board])),
+            name=sql.Literal(table),
+            table=tx.table(table),
+            hash=row_hash(table, present[table]),
+        )
+        for board, table in boards_present(present).items()
+        if table in HOMES
+    ]
+    return sql.SQL(" UNION ALL ").join(parts) if parts else None
 
 
 def read_standing(
@@ -331,16 +336,18 @@ def read_standing(
         counts.append(told_query())
     if (unseen := unseen_query(tx, present, remembers=remembers, linked=linked)) is not None:
         counts.append(unseen)
-    waits = sql.SQL(
-        "EXISTS (SELECT FROM {table} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND p.monday_item_id IS NULL"
-        " AND p.archived_at IS NULL)"
-    )
+    waits = [
+        sql.SQL(
+            "WHEN {name} THEN EXISTS (SELECT FROM {table} p WHERE p.id = split_part(d.place, '.', 2)::uuid AND {waits})"
+        ).format(name=sql.Literal(table), table=tx.table(table), waits=has_no_item("p"))
+        for table in boards_present(present).values()
+    ]
     others = sql.SQL(
         "WITH planned AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " gone AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (board_id, item_id)),"
         " undecided AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS w (board_id, item_id, field)),"
         " dead AS (SELECT * FROM monday_sync.sync_dead d WHERE CASE WHEN {namesake} THEN {stands} WHEN {lookalike} THEN"
-        " CASE split_part(d.place, '.', 1) WHEN 'users' THEN {users} ELSE {projects} END ELSE d.kind = 'op'"
+        " CASE split_part(d.place, '.', 1) {waits} ELSE false END ELSE d.kind = 'op'"
         " OR coalesce(left(to_jsonb(d) ->> 'input', 3), '') = 'id:'"
         " OR (d.board_id, d.item_id) NOT IN (SELECT * FROM planned UNION ALL SELECT * FROM gone) END){claims}"
         " SELECT kind, count(*), NULL FROM dead d GROUP BY kind"
@@ -355,8 +362,7 @@ def read_standing(
         lookalike=sql.SQL(LOOKALIKE),
         namesake=sql.SQL(NAMESAKE),
         stands=sql.SQL("false") if forgets else still_alike(tx, present),
-        users=waits.format(table=tx.table("users")),
-        projects=waits.format(table=tx.table("projects")),
+        waits=sql.SQL(" ").join(waits or [sql.SQL("WHEN NULL THEN false")]),
         told=sql.SQL("(d.told_by IS NOT NULL)" if remembers else "(d.kind IS NOT NULL)"),
         conflicts=_conflicts(tx, present, told=told, remembers=remembers),
         claims=sql.SQL(", {}").format(claims[0]) if claims is not None else sql.SQL(""),
@@ -470,8 +476,9 @@ def _conflicts(tx: Transaction, present: Present, *, told: bool, remembers: bool
         sql.SQL("(SELECT max({name}) FROM {table} n WHERE n.monday_item_id = l.item_id)").format(
             name=sql.Identifier("n", name), table=tx.table(table)
         )
-        for table, name in (("projects", "item_name"), ("projects", "name"), ("users", "name"))
-        if {name, "monday_item_id"} <= set(present.get(table, ()))
+        for board, table in boards_present(present).items()
+        for name in BOARD_SPECS[board].named_by
+        if name in present[table]
     ]
     listed = sql.SQL(
         "UNION ALL SELECT {kind}, 0, row_to_json(l)::text FROM (SELECT l.*, coalesce({names}) AS name FROM (SELECT"
@@ -530,12 +537,11 @@ def _shown(tx: Transaction, present: Present, table: str, alias: str) -> sql.Com
         sql.SQL("EXISTS (SELECT FROM {} p WHERE {} = {})").format(
             tx.table(other), sql.Identifier("p", column), sql.Identifier(alias, "id")
         )
-        for other, columns in present.items()
-        for column, target in REFERENCES.items()
-        if target == table and column in columns
+        for other, column in pointing_at(table)
+        if column in present.get(other, ())
     ]
-    if "monday_item_id" in present[table]:
-        pointing.append(sql.SQL("{} IS NOT NULL").format(sql.Identifier(alias, "monday_item_id")))
+    if ITEM_ID in present[table]:
+        pointing.append(sql.SQL("{} IS NOT NULL").format(sql.Identifier(alias, ITEM_ID)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(pointing or [sql.SQL("false")]))
 
 
@@ -568,8 +574,11 @@ def keep_hashes(tx: Transaction, recorded: Mapping[str, list[str]]) -> None:
 
 
 def tracked_columns(table: str) -> tuple[str, ...]:
-    """The columns in which a person's edit is looked for."""
-    return tuple(column for column in TABLES[table].__struct_fields__ if column not in _DERIVED)
+    """The columns in which a person's edit is looked for: not those that are ours to fill, nor files, which are
+    read-only on monday. A foreign key that we derive is a person's to move all the same."""
+    spec = SPECS[table]
+    ours = OURS | (spec.derived.keys() - spec.foreign_keys.keys())
+    return tuple(column for column, kind in fields_of(table).items() if column not in ours and kind is not FilesJson)
 
 
 def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t") -> sql.Composable:
@@ -580,19 +589,20 @@ def row_hash(table: str, columns: Collection[str] | None = None, alias: str = "t
     """
     wanted = [column for column in tracked_columns(table) if columns is None or column in columns]
     return sql.SQL("pg_catalog.md5(pg_catalog.jsonb_build_array({})::pg_catalog.text)").format(
-        sql.SQL(", ").join(read_column(alias, column) for column in wanted)
+        sql.SQL(", ").join(read_column(table, column, alias) for column in wanted)
     )
 
 
-def read_column(alias: str, column: str) -> sql.Composable:
+def read_column(table: str, column: str, alias: str = "t") -> sql.Composable:
     """SQL of a column as models declare it, whatever an older table's type is."""
-    name = sql.Identifier(alias, column)
-    if column in MONEY_COLUMNS:  # what is too large, or no number, comes as it is: a cast would end every run
+    name, kind = sql.Identifier(alias, column), fields_of(table)[column]
+    if kind is Decimal:  # what is too large, or no number, comes as it is: a cast would end every run
         whole = (
             "CASE WHEN pg_catalog.abs({0}) OPERATOR(pg_catalog.<) {1} THEN {0}::pg_catalog.numeric(14,2)"
             " ELSE {0}::pg_catalog.numeric END"
         )
         return sql.SQL(whole).format(name, sql.Literal(MONEY_LIMIT))
-    if column == "roles":
+    if kind == list[str]:
         return sql.SQL("{}::pg_catalog.varchar[]").format(name)
-    return sql.SQL("{}::pg_catalog.text").format(name) if column in JSON_COLUMNS or column == "status" else name
+    as_text = kind is FilesJson or (kind is str and column in SPECS[table].derived)
+    return sql.SQL("{}::pg_catalog.text").format(name) if as_text else name

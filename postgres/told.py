@@ -6,16 +6,17 @@ has a row in `sync_told`, by topic and place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, RowId
+from postgres.records import Present, becomes_item, boards_present, has_no_item
 from postgres.transaction import Params, Transaction
-from reconcile.layout import STAFF_ROLE
+from reconcile.tables import HOMES, RECORDS, pointing_at
 
 UNSEEN: Final = "unseen"
 """Rows that no project shows, so that nothing of them travels; place: `table.row`."""
@@ -39,8 +40,6 @@ _LISTED: Final = 100
 """Rows that are named of one table; the counts are always whole."""
 _BY_QUERY: Final = (UNSEEN, UNSENT)
 """Topics of which the current places are a query; of all others the caller knows them."""
-
-Present = Mapping[str, Collection[str]]
 
 
 class Notice(NamedTuple):
@@ -115,26 +114,18 @@ def unseen_query(
 def unseen_rows(tx: Transaction, present: Present) -> sql.Composable | None:
     """SQL (topic, place) of rows that no item was ever linked to, that no project points at, and that will be no item
     themselves."""
-    columns = present.get("projects", ())
-    parts = []
+    boards, parts = boards_present(present), []
+    board_of = {table: board for board, table in boards.items()}
     for table in TABLES:
-        pointing = [column for column, target in REFERENCES.items() if target == table and column in columns]
-        if table not in present or not pointing:
-            continue
         shown = [
-            sql.SQL("t.id NOT IN (SELECT {0} FROM {1} WHERE {0} IS NOT NULL)").format(
-                sql.Identifier(column), tx.table("projects")
-            )
-            for column in pointing
+            _not_pointed_at(tx, board_of[other], other, column)
+            for other, column in pointing_at(table)
+            if other in board_of and column in present[other]
         ]
-        if table == "users":
-            if not {"monday_item_id", "archived_at", "roles"} <= set(present["users"]):
-                continue
-            shown.append(
-                sql.SQL(
-                    "t.monday_item_id IS NULL AND t.archived_at IS NULL AND NOT coalesce(t.roles @> ARRAY[{}], false)"
-                ).format(sql.Literal(STAFF_ROLE.partition(":")[2]))
-            )
+        if table not in present or not shown or (table in RECORDS and table not in board_of):
+            continue
+        if table in board_of:
+            shown.append(sql.SQL("{} AND NOT {}").format(has_no_item("t"), becomes_item(board_of[table], "t")))
         parts.append(
             sql.SQL(
                 "SELECT {topic}::text AS topic, {name} || '.' || t.id AS place FROM (SELECT t.* FROM {table} t"
@@ -148,6 +139,17 @@ def unseen_rows(tx: Transaction, present: Present) -> sql.Composable | None:
             )
         )
     return sql.SQL(" UNION ALL ").join(parts) if parts else None
+
+
+def _not_pointed_at(tx: Transaction, board: str, table: str, column: str) -> sql.Composable:
+    """SQL of whether no row of a board's records points at the row `t`. Where those are found by keys, most rows may be
+    no item's."""
+    item: sql.Composable = sql.SQL("true")
+    if table in HOMES:
+        item = sql.SQL("(r.monday_item_id IS NOT NULL OR {})").format(becomes_item(board, "r"))
+    return sql.SQL("t.id NOT IN (SELECT {0} FROM {1} r WHERE {0} IS NOT NULL AND {2})").format(
+        sql.Identifier("r", column), tx.table(table), item
+    )
 
 
 def now_told(

@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg2 import sql
 
-from models import RowId
-from postgres.state import JSON_COLUMNS
+from models import FilesJson, RowId
+from postgres.schema import fields_of
 from postgres.transaction import Transaction
 from reconcile.plan_pull import Update
 
@@ -52,10 +52,12 @@ def update_statement(
     )
 
 
-def unedited(updates: Sequence[Update], contents: Mapping[RowId, str]) -> tuple[str, list[RowId], list[str]]:
+def unedited(
+    table: str, updates: Sequence[Update], contents: Mapping[RowId, str]
+) -> tuple[str, list[RowId], list[str]]:
     """The parameters of a statement with `content`: the updates, and what each row held when they were planned."""
     ids = [update.id for update in updates]
-    return as_json(map(changed_values, updates)), ids, [contents[row] for row in ids]
+    return as_json(table, map(changed_values, updates)), ids, [contents[row] for row in ids]
 
 
 def changed_values(update: Update) -> dict[str, Any]:
@@ -63,11 +65,12 @@ def changed_values(update: Update) -> dict[str, Any]:
     return {"id": update.id} | {column: after for column, (_before, after) in update.changes.items()}
 
 
-def as_json(rows: Iterable[dict[str, Any]]) -> str:
+def as_json(table: str, rows: Iterable[dict[str, Any]]) -> str:
     """Rows as a JSON array; jsonb columns hold JSON themselves."""
-    records = [{column: _json_value(column, value) for column, value in row.items()} for row in rows]
+    files = {column for column, kind in fields_of(table).items() if kind is FilesJson}
+    records = [{column: _json_value(column in files, value) for column, value in row.items()} for row in rows]
     return json.dumps(records, default=str, ensure_ascii=False)
 
 
-def _json_value(column: str, value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and column in JSON_COLUMNS else value
+def _json_value(is_json: bool, value: Any) -> Any:
+    return json.loads(value) if is_json and isinstance(value, str) else value

@@ -10,11 +10,12 @@ from typing import Any, Final
 import msgspec
 from psycopg2 import sql
 
-from models import REFERENCES, RowId
+from models import RowId
 from postgres.encoding import Encoding
 from postgres.names import row_names
-from postgres.state import Present
+from postgres.records import Present
 from postgres.transaction import Transaction
+from reconcile.tables import target_of
 
 _LISTED: Final = """
 SELECT id, run_id, at, wrote, action, board_id, item_id, table_name, row_id::text, field, column_id, before::text,
@@ -78,7 +79,7 @@ def names_of_rows(tx: Transaction, present: Present, changes: Collection[ChangeL
 
 
 def _pointed_at(change: ChangeLine) -> Iterator[tuple[str, RowId]]:
-    table = REFERENCES.get((change.field or "").rpartition(".")[2])
+    table = target_of(change.field or "")
     if table is not None:
         yield from ((table, RowId(value)) for value in (change.before, change.after) if _is_row(value))
 

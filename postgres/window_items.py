@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from psycopg2 import sql
 
 from models import TABLES
+from postgres.records import Present
 from postgres.schema import read_shapes
-from postgres.state import Present
 from postgres.transaction import Transaction
 
 _NAMED: Final = (("projects", "item_name"), ("projects", "name"), ("users", "name"))

@@ -13,10 +13,12 @@ from models import TABLES
 from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
 from postgres.readable import unreadable_in
-from postgres.state import LOOKALIKE, NAMESAKE, Present, row_hash, still_alike
+from postgres.records import Present, becomes_item, boards_present, has_no_item
+from postgres.state import LOOKALIKE, NAMESAKE, row_hash, still_alike
 from postgres.told import ALIKE, FANNED
 from postgres.transaction import Transaction
-from reconcile.layout import STAFF_ROLE
+from reconcile.boards import BOARD_SPECS
+from reconcile.tables import record_role
 
 Kind = Literal["conflict", "cell", "row", "claim", "value", "op", "would-merge", "fanned", "deleted", "doubt"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -24,7 +26,7 @@ KINDS: Final[tuple[Kind, ...]] = (
 )  # fmt: skip
 """In the order in which they are shown."""
 
-RECORDS: Final[dict[str, str]] = {"projects": "project", "users": STAFF_ROLE}
+RECORDS: Final[dict[str, str]] = {board.table: record_role(board) for board in BOARD_SPECS.values()}
 """Table whose rows stand for items → the role of such a row."""
 
 _LETTERS: Final = f"""
@@ -190,10 +192,9 @@ def _waits(tx: Transaction, present: Present) -> sql.Composable:
     cases = [
         sql.SQL(
             " WHEN {name} THEN EXISTS (SELECT FROM {table} p WHERE p.id::text = split_part(d.place, '.', 2)"
-            " AND p.monday_item_id IS NULL AND p.archived_at IS NULL)"
-        ).format(name=sql.Literal(table), table=tx.table(table))
-        for table in RECORDS
-        if {"monday_item_id", "archived_at"} <= set(present.get(table, ()))
+            " AND {waits})"
+        ).format(name=sql.Literal(table), table=tx.table(table), waits=has_no_item("p"))
+        for table in boards_present(present).values()
     ]
     if not cases:
         return sql.SQL("true")
@@ -224,19 +225,15 @@ def read_waiting(tx: Transaction, present: Present) -> Waiting:
     ]
     parts += [
         sql.SQL(
-            "SELECT count(*) FROM {table} t WHERE t.monday_item_id IS NULL AND t.archived_at IS NULL AND {role}"
-            " AND NOT EXISTS (SELECT FROM monday_sync.sync_dead d WHERE {lookalike}"
-            " AND d.place = {name} || '.' || t.id)"
+            "SELECT count(*) FROM {table} t WHERE {waits} AND NOT EXISTS (SELECT FROM monday_sync.sync_dead d"
+            " WHERE {lookalike} AND d.place = {name} || '.' || t.id)"
         ).format(
             table=tx.table(table),
             name=sql.Literal(table),
             lookalike=sql.SQL(LOOKALIKE),
-            role=sql.SQL("t.roles @> ARRAY[{}]").format(sql.Literal(role.partition(":")[2]))
-            if table == "users"
-            else sql.SQL("true"),
+            waits=becomes_item(board, "t"),
         )
-        for table, role in RECORDS.items()
-        if {"monday_item_id", "archived_at"} <= set(present.get(table, ()))
+        for board, table in boards_present(present).items()
     ]
     rows = sum(count for (count,) in tx.rows(sql.SQL(" UNION ALL ").join(parts))) if parts else 0
     again = tx.one("SELECT count(*) FROM monday_sync.sync_item WHERE state = 'active' AND m_hash IS NULL")

@@ -15,7 +15,7 @@ import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import REFERENCES, TABLES, UNREADABLE, Row, RowId
+from models import TABLES, UNREADABLE, Row, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
@@ -30,11 +30,12 @@ from reconcile.base import AGAIN, AGAIN_LATER, FORCE, ItemBase, content_of, dige
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday, same
+from reconcile.derived import is_natural
 from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
 from reconcile.layout import Field, Layout, together
-from reconcile.plan_pull import Plan, Update, is_natural
-from reconcile.tables import row_keys
+from reconcile.plan_pull import Plan, Update
+from reconcile.tables import SPECS, row_keys
 
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
@@ -178,7 +179,9 @@ class Applier:
         for refused in self._writer.refused:
             if refused.columns:
                 self._lost.setdefault(refused.row, set()).update(refused.columns)
-                self._adrift.setdefault(refused.row, set()).update(refused.columns & REFERENCES.keys())
+                self._adrift.setdefault(refused.row, set()).update(
+                    refused.columns & SPECS[refused.table].foreign_keys.keys()
+                )
         for table in TABLES:
             planned = self._planned(table, plan)
             if not planned:
@@ -378,7 +381,7 @@ class Applier:
         claimed = [
             (table, key, row)
             for table, keys in plan.claimed.items()
-            if table != "projects"  # the item id is in the table itself
+            if SPECS[table].key is not None  # else the item id is in the table itself
             for key, row in sorted(keys.items())
             if row not in self._refused and self._has(table, row, key)
         ]
@@ -388,7 +391,8 @@ class Applier:
             for key in sorted(keys)
             if not self._keeps(table, self._database.keys[table].get(key), key)
         ]
-        gone += [("customers", key) for key in plan.placeholders]
+        guarded = [(table, key) for table, spec in SPECS.items() if spec.fan_in for key in sorted(plan.placeholders)]
+        gone += guarded
         if self._database.remembers or any(
             self._database.counts.values()
         ):  # the key of a deleted row may still be there
@@ -400,7 +404,7 @@ class Applier:
                 ([table for table, _ in gone], [kept(key) for _, key in gone]),
             )
         rows: list[tuple[Any, ...]] = [(table, kept(key), row, "f") for table, key, row in claimed]
-        rows = [*rows, *(("customers", kept(key), None, "t") for key in sorted(plan.placeholders))]
+        rows = [*rows, *((table, kept(key), None, "t") for table, key in guarded)]
         if rows:
             self._tx.copy_in(
                 "COPY monday_sync.sync_key (table_name, key, row_id, placeholder) FROM STDIN", CopyText(rows)
@@ -605,7 +609,7 @@ def alike(found: WouldMerge) -> str:
             f"the item carries the Sync ID of {found.table} {found.other}, and has the row {found.row}: if it is a "
             "copy of another item, clear its Sync ID; if the two rows are one, merge them"
         )
-    if found.table == "projects":
+    if found.names is None and found.role == f"{found.table}.{found.other}":
         return (
             "a row without monday_item_id looks like the item, which has a row of its own: if they are one job, delete "
             "that one and write the item's id into the other; if not, delete this line of monday_sync.sync_dead, which "
@@ -619,7 +623,8 @@ def alike(found: WouldMerge) -> str:
         )
     if found.rival is not None:
         return (
-            f"item {found.rival} of the staff board has the same e-mail or name, and stays users {found.other}; this "
-            f"one is users {found.row}: correct the cells, or archive one of the two items if they are one person"
+            f"item {found.rival} of the {found.item[0]} board has the same e-mail or name, and stays {found.table} "
+            f"{found.other}; this one is {found.table} {found.row}: correct the cells, or archive one of the two items "
+            "if they are one"
         )
     return f"{found.table} {found.row} and {found.other} look like one: correct the cells, or merge the rows"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2 import sql
@@ -13,17 +14,20 @@ from models import TABLES, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
+from postgres.records import Present
 from postgres.row_writer import CHANGED, SKIPPED, look_at_deferred
 from postgres.rules import Rules, read_rules
-from postgres.state import Present, row_hash, tracked_columns
+from postgres.state import row_hash, tracked_columns
 from postgres.told import NEWS_AGAIN
 from postgres.transaction import Transaction
 from postgres.updates import as_json, by_columns, unedited, update_statement
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
-from reconcile.layout import STAFF_ROLE, Layout
+from reconcile.derived import KeysAfterPush, OwnedKey
+from reconcile.layout import Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
+from reconcile.tables import SPECS
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +114,7 @@ def _write_completed(
     rules: Rules,
 ) -> dict[RowId, str]:
     content = row_hash(table, present[table])
-    statement, params = update_statement(tx, table, columns, content), unedited(updates, hashes)
+    statement, params = update_statement(tx, table, columns, content), unedited(table, updates, hashes)
     if not rules.rewrites_updates(table):
         told = sql.SQL("{} RETURNING t.id::pg_catalog.text, {}").format(statement, content)
         with tx.role_path():
@@ -281,89 +285,109 @@ def register_rows(tx: Transaction, rows: Mapping[RowId, str]) -> None:
     )
 
 
-def move_keys(
-    tx: Transaction, owned: Sequence[tuple[str, RowId, set[str]]], outdated: Collection[tuple[str, str, RowId]]
-) -> None:
-    """The natural keys of rows that were told are those of their content now; a provisional one stays beside them.
-    Another row loses those of them that it says no longer (`outdated`)."""
-    if not owned:
-        return
-    rows = [row for _, row, keys in owned if keys]
-    now = [(table, tx.encoding.kept(key), row) for table, row, keys in owned for key in sorted(keys)]
-    taken = {(table, key) for table, _, keys in owned for key in keys}
-    freed = [(table, tx.encoding.kept(key), row) for table, key, row in sorted(outdated) if (table, key) in taken]
-    tx.execute(
-        "DELETE FROM monday_sync.sync_key k WHERE row_id = ANY(%s::uuid[]) AND k.key NOT LIKE 'slot:%%'"
-        " AND NOT (k.table_name, k.key, k.row_id) IN (SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[]))"
-        " OR (k.table_name, k.key, k.row_id) IN (SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[]))",
-        (rows, *([line[at] for line in lines] for lines in (now, freed) for at in range(3))),
-    )
-    tx.execute(
-        "INSERT INTO monday_sync.sync_key (table_name, key, row_id) SELECT * FROM unnest(%s::text[], %s::text[],"
-        " %s::uuid[]) ON CONFLICT (table_name, key) DO NOTHING",
-        ([table for table, _, _ in now], [key for _, key, _ in now], [row for _, _, row in now]),
+def move_keys(tx: Transaction, moves: KeysAfterPush) -> None:
+    """Give up keys, and write down new ones. What another row has taken meanwhile stays that row's."""
+    if moves.released:
+        tx.execute(
+            "DELETE FROM monday_sync.sync_key k USING unnest(%s::text[], %s::text[], %s::uuid[])"
+            " AS w (table_name, key, row_id) WHERE k.table_name = w.table_name AND k.key = w.key"
+            " AND k.row_id = w.row_id",
+            _key_columns(tx, moves.released),
+        )
+    if moves.claimed:
+        tx.execute(
+            "INSERT INTO monday_sync.sync_key (table_name, key, row_id) SELECT * FROM unnest(%s::text[], %s::text[],"
+            " %s::uuid[]) ON CONFLICT (table_name, key) DO NOTHING",
+            _key_columns(tx, moves.claimed),
+        )
+
+
+def _key_columns(tx: Transaction, keys: Collection[OwnedKey]) -> tuple[list[str], list[str], list[RowId]]:
+    ordered = sorted(keys)
+    return (
+        [table for table, _, _ in ordered],
+        [tx.encoding.kept(key) for _, key, _ in ordered],
+        [r for _, _, r in ordered],
     )
 
 
-def recompute_roles(tx: Transaction, layouts: Mapping[str, Layout], people: Collection[RowId]) -> dict[RowId, str]:
-    """`users.roles` of people who gained or lost a slot of an item; words that are not ours are kept. Those whose rows
-    the database refused, with the reason."""
-    ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
+class HeldRoles(NamedTuple):
+    """A person's roles as the row has them, whether it has an item, and the roles in which items show that person."""
+
+    roles: list[str] | None
+    has_item: bool
+    shown: list[str]
+
+
+def held_roles(tx: Transaction, table: str, people: Collection[RowId]) -> dict[RowId, HeldRoles]:
+    """Those of the people whose roles can be read."""
     statement = sql.SQL(
-        "SELECT u.id::text, n.roles FROM (SELECT w.id, nullif(array("
-        " SELECT r FROM unnest(w.roles) AS r WHERE r <> ALL(%s) UNION"
-        " SELECT split_part(k.role, ':', 2) FROM monday_sync.sync_link k JOIN monday_sync.sync_item i"
-        " USING (board_id, item_id) WHERE k.row_id = w.id AND k.role LIKE 'user:%%' AND i.state = 'active'"
-        " ORDER BY 1), '{{}}') AS roles FROM {users} w WHERE w.id = ANY(%s::uuid[])) n JOIN {users} u ON u.id = n.id"
-        " WHERE u.roles IS DISTINCT FROM n.roles AND ({readable}) IS NOT FALSE"
-    ).format(users=tx.table("users"), readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")))
-    words = sorted(ours - {STAFF_ROLE.partition(":")[2]})
-    changed: dict[RowId, list[str] | None] = dict(tx.rows(statement, (words, sorted(people)))) if people else {}
+        "SELECT u.id::text, u.roles::text[], u.monday_item_id IS NOT NULL, coalesce(s.shown, '{{}}')"
+        " FROM {table} u LEFT JOIN (SELECT k.row_id, array_agg(DISTINCT split_part(k.role, ':', 2)) AS shown"
+        " FROM monday_sync.sync_link k JOIN monday_sync.sync_item i USING (board_id, item_id)"
+        " WHERE k.row_id = ANY(%s::uuid[]) AND k.role LIKE {roles} AND i.state = 'active' GROUP BY k.row_id) s"
+        " ON s.row_id = u.id WHERE u.id = ANY(%s::uuid[]) AND ({readable}) IS NOT FALSE"
+    ).format(
+        table=tx.table(table),
+        roles=sql.Literal(f"{SPECS[table].role}:%%"),
+        readable=sql.SQL(READABLE_WORDS).format(sql.Identifier("u", "roles")),
+    )
+    ids = sorted(people)
+    return {row: HeldRoles(*held) for row, *held in tx.rows(statement, (ids, ids))} if ids else {}
+
+
+class Followed(NamedTuple):
+    """What a row points at, the record of the first item that shows it, and whether the row is in step."""
+
+    held: RowId | None
+    first: RowId | None
+    in_step: bool
+
+
+def followed_rows(
+    tx: Transaction, present: Present, table: str, column: str, layouts: Mapping[str, Layout], rows: Collection[RowId]
+) -> dict[RowId, Followed]:
+    """Rows of which a foreign key follows the first item: see `reconcile.derived`."""
+    records = [layout.slots[layout.record].role for layout in layouts.values()]
+    statement = sql.SQL(
+        "SELECT t.id::text, t.{column}::text, f.record::text, s.p_hash IS NOT DISTINCT FROM {hash} FROM {table} t"
+        " LEFT JOIN monday_sync.sync_row s ON s.table_name = {name} AND s.row_id = t.id"
+        " LEFT JOIN (SELECT DISTINCT ON (n.row_id) n.row_id, (SELECT i.links[array_position(l.slots, role)]"
+        " FROM unnest(%s::text[]) AS role WHERE role = ANY(l.slots) LIMIT 1) AS record"
+        " FROM monday_sync.sync_item i JOIN monday_sync.sync_layout l USING (layout)"
+        " CROSS JOIN LATERAL unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]) AND i.state = 'active'"
+        " ORDER BY n.row_id, i.item_id) f ON f.row_id = t.id WHERE t.id = ANY(%s::uuid[])"
+    ).format(
+        column=sql.Identifier(column),
+        hash=row_hash(table, present[table]),
+        table=tx.table(table),
+        name=sql.Literal(table),
+    )
+    ids = sorted(rows)
+    return {row: Followed(*found) for row, *found in tx.rows(statement, (records, ids, ids))} if ids else {}
+
+
+def write_column(tx: Transaction, table: str, column: str, values: Mapping[RowId, Any]) -> dict[RowId, str]:
+    """One column of some rows; those that the database refused, with the reason."""
 
     def write(part: Sequence[RowId]) -> None:
         with tx.role_path():
             tx.execute(
-                update_statement(tx, "users", ("roles",)),
-                (as_json({"id": row, "roles": changed[row]} for row in part),),
+                update_statement(tx, table, (column,)),
+                (as_json(table, ({"id": row, column: values[row]} for row in part)),),
             )
 
-    return _halved(tx, "users", sorted(changed), write)
+    return _halved(tx, table, sorted(values), write)
 
 
-def follow_customers(tx: Transaction, present: Present, projects: Collection[RowId]) -> dict[RowId, str]:
-    """`policies.customer_id` of projects that were moved to another customer: the customer of the linked project with
-    the smallest item id. A policy that a person edited keeps what it has, and its edit. The projects whose policies the
-    database refused, with the reason."""
-    names = {
-        "policies": tx.table("policies"),
-        "projects": tx.table("projects"),
-        "hash": row_hash("policies", present["policies"]),
-    }
-    moved = sql.SQL(
-        "WITH asked AS MATERIALIZED (SELECT DISTINCT policy_id FROM {projects}"
-        " WHERE id = ANY(%s::uuid[]) AND policy_id IS NOT NULL),"
-        " firsts AS MATERIALIZED (SELECT DISTINCT ON (q.policy_id) q.id, q.policy_id, q.customer_id"
-        " FROM {projects} q JOIN asked USING (policy_id) WHERE q.monday_item_id IS NOT NULL"
-        " ORDER BY q.policy_id, q.monday_item_id)"
-        " SELECT p.id::text, t.id::text, p.customer_id::text FROM firsts p JOIN {policies} t ON t.id = p.policy_id"
-        " WHERE p.id = ANY(%s::uuid[]) AND t.customer_id IS DISTINCT FROM p.customer_id"
-        " AND EXISTS (SELECT FROM monday_sync.sync_row s WHERE s.table_name = 'policies' AND s.row_id = t.id"
-        " AND s.p_hash = {hash})"
-    ).format(**names)
-    in_step = sql.SQL(
-        "UPDATE monday_sync.sync_row s SET p_hash = {hash} FROM {policies} t"
-        " WHERE s.table_name = 'policies' AND s.row_id = t.id AND t.id = ANY(%s::uuid[])"
-    ).format(**names)
-    asked = sorted(projects)
-    found = {row: (policy, customer) for row, policy, customer in tx.rows(moved, (asked, asked))} if asked else {}
-
-    def write(part: Sequence[RowId]) -> None:
-        policies = [{"id": found[row][0], "customer_id": found[row][1]} for row in part]
-        with tx.role_path():
-            tx.execute(update_statement(tx, "policies", ("customer_id",)), (as_json(policies),))
-        tx.execute(in_step, ([policy["id"] for policy in policies],))
-
-    return _halved(tx, "policies", sorted(found), write)
+def keep_in_step(tx: Transaction, present: Present, table: str, rows: Collection[RowId]) -> None:
+    """Rows that were in step before a derived column of theirs was written stay it: that was nobody's edit."""
+    if rows:
+        statement = sql.SQL(
+            "UPDATE monday_sync.sync_row s SET p_hash = {hash} FROM {table} t"
+            " WHERE s.table_name = {name} AND s.row_id = t.id AND t.id = ANY(%s::uuid[])"
+        ).format(hash=row_hash(table, present[table]), table=tx.table(table), name=sql.Literal(table))
+        tx.execute(statement, (sorted(rows),))
 
 
 def note_refused(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
-from models import REFERENCES, TABLES, RowId
+from models import TABLES, RowId
 from monday_api import BOARDS
-from postgres.by_hand import link_project
+from postgres.by_hand import link_row
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
 from reconcile.base import FORCE
@@ -17,7 +17,7 @@ from reconcile.changes import Change, count_pull_changes, pull_changes
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
 from reconcile.plan_pull import Plan
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, target_of
 from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run
@@ -41,7 +41,7 @@ def named_rows(run: Run, plan: Plan, standing: OpenIssues) -> dict[str, set[RowI
     """Table → rows that the report will name: those that foreign keys of shown changes and edits point at."""
     wanted = pointed_at([*_lines(run, plan, plan.conflicts), *standing.lost, *standing.open])
     for change in _shown_values(run, plan)[0]:
-        if table := REFERENCES.get((change.address.field or "").partition(".")[2]):
+        if table := target_of(change.address.field or ""):
             wanted.setdefault(table, set()).update(row for row in (change.before, change.after) if row is not None)
     return wanted
 
@@ -63,7 +63,7 @@ def preview(run: Run, plan: Plan, names: Names) -> None:
     """What a person needs to see of a plan even if a guard refuses it."""
     run.report.samples = list(_samples(run, plan, names))
     run.report.changes, run.report.changes_count = entries(pull_changes(plan, run.layouts)), count_pull_changes(plan)
-    run.report.second_rows = [link_project(pair.other, pair.item[1]) for pair in plan.lookalikes]
+    run.report.second_rows = [link_row(pair.table, pair.other, pair.item[1]) for pair in plan.lookalikes]
     if run.dry and run.options.verbosity > 0:
         run.report.differences = list(_differences(run, plan))
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from models import TABLES, Row, RowId
 from postgres.conflicts import Winner, add_conflicts, open_conflicts, settle
 from postgres.ids import claims_query, forget_rows, keep_claims, list_left_behind
 from postgres.state import OpenIssues, read_standing
 from postgres.transaction import Transaction
-from postgres.write_push import (
-    count_tolerated,
-    follow_customers,
-    mark_told,
-    move_keys,
-    note_refused,
-    note_refused_rows,
-    recompute_roles,
-    remember_items,
-)
+from postgres.write_push import count_tolerated, note_refused, remember_items
+from push.follow import remember_told
 from push.operations import Sent
 from push.overwritten import overwritten
 from push.plan import PreparedPush
@@ -30,7 +21,6 @@ from push.rejected import cleared
 from push.summary import fill_report
 from reconcile.conflicts import Conflict
 from reconcile.errors import Exit
-from reconcile.push_plan import key_changes
 from run.context import Run
 from run.news import closing, fill_news, values_judged
 from run.place import remember
@@ -95,18 +85,9 @@ def _remember(
     refused = [*push.rejected, *sent.refused]
     over = cleared(found, refused, {create.row for create in sent.new})
     note_refused(tx, run.layouts, run.run_id, refused, over)
-    told = _told(found, sent)
-    if told:
-        mark_told(tx, told)
-        owners = key_changes({row: table for row, (table, _) in told.items()}, _rows_now(found, sent), edits.owners)
-        move_keys(tx, list(owners), edits.outdated)
+    remember_told(run, start.present, found, sent, tx)
     list_left_behind(tx, run.layouts, run.run_id, edits.left_behind)
     forget_rows(tx, edits.lost)
-    people, projects = _moved(run, sent)
-    if people:
-        note_refused_rows(tx, run.run_id, "users", recompute_roles(tx, run.layouts, people))
-    if projects:
-        note_refused_rows(tx, run.run_id, "projects", follow_customers(tx, start.present, projects))
     if push.settled or sent.delivered or sent.new:
         count_tolerated(tx)
 
@@ -127,47 +108,3 @@ def _ended(run: Run, found: PreparedPush, sent: Sent, tx: Transaction) -> dict[i
         elif entry.place in found.push.agreed and entry.place not in waits:
             ended[entry.id] = ("both", found.push.agreed[entry.place])
     return ended
-
-
-def _told(found: PreparedPush, sent: Sent) -> dict[RowId, tuple[str, str]]:
-    """Rows of which monday shows everything now, with the content that they were told with."""
-    edits, waits = found.edits, found.push.pending_rows | sent.undelivered
-    created = {create.row for create in sent.new}
-    shown = {row for item in sent.delivered for row in item.moved.values()}
-    shown |= {row for create in sent.new for row in create.links}
-    fresh = {row for _board, row in edits.new_rows}
-    return {
-        row: (table, sent.prepared.hashes.get(row, content))
-        for row, content in edits.hashes.items()
-        if row not in waits and (row in edits.changed or row in created or (row in shown and row not in fresh))
-        for table in TABLES
-        if row in edits.rows[table]
-    }
-
-
-def _rows_now(found: PreparedPush, sent: Sent) -> Mapping[str, Mapping[RowId, Row]]:
-    """The rows as they are after they were made whole."""
-    rows = {table: dict(known) for table, known in found.edits.rows.items()}
-    for table, updates in found.push.completed.items():
-        for update in updates:
-            if update.id in sent.prepared.hashes:
-                rows[table][update.id] = update.applied_to(rows[table][update.id])
-    return rows
-
-
-def _moved(run: Run, sent: Sent) -> tuple[set[RowId], set[RowId]]:
-    """People who gained or lost a slot, and projects that show another customer."""
-    people: set[RowId] = set()
-    projects: set[RowId] = set()
-    for item in sent.delivered:
-        layout = run.layouts[item.board]
-        if "customer" in item.moved:
-            projects |= {row for row in (item.base.links[layout.record],) if row is not None}
-        for place, slot in enumerate(layout.slots):
-            if slot.person and slot.role in item.moved:
-                people |= {row for row in (item.base.links[place], item.left.get(slot.role)) if row is not None}
-    for create in sent.new:
-        layout = run.layouts[create.board]
-        people |= {row for row, slot in zip(create.links, layout.slots, strict=True) if row is not None and slot.person}
-        projects.add(create.row)
-    return people, projects

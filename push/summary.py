@@ -13,11 +13,13 @@ from push.plan import PreparedPush
 from push.recover import Recovered
 from push.rejected import cleared
 from push.send import writing_calls
+from reconcile.boards import BOARD_SPECS
 from reconcile.changes import Change, push_changes
 from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
+from reconcile.tables import SPECS, certain_columns
 from run.changes import entries, line, samples
 from run.conflicts import as_line, settled, waiting
 from run.context import Run
@@ -90,7 +92,7 @@ def _rows_that_wait(run: Run, found: PreparedPush, sent: Sent, standing: OpenIss
     """Rows of which nothing is sent until a person, or the other command, has done something. What waits for a reason
     that is told anyway is not among them; nor can a run that looks at a part say what waits no more."""
     edits, push = found.edits, found.push
-    notices = [Notice(ALIKE, f"users.{row}", "") for row, _other in push.duplicate_people]
+    notices = [Notice(ALIKE, f"{_table_of(run, board)}.{row}", "") for board, row, _other in push.duplicate_people]
     notices += [
         Notice(
             FANNED,
@@ -164,16 +166,18 @@ def _fill_open(run: Run, found: PreparedPush, sent: Sent, standing: OpenIssues, 
             listed.append(entry)
         if not letter.told:
             untold.append(entry)
-    for row, other in push.duplicate_people:
+    for board, row, other in push.duplicate_people:
+        table, spec = _table_of(run, board), BOARD_SPECS[board]
+        same = " or ".join(certain_columns(table))
         entry = {
-            "board": "staff",
+            "board": board,
             "item": 0,
-            "role": "Sales Staff",
-            "reason": f"users {row} has an e-mail of users {other}, who is on the staff board: no item was made; "
-            "correct the e-mail, or merge the rows",
+            "role": spec.person or SPECS[table].role,
+            "reason": f"{table} {row} has the {same} of {table} {other}, which is on the {board} board: no item was "
+            "made; correct it, or merge the rows",
         }
         merges.append(entry)
-        new_merges += [] if (ALIKE, f"users.{row}") in standing.told else [entry]
+        new_merges += [] if (ALIKE, f"{table}.{row}") in standing.told else [entry]
     planned = [] if carried_out else _lines(run, found, push.conflicts)
     known = {(line.board_id, line.item_id, line.field): line for line in standing.open}
     fresh_ones = {place: line for line in planned if (place := (line.board_id, line.item_id, line.field)) not in known}

@@ -109,7 +109,8 @@ def count_pull_changes(plan: Plan) -> int:
 
 def _row_changes(plan: Plan, layouts: Mapping[str, Layout], table: str, updates: Sequence[Update]) -> Iterator[Change]:
     shown: Mapping[RowId, ItemKey] | None = None
-    joint = SPECS[table].joint
+    whole = SPECS[table].joint
+    joint = whole.columns if whole is not None else ()
     for update in updates:
         for column, (before, after) in update.changes.items():
             cause = plan.causes.get((update.id, joint[0] if column in joint else column))

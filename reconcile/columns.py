@@ -58,7 +58,8 @@ class Column:
     """One mapped column of a board: the single declaration that reading, writing, checking and documents share.
 
     `target` is "table.column", or "" for a column that is only written when an item is created. `role` says which
-    person of the item the column speaks of. `policy` settles a conflict.
+    person of the item the column speaks of. `also` is the target of a second field that the same cell tells, of another
+    table. `policy` settles a conflict.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Column:
     role: str | None = None
     direction: Direction = "two-way"
     policy: Policy = "monday"
+    also: str = ""
 
     @property
     def table(self) -> str:

@@ -28,8 +28,8 @@ class Edits:
     """Which row a natural key belongs to, by table, as long as the row says it."""
     outdated: set[tuple[str, str, RowId]] = field(default_factory=set)
     """(table, key, row) of keys whose row does not say them any more."""
-    staff: dict[str, RowId] = field(default_factory=dict)
-    """Who is on the staff board with an e-mail of a new person, be it his key or not."""
+    known_records: dict[tuple[str, str], RowId] = field(default_factory=dict)
+    """(table, key) → who is on a board with an e-mail of a new person, be it his key or not: see `KeyRule.certain`."""
     rejected: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """What monday would not take: (board, item, column) → a hash of the value."""
     letters: set[tuple[str, int, str]] = field(default_factory=set)

@@ -39,24 +39,43 @@ class Shape:
     to_cells: Callable[[Any], tuple[Value, ...]]
 
 
-def shape_of(column: Column, cells: int) -> Shape:
-    """The shape of a field of so many cells, of which this is the first column."""
-    if column.table == "users" and (cells == 2 or column.column == "name"):
-        told = _cells_of_halves if cells == 2 else _cells_of_name
-        return Shape(NAME_COLUMNS, person_name, _compare_name, _compare_name, completed_name, told)
-    if column.target == "properties.address":
-        return Shape(ADDRESS_COLUMNS, _address, _compare_address, _typed_address, completed_address, _cells_of_address)
-    build = or_item_name if column.target == "projects.name" else None
-    return Shape(
-        (column.column,), build, column.codec.compare_key, column.codec.compare_key, completed_value, _cells_of_value
-    )
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Columns of one row that are one field: the whole, then its parts. `shape` is that of a field of so many cells;
+    `halves` are the parts that two cells tell instead of the whole."""
+
+    columns: tuple[str, ...]
+    shape: Callable[[int], Shape]
+    halves: tuple[str, ...] = ()
+
+
+def shape_of(column: Column, cells: int, joint: Joint | None = None, *, named: bool = False) -> Shape:
+    """The shape of a field of so many cells, of which this is the first column. `joint` is that of its table; `named`,
+    whether it takes the item's name where its cell is empty."""
+    if joint is not None and (cells > 1 or column.column == joint.columns[0]):
+        return joint.shape(cells)
+    of_one = column.codec.compare_key
+    return Shape((column.column,), or_item_name if named else None, of_one, of_one, completed_value, _cells_of_value)
+
+
+def _shape_of_name(cells: int) -> Shape:
+    told = _cells_of_halves if cells == 2 else _cells_of_name
+    return Shape(NAME_COLUMNS, person_name, _compare_name, _compare_name, completed_name, told)
+
+
+def _shape_of_address(_cells: int) -> Shape:
+    return Shape(ADDRESS_COLUMNS, _address, _compare_address, _typed_address, completed_address, _cells_of_address)
+
+
+PERSON_NAME = Joint(NAME_COLUMNS, _shape_of_name, NAME_COLUMNS[1:])
+ADDRESS = Joint(ADDRESS_COLUMNS, _shape_of_address)
 
 
 # How cells become a field value: one named function each ------------------------------------------------------------
 
 
 def or_item_name(values: Sequence[Value], item_name: str) -> FieldValue:
-    """`projects.name` falls back to the item's name; UNSET where that holds a NUL, which the cell "name" reports."""
+    """A text that falls back to the item's name; UNSET where that holds a NUL, which the cell "name" reports."""
     return values[0] or (UNSET if "\0" in item_name else item_name.strip() or None)
 
 

@@ -7,19 +7,20 @@ PostgreSQL is an edit that waits for the other direction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from models import UNREADABLE, Policy, Project, Row, RowId, Unreadable, User
+from models import UNREADABLE, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.changes import DERIVED, EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.conflicts import Conflict
 from reconcile.database_state import DatabaseState, ItemKey
+from reconcile.derived import FOLLOWING, ROLES_COLUMN, Showing, followed, following_slots, has_roles, roles_of
 from reconcile.identity import Links
-from reconcile.layout import STAFF_ROLE, ItemState, Layout
-from reconcile.tables import SPECS
+from reconcile.layout import ItemState, Layout
+from reconcile.tables import HOMES, SPECS
 from reconcile.working_rows import Causes, ItemRows, WorkingRows
 
 
@@ -138,16 +139,15 @@ def edited_in_postgres(
 
 def _pointers(layout: Layout) -> list[tuple[int, list[_Pointer]]]:
     """(slot that holds foreign keys, what they point at), for each such slot of an item."""
-    number = {slot.role: place for place, slot in enumerate(layout.slots)}
     found = []
     for anchor, slot in enumerate(layout.slots):
-        roles: Iterable[str] = ()
-        if slot.table == "projects":
-            roles = [other.role for other in layout.slots if other.link in Project.__struct_fields__]
-        elif slot.table != "users" or slot.role == STAFF_ROLE:
-            roles = [role for role in SPECS[slot.table].points_at if role in number]
+        spec = SPECS[slot.table]
+        if slot.table in HOMES and not slot.is_home:
+            continue  # it is only chosen here: what it points at is for its own board to say
         targets = [
-            _Pointer(str(other.link), number[other.role]) for other in (layout.slots[number[role]] for role in roles)
+            _Pointer(other.link, target)
+            for target, other in enumerate(layout.slots)
+            if other.link is not None and other.link in spec.foreign_keys and other.link not in spec.derived
         ]
         if targets:
             found.append((anchor, targets))
@@ -162,27 +162,39 @@ def assign_policy_customers(
     working: WorkingRows,
 ) -> None:
     """`policies.customer_id` is the customer of the linked project with the smallest item id."""
-    roles = {slot.role: place for place, slot in enumerate(layouts["master"].slots)} if "master" in layouts else {}
-    if "policy" not in roles or "customer" not in roles:
-        return
-    first: dict[RowId, ItemState] = {}
+    for table, column in FOLLOWING:
+        target = SPECS[table].foreign_keys[column]
+        for row_id, (place, beside, state) in _first_items(table, column, states, layouts, links).items():
+            row, elsewhere = working.row(table, row_id), database.elsewhere.get(row_id, {})
+            if row is None or any(other.first_item < state.id for other in elsewhere.values()):
+                continue
+            item = (state.board, state.id)
+            points_at, base = links[item][beside], database.bases.get(item)
+            if working.row(target, points_at) is None:  # a person deleted it; the link dangles until the item says so
+                continue
+            moved = base is None or (base.links[place], base.links[beside]) != (row_id, points_at)
+            setattr(row, column, followed(getattr(row, column), Showing(points_at, moved)))
+            if moved:
+                working.causes.note(row_id, column, item, DERIVED)
+
+
+def _first_items(
+    table: str,
+    column: str,
+    states: Sequence[ItemState],
+    layouts: Mapping[str, Layout],
+    links: Mapping[ItemKey, Links],
+) -> dict[RowId, tuple[int, int, ItemState]]:
+    """Row → (the slot that shows it, the slot that its foreign key means, the first item that has it there)."""
+    places = {board: following_slots(table, column, layout) for board, layout in layouts.items()}
+    first: dict[RowId, tuple[int, int, ItemState]] = {}
     for state in states:
-        policy = links[state.board, state.id][roles["policy"]] if state.board == "master" else None
-        if policy is not None and (policy not in first or state.id < first[policy].id):
-            first[policy] = state
-    for policy, state in first.items():
-        row = working.row("policies", policy)
-        elsewhere = database.elsewhere.get(policy, {})
-        if not isinstance(row, Policy) or any(other.first_item < state.id for other in elsewhere.values()):
-            continue
-        item = (state.board, state.id)
-        customer, base = links[item][roles["customer"]], database.bases.get(item)
-        unmoved = (
-            base is not None and base.links[roles["policy"]] == policy and base.links[roles["customer"]] == customer
-        )
-        if not unmoved and working.row("customers", customer) is not None:
-            row.customer_id = customer
-            working.causes.note(policy, "customer_id", item, DERIVED)
+        if (found := places[state.board]) is not None:
+            place, beside = found
+            row = links[state.board, state.id][place]
+            if row is not None and (row not in first or state.id < first[row][2].id):
+                first[row] = (place, beside, state)
+    return first
 
 
 def recompute_roles(
@@ -195,32 +207,31 @@ def recompute_roles(
     """`users.roles` of everybody who gained or lost a slot: sorted, distinct; words that are not ours are kept."""
     ours = {slot.person for layout in layouts.values() for slot in layout.slots if slot.person}
     people = {
-        board: [(place, slot.person) for place, slot in enumerate(layout.slots) if slot.person]
+        board: [(place, slot.table, str(slot.person)) for place, slot in enumerate(layout.slots) if has_roles(slot)]
         for board, layout in layouts.items()
     }
     holds: dict[RowId, set[str]] = defaultdict(set)
-    moved: dict[RowId, ItemKey] = {}
+    moved: dict[tuple[str, RowId], ItemKey] = {}
     for state in states:
         item = (state.board, state.id)
         linked, base = links[item], database.bases.get(item)
-        for place, person in people[state.board]:
+        for place, table, person in people[state.board]:
             row = linked[place]
             was = base.links[place] if base is not None else None
             if row is not None:
                 holds[row].add(person)
                 if row != was:
-                    moved[row] = item
+                    moved[table, row] = item
             if was is not None and row != was:
-                moved[was] = item
-    staff = STAFF_ROLE.partition(":")[2]
-    for row_id, item in moved.items():
-        user = working.row("users", row_id)
-        if not isinstance(user, User) or isinstance(user.roles, Unreadable):
+                moved[table, was] = item
+    for (table, row_id), item in moved.items():
+        record = working.record(table, row_id)
+        if record is None or (held := getattr(record, ROLES_COLUMN)) is UNREADABLE:
             continue
         others = {role.partition(":")[2] for role in database.elsewhere.get(row_id, {})}
-        waits = {staff} if user.monday_item_id is None else set()  # who is to become an item of the staff board
-        user.roles = sorted((set(user.roles or ()) - (ours - waits)) | holds[row_id] | others) or None
-        working.causes.note(row_id, "roles", item, DERIVED)
+        roles = roles_of(held, holds[row_id] | others, ours, has_item=record.monday_item_id is not None)
+        setattr(record, ROLES_COLUMN, roles)
+        working.causes.note(row_id, ROLES_COLUMN, item, DERIVED)
 
 
 def set_item_ids(
@@ -264,7 +275,7 @@ def other_item_of(
     which no two items share.
     """
     slot = layout.slots[layout.record]
-    if slot.role != STAFF_ROLE:
+    if not slot.is_home:
         return None
     items = [item_id for (name, item_id), linked in links.items() if name == board and linked[layout.record] == row]
     if elsewhere := database.elsewhere.get(row, {}).get(slot.role):

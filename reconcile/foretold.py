@@ -19,6 +19,7 @@ from reconcile.columns import DATE, MONEY, STATUS, Column, ColumnMap, Value
 from reconcile.errors import CellError
 from reconcile.items import Cell
 from reconcile.push_plan import CellEdit
+from reconcile.tables import PEOPLE
 
 _EMPTINESS = frozenset({"IS_EMPTY", "IS_NOT_EMPTY"})
 _COMPARED = frozenset(
@@ -390,4 +391,4 @@ def fills(column: Column | None) -> bool:
 
 def _field(column: Column) -> str:
     """Where a person corrects what a column shows: `users.name of the Estimator`."""
-    return column.target + (f" of the {column.role}" if column.role and column.role != "Sales Staff" else "")
+    return column.target + (f" of the {column.role}" if column.role and column.role not in PEOPLE else "")

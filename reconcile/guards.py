@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconcile.boards import BOARD_SPECS
+from reconcile.derived import DEFAULT_STATUS
 from reconcile.errors import UnsafePlan
 from reconcile.losses import Loss, how_lost
-from reconcile.plan_pull import DEFAULT_STATUS, Plan, Update
+from reconcile.plan_pull import Plan, Update
 from reconcile.push_plan import ItemPush, Push
 
 CHANGE_FLOOR, CHANGE_SHARE = 50, 0.30
@@ -65,7 +67,7 @@ def guard_read(boards: Mapping[str, BoardSize], thresholds: Thresholds) -> None:
         if size.complete and (size.read == 0 or size.read < size.known * SHRINK_SHARE):
             raise UnsafePlan(
                 f"The {board} board shows {size.read:,} items, and {size.known:,} were known: nothing was written "
-                f"({size.known - size.read:,} × {_RECORDS[board]}: item → not there). If the token's user lost sight "
+                f"({size.known - size.read:,} × {_record(board)}: item → not there). If the token's user lost sight "
                 "of items, or they were removed by mistake, put that right and run again; if it is right, run with "
                 "--accept-shrink."
             )
@@ -238,13 +240,14 @@ def _too_many_gone(plan: Plan, known_items: Mapping[str, int], thresholds: Thres
         if count > limit:
             yield (
                 f"{count:,} items of the {board} board are archived or deleted, the limit is {limit:,} ({count:,} × "
-                f"{_RECORDS[board]}.archived_at: item → archived); if they were removed by mistake, restore them on "
+                f"{_record(board)}.archived_at: item → archived); if they were removed by mistake, restore them on "
                 f"the board and run again; if it is right, run with --max-delete {count}."
             )
 
 
-_RECORDS = {"master": "projects", "staff": "users"}
-"""The table whose rows stand for the items of a board."""
+def _record(board: str) -> str:
+    """The table whose rows stand for the items of a board."""
+    return BOARD_SPECS[board].table
 
 
 # The guards of a push -------------------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def _too_many_made(push: Push, board: str, known: int, thresholds: Thresholds) -
     if count > limit:
         yield (
             f"{count:,} items of the {board} board ({known:,} known) would be created, the limit is {limit:,} "
-            f"({count:,} × {_RECORDS[board]}: row → new item); if these rows are no new ones, write the items' ids "
+            f"({count:,} × {_record(board)}: row → new item); if these rows are no new ones, write the items' ids "
             f"into monday_item_id and run again; if it is right, run with --max-create {count}."
         )
 
@@ -281,7 +284,7 @@ def _too_many_archived(push: Push, board: str, known: int, thresholds: Threshold
     if count > limit:
         yield (
             f"{count:,} items of the {board} board ({known:,} known) would be archived, the limit is {limit:,} "
-            f"({count:,} × {_RECORDS[board]}: deleted row → archived item); if the rows were deleted by mistake, put "
+            f"({count:,} × {_record(board)}: deleted row → archived item); if the rows were deleted by mistake, put "
             f"them back with their ids and run again; if it is right, run with --max-delete {count}."
         )
 

@@ -14,15 +14,15 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId, User
+from models import TABLES, Row, RowId
 from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday
 from reconcile.fields import FieldValue
 from reconcile.keys import email_key, item_key, normal, slot_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, Slot
-from reconcile.tables import SPECS
+from reconcile.layout import ItemState, Layout, Slot
+from reconcile.tables import HOMES, SPECS
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
 _NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
@@ -103,10 +103,11 @@ def resolve(states: Iterable[ItemState], layouts: Mapping[str, Layout], database
     met = [state for state in by_place if (state.board, state.id) in linked]
     fresh = [state for state in by_place if (state.board, state.id) not in linked]
     shared = _shared_emails(by_place, layouts) - database.placeholders
-    customers = database.placeholders | database.staff_emails
     for table in TABLES:
-        nobody_before = customers if table == "customers" else frozenset[str]()
-        nobody = nobody_before | shared if table == "customers" else nobody_before
+        spec = SPECS[table]
+        nobody_before = database.placeholders if spec.fan_in else frozenset[str]()
+        nobody_before |= database.staff_emails if spec.strangers else frozenset[str]()
+        nobody = nobody_before | shared if spec.fan_in else nobody_before
         _Table(table, layouts, database, resolution, nobody_before, nobody).resolve(met, fresh)
     resolution.placeholders = shared
     resolution.would_merge += _copies(by_place, layouts, database, resolution)
@@ -144,18 +145,22 @@ def said_keys(
 
 def _shared_emails(states: Sequence[ItemState], layouts: Mapping[str, Layout]) -> set[str]:
     """The fan-in guard: one customer e-mail on many items under many names is nobody's."""
-    customer = {board: slot for board, layout in layouts.items() for slot in layout.slots if slot.table == "customers"}
+    places = {
+        board: (slot.at.get(spec.fan_in[0]), slot.at.get(spec.fan_in[1]))
+        for board, layout in layouts.items()
+        for slot in layout.slots
+        if (spec := SPECS[slot.table]).fan_in is not None
+    }
     said = [
-        (key, state, slot)
+        (key, None if called is None else state.values[called])
         for state in states
-        if (slot := customer.get(state.board))
-        and isinstance(email := state.values[slot.at["email"]], str)
-        and (key := email_key(email))
+        for email_at, called in (places.get(state.board, (None, None)),)
+        if email_at is not None and isinstance(email := state.values[email_at], str) and (key := email_key(email))
     ]
-    often = {key for key, n in Counter(key for key, _view, _slot in said).items() if n > SHARED_EMAIL_ITEMS}
+    often = {key for key, n in Counter(key for key, _name in said).items() if n > SHARED_EMAIL_ITEMS}
     names: dict[str, set[str]] = defaultdict(set)
-    for key, state, slot in said:
-        if key in often and isinstance(name := state.values[slot.at["name"]], str):
+    for key, name in said:
+        if key in often and isinstance(name, str):
             names[key].add(normal(name))
     return {key for key in often if len(names[key]) > SHARED_EMAIL_NAMES}
 
@@ -214,15 +219,15 @@ class _Table:
                     yield self._standing(state, number, slot, keys, base, parent)
                     continue
                 old = self.database.adopted[state.board, state.id][number]
-                home = slot.role == STAFF_ROLE
+                home = slot.is_home
                 known = old in self.rows and (home or bool(keys))
                 yield Said(state, number, keys, old if known else None, kept=known, home=home, adopted=known)
 
     def _homes(self, fresh: Sequence[ItemState]) -> Iterator[Said]:
-        homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.role == STAFF_ROLE}
+        homes = {board for board, places in self.places.items() for _n, slot, _p in places if slot.is_home}
         for state in (state for state in fresh if state.board in homes):
             for number, slot, parent in self.places[state.board]:
-                if slot.role == STAFF_ROLE:
+                if slot.is_home:
                     yield Said(state, number, self._keys(state, slot, parent), None, home=True)
 
     # What a slot says
@@ -235,12 +240,12 @@ class _Table:
     def _standing(
         self, state: ItemState, number: int, slot: Slot, keys: tuple[str, ...], base: ItemBase, parent: int | None
     ) -> Said:
-        item, old, home = (state.board, state.id), base.links[number], slot.role == STAFF_ROLE
+        item, old, home = (state.board, state.id), base.links[number], slot.is_home
         said = Said(state, number, keys, old, home=home)
         if (item, number) in self.database.strangers:
             said.old = None
         if said.old is None:
-            emptied = old is None and not home and self.table != "projects"
+            emptied = old is None and not slot.is_record
             if emptied and not _spoke(self.layouts[state.board], slot, state, base):
                 said.keys = ()  # a person emptied the slot: what it says is what it said then
             return said
@@ -274,8 +279,9 @@ class _Table:
         for entry in said:
             if entry.home and entry.old in self.rows:
                 at_home[entry.old].append(entry)
+        records = self.database.records(self.table)
         for row, entries in at_home.items():
-            holds = self.database.table(User)[row].monday_item_id
+            holds = records[row].monday_item_id
             entries.sort(key=lambda entry: (entry.state.id != holds, entry.state.id))
             self.homes[row] = (entries[0].state.board, entries[0].state.id)
             for entry in entries[1:]:
@@ -299,24 +305,25 @@ class _Table:
             return self.homes[row][1] if self.homes[row] != item else None
         if row not in self.rows:
             return None
-        user = self.database.table(User)[row]
-        holds = user.monday_item_id
-        gone = user.archived_at is not None or (holds is not None and (item[0], holds) in self.database.gone)
+        record = self.database.records(self.table)[row]
+        holds = record.monday_item_id
+        gone = record.archived_at is not None or (holds is not None and (item[0], holds) in self.database.gone)
         return None if gone or holds == item[1] else holds
 
     def _is_left(self, row: RowId) -> bool:
         """Whether a row was home to an item of the staff board that is gone."""
-        if self.table != "users" or row not in self.rows:
+        if self.table not in HOMES or row not in self.rows:
             return False
-        user = self.database.table(User)[row]
-        return user.archived_at is not None or any(item_id == user.monday_item_id for _, item_id in self.database.gone)
+        record = self.database.records(self.table)[row]
+        gone = self.database.gone
+        return record.archived_at is not None or any(item_id == record.monday_item_id for _board, item_id in gone)
 
     def _find_home(self, entry: Said) -> RowId | None:
         """The row of a staff item that has none yet, or says another e-mail: never one that is another item's home."""
         free = tuple(key for key in entry.keys if self._rival(self.owner.get(key), entry) is None)
         if free and (len(free) == len(entry.keys) or any(key in self.owner for key in free)):
             return self._owner_or_new(free)
-        own = slot_key(entry.state.board, entry.state.id, STAFF_ROLE)
+        own = slot_key(entry.state.board, entry.state.id, self.layouts[entry.state.board].slots[entry.slot].role)
         if entry.old is None:
             return self._owner_or_new(free or (own,))
         for key in self.keys_of[entry.old] - {own, *entry.keys}:
@@ -352,7 +359,7 @@ class _Table:
         for board in self.layouts:
             states = [(state, self.resolution.links[board, state.id]) for state in fresh if state.board == board]
             for number, slot, parent in self.places[board]:
-                if slot.role == STAFF_ROLE:
+                if slot.is_home:
                     continue
                 known: dict[tuple[object, ...], RowId] = {}
                 repeats = not SPECS[self.table].owned
@@ -362,7 +369,7 @@ class _Table:
                     said = slot.key_said(state.values) if repeats else ()
                     row = known.get(said) if repeats else None
                     if row is None:
-                        if state.values[slot.first : slot.last] == nothing and self.table != "projects":
+                        if state.values[slot.first : slot.last] == nothing and not slot.is_record:
                             continue
                         keys = said_keys(slot, state.values, (board, state.id), parent_row, self.nobody)
                         if not keys:
@@ -522,12 +529,14 @@ def _spoke(layout: Layout, slot: Slot, state: ItemState, base: ItemBase) -> bool
 
 
 def adopted_links(state: ItemState, layout: Layout, rows: Mapping[str, Mapping[RowId, Row]], row: RowId) -> Links:
-    """The links of an item whose row was there before the sync: what its foreign keys already say."""
-    project = rows["projects"].get(row)
+    """The links of an item whose row was there before the sync: what its foreign keys already say. A row that is found
+    by keys too is met as any other that they choose."""
+    record = layout.slots[layout.record]
+    points = None if record.is_home else rows[record.table].get(row)
     links: Links = []
     for slot in layout.slots:
-        if slot.table == "projects" or slot.role == STAFF_ROLE:
+        if slot.is_record:
             links.append(row)
         else:
-            links.append(getattr(project, slot.link, None) if slot.link is not None else None)
+            links.append(getattr(points, slot.link, None) if slot.link is not None else None)
     return links

@@ -22,11 +22,9 @@ from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
 from reconcile.fields import Build, FieldValue, or_item_name, shape_of
 from reconcile.items import Cell, Item, instant
-from reconcile.tables import SPECS, refuse_incomplete, spec_of
+from reconcile.tables import SPECS, board_spec, link_column, record_role, refuse_incomplete, role_of
 
 Cells = Mapping[str, Cell]
-
-STAFF_ROLE = "user:Sales Staff"
 
 
 class Limit(Protocol):
@@ -72,6 +70,8 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One place of an item that holds one entity. `link` is the column of the item's record that points at its row.
+    `is_record`: its row stands for the item itself. `is_home`: and is found by keys too, so that other items may choose
+    it; what this one says of it decides.
 
     `first` and `last` bound its fields in the layout; `values_of` gives what a row holds of them.
     `key_said` picks what its keys are made of from an item's values.
@@ -85,6 +85,8 @@ class Slot:
     key_said: Callable[[Sequence[Any]], tuple[Any, ...]]
     values_of: Callable[[Row], tuple[Any, ...]]
     link: str | None
+    is_record: bool = False
+    is_home: bool = False
 
     @property
     def fields(self) -> range:
@@ -135,7 +137,12 @@ class Layout:
     @property
     def record(self) -> int:
         """The slot whose row stands for the item itself: the project, or the staff member."""
-        return next(n for n, slot in enumerate(self.slots) if slot.table == "projects" or slot.role == STAFF_ROLE)
+        return next(n for n, slot in enumerate(self.slots) if slot.is_record)
+
+    @property
+    def is_home(self) -> bool:
+        """Whether the rows of its items are found by keys too, and other boards choose them."""
+        return any(slot.is_home for slot in self.slots)
 
     @property
     def pointers(self) -> tuple[tuple[int, str], ...]:
@@ -213,39 +220,33 @@ class Layout:
         return value
 
 
-_STAGE = ("current_stage", "status")
-
-
 def together(table: str, column: str) -> tuple[str, ...]:
     """The columns that are written together with one, or not at all: the parts of a name or an address, and a stage
     with the status that follows from it."""
-    group = SPECS[table].joint
-    if table == "projects" and column in _STAGE:
-        return _STAGE
-    return group if column in group else (column,)
+    spec = SPECS[table]
+    groups = [(*of, derived) for derived, of in spec.derived.items()]
+    groups += [spec.joint.columns] if spec.joint is not None else []
+    return next((group for group in groups if column in group), (column,))
 
 
 # Compiling the mapping ----------------------------------------------------------------------------------------------
 
 
 def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits | None = None) -> Layout:
-    """Compile one board's mapping; fields of one slot stand in the mapping's order. Raises ConfigError for a table that
-    is not declared whole."""
+    """Compile one board's mapping; fields of one slot stand in the mapping's order. Raises ConfigError for a board
+    or a table that is not declared whole."""
     refuse_incomplete()
-    groups: dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]] = {}
-    readable = {column_id: column for column_id, column in columns.items() if column.target}
-    for column_id, column in readable.items():
-        groups.setdefault((_role(column), column.table), []).append(((column_id,), column))
-    team = next((column_id for column_id, column in readable.items() if column.target == "users.monday_team"), None)
-    if team is not None:  # the staff member's team is a label on the user and a row of its own
-        column = readable[team]
-        shared = Column(column.title, column.codec, "sales_teams.name", direction=column.direction)
-        groups["sales_team", "sales_teams"] = [((team,), shared)]
+    spec = board_spec(board)
     fields: list[Field] = []
     slots: list[Slot] = []
-    for (role, table), members in groups.items():
-        made = [_field(board, len(slots), table, cells, column) for cells, column in _merged_names(members)]
-        slots.append(_slot(role, table, len(fields), made))
+    for (role, table), members in _by_slot(columns).items():
+        is_record = role == record_role(spec)
+        named = spec.named_by if is_record and "name" in columns and columns["name"].target else ()
+        made = [
+            _field(board, len(slots), cells, column, named=column.column in named and "name" not in cells)
+            for cells, column in _merged_halves(table, members)
+        ]
+        slots.append(_slot(role, table, len(fields), made, is_record=is_record))
         fields += made
     limits = limits or {}
     limited = tuple(
@@ -264,6 +265,16 @@ def compile_layout(board: str, board_id: int, columns: ColumnMap, limits: Limits
     return Layout(board, board_id, tuple(fields), tuple(slots), limits, limited, plain, others)
 
 
+def _by_slot(columns: ColumnMap) -> dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]]:
+    """(role, table) → the cells of one slot, each with its column. What a cell tells beside that comes last."""
+    told = [(column_id, column) for column_id, column in columns.items() if column.target]
+    told += [(column_id, replace(column, target=column.also, role=None)) for column_id, column in told if column.also]
+    found: dict[tuple[str, str], list[tuple[tuple[str, ...], Column]]] = {}
+    for column_id, column in told:
+        found.setdefault((role_of(column.table, column.role), column.table), []).append(((column_id,), column))
+    return found
+
+
 def _meaning(field: Field, repeats: bool) -> Callable[[str], FieldValue] | None:
     """What the text of a field's only cell means. Where few texts repeat on many items, one copy of each is kept."""
     if field.from_cells is not None:
@@ -272,11 +283,14 @@ def _meaning(field: Field, repeats: bool) -> Callable[[str], FieldValue] | None:
     return field.codec.parse or (intern if repeats else None)
 
 
-def _slot(role: str, table: str, first: int, fields: list[Field]) -> Slot:
+def _slot(role: str, table: str, first: int, fields: list[Field], *, is_record: bool) -> Slot:
     at = {field.columns[0]: first + number for number, field in enumerate(fields)}
     rule = SPECS[table].key
     key_said = _picker([at.get(column) for column in rule.columns] if rule else [])
-    return Slot(role, table, first, first + len(fields), at, key_said, _values_of(fields), _link_column(role))
+    link = None if is_record else link_column(role)
+    is_home = is_record and rule is not None
+    last = first + len(fields)
+    return Slot(role, table, first, last, at, key_said, _values_of(fields), link, is_record, is_home)
 
 
 def _picker(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
@@ -312,34 +326,23 @@ def _value_of(columns: tuple[str, ...]) -> Callable[[Row], Any]:
     return lambda row: parts if (parts := parts_of(row)) != nothing else None
 
 
-def _role(column: Column) -> str:
-    return f"user:{column.role}" if column.role else spec_of(column.table).role
-
-
-def _link_column(role: str) -> str | None:
-    if role == "project" or role == STAFF_ROLE:
-        return None
-    return role.removeprefix("user:").lower().replace(" ", "_") + "_id"
-
-
-def _merged_names(members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[tuple[str, ...], Column]]:
+def _merged_halves(table: str, members: list[tuple[tuple[str, ...], Column]]) -> list[tuple[tuple[str, ...], Column]]:
     """First and last name are one field of two cells."""
-    halves = [cells for cells, column in members if column.column in {"first_name", "last_name"}]
+    joint = SPECS[table].joint
+    first, last = joint.halves if joint is not None and joint.halves else ("", "")
+    halves = [cells for cells, column in members if column.column in {first, last}]
     if len(halves) != 2:
         return members
     both = (halves[0][0], halves[1][0])
-    return [
-        (both if column.column == "first_name" else cells, column)
-        for cells, column in members
-        if column.column != "last_name"
-    ]
+    return [(both if column.column == first else cells, column) for cells, column in members if column.column != last]
 
 
-def _field(board: str, slot: int, table: str, cells: tuple[str, ...], column: Column) -> Field:
-    shape = shape_of(column, len(cells))
+def _field(board: str, slot: int, cells: tuple[str, ...], column: Column, *, named: bool) -> Field:
+    table = column.table
+    shape = shape_of(column, len(cells), SPECS[table].joint, named=named)
     columns = shape.columns
     return Field(
-        id=f"{table}.{columns[0]}/{board}:{column.role or spec_of(table).role}",
+        id=f"{table}.{columns[0]}/{board}:{column.role or SPECS[table].role}",
         slot=slot,
         cells=cells,
         columns=columns,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET
 
-from models import UNREADABLE, Row, RowId, User
+from models import UNREADABLE, Row, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase
 from reconcile.changes import EDITED_ON_MONDAY, FIRST_CONTACT, MONDAY_WON
 from reconcile.columns import Policy
@@ -23,7 +23,8 @@ from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
 from reconcile.fields import FieldValue
 from reconcile.identity import Links
-from reconcile.layout import STAFF_ROLE, Field, ItemState, Layout, Slot
+from reconcile.layout import Field, ItemState, Layout, Slot
+from reconcile.tables import HOMES, ITEM_ID
 from reconcile.working_rows import Causes, ItemRows
 
 Adopt = Literal["monday", "pg"]
@@ -93,15 +94,16 @@ def merge_fields(
     for (row_id, column), of_field in edits.items():
         _settle(row_id, of_field, policy, merged, causes)
         settled.add((row_id, column))
-    staff_first = sorted(states, key=lambda state: state.board != "staff")
-    for state in staff_first:
+    homes = {board for board, layout in layouts.items() if layout.is_home}
+    homes_first = sorted(states, key=lambda state: state.board not in homes)
+    for state in homes_first:
         _fill(state, layouts[state.board], database, links, rows, settled, policy, merged, causes)
     return merged
 
 
 def selects_only(slot: Slot, row: Row) -> bool:
     """References select, they do not edit: a role cell never changes the record of somebody on the staff board."""
-    return isinstance(row, User) and slot.role != STAFF_ROLE and row.monday_item_id is not None
+    return slot.table in HOMES and not slot.is_home and getattr(row, ITEM_ID) is not None
 
 
 def _slot_edits(

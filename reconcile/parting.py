@@ -16,12 +16,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId, User
+from models import TABLES, Row, RowId
 from reconcile.base import FORCE, ItemBase
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
-from reconcile.layout import STAFF_ROLE, Layout, Slot
-from reconcile.tables import SPECS, row_keys
+from reconcile.layout import Layout, Slot
+from reconcile.tables import ITEM_ID, SPECS, row_keys
 from reconcile.working_rows import WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]
@@ -181,20 +181,18 @@ def _part_signs(items: Sequence[ItemBase], layouts: Mapping[str, Layout], keys: 
 
 def _part_homes(items: Sequence[ItemBase], layouts: Mapping[str, Layout], rows: Rows, parting: Parting) -> None:
     """A row is home to one item of the staff board: the one whose id it holds, else the first."""
-    homes: dict[RowId, list[SlotPlace]] = defaultdict(list)
+    homes: dict[tuple[str, RowId], list[SlotPlace]] = defaultdict(list)
     for base in items:
         layout = layouts[base.board]
-        row = base.links[layout.record]
-        if row and layout.slots[layout.record].role == STAFF_ROLE and row in rows.get("users", {}):
-            homes[row].append(((base.board, base.id), layout.record))
-    for row, places in homes.items():
-        user = rows["users"][row]
-        assert isinstance(user, User)
-        holds = user.monday_item_id
+        record, row = layout.slots[layout.record], base.links[layout.record]
+        if row and record.is_home and row in rows.get(record.table, {}):
+            homes[record.table, row].append(((base.board, base.id), layout.record))
+    for (table, row), places in homes.items():
+        holds = getattr(rows[table][row], ITEM_ID)
         places.sort(key=lambda place: (place[0][1] != holds, place))
         if places[1:]:
             parting.strangers.update(places[1:])
-            parting.rows[row] = "users"
+            parting.rows[row] = table
 
 
 # The older rule -------------------------------------------------------------------------------------------------------
@@ -248,4 +246,7 @@ _OLD_RULES: Mapping[str, Callable[..., str | None]] = {
     "users": lambda _parent, email, rm_email, name: None if _has_email(email, rm_email) else _old_name(name),
     "properties": _old_address,
 }
-"""Of what goes by its name or address: the one key that the older rule made."""
+"""Of what goes by its name or address: the one key that the older rule made. It knew these tables alone, so that a new
+table has nothing to add here."""
+BY_TEXT = tuple(_OLD_RULES)
+"""Tables of which the text tells the key, and not the older key itself."""

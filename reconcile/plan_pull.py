@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -11,13 +11,15 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, Project, Row, RowId
+from models import TABLES, UNREADABLE, Row, RowId
 from reconcile.base import ItemBase, is_as_refused
 from reconcile.changes import DERIVED, EDITED_ON_MONDAY, Cause
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.decide import edited_on_monday, same
+from reconcile.derived import DEFAULT_STATUS, STAGES, STATUS_COLUMN, key_moves, status_of
+from reconcile.fields import ADDRESS
 from reconcile.foreign_keys import (
     assign_policy_customers,
     edited_in_postgres,
@@ -36,14 +38,13 @@ from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
-from reconcile.tables import row_keys
+from reconcile.tables import SPECS, row_keys
 from reconcile.working_rows import ItemRows, WorkingRows
 
 NOW: Final = "now"
 """PostgreSQL's own word for the time of the transaction: a plan holds no clock."""
 
 Gone = Literal["archived", "deleted", "moved", "silent"]
-DEFAULT_STATUS = "pending"
 SILENT_READS = 2
 
 
@@ -250,16 +251,18 @@ def _keep_keys(database: DatabaseState, links: Mapping[ItemKey, Links], working:
     known = database.unknown & {row for linked in links.values() for row in linked if row is not None}
     for table, keys in database.keys.items():
         released, claimed = plan.released.setdefault(table, set()), plan.claimed.setdefault(table, {})
+        unrecorded, owned = database.unrecorded_keys[table], defaultdict[RowId, set[str]](set)
         for key, row in keys.items():
-            if row not in known and row not in plan.clean:
-                continue
+            if row in known or row in plan.clean:
+                owned[row].add(key)
+        for row, its_keys in owned.items():
             content = working.row(table, row)
-            has_it = content is not None and key in row_keys(table, content)
-            if key in database.unrecorded_keys[table]:
-                if has_it and key not in released:
-                    claimed.setdefault(key, row)
-            elif row in plan.clean and is_natural(key) and not has_it:
-                released.add(key)
+            said = row_keys(table, content) if content is not None else ()
+            moves = key_moves(said, its_keys, its_keys - unrecorded)
+            for key in sorted(moves.claimed - released):
+                claimed.setdefault(key, row)
+            if row in plan.clean:
+                released |= moves.released
 
 
 def _rekey(database: DatabaseState, resolution: Resolution, plan: Plan) -> None:
@@ -277,24 +280,20 @@ def _rekey(database: DatabaseState, resolution: Resolution, plan: Plan) -> None:
         plan.parted = Counter(tables[row] for row in {row for _item, _number, row in parted} if row in tables)
 
 
-def is_natural(key: str) -> bool:
-    """Whether a key is made of what a row says, and not of the item that shows it."""
-    return not key.startswith(("slot:", "item:"))
-
-
 def _derive_status(working: WorkingRows, database: DatabaseState, stage_status: Mapping[str, str], plan: Plan) -> None:
     """`projects.status` follows `current_stage`; an unknown stage gives `pending` and is reported once."""
-    for row in working.touched(Project):
-        before, stage = database.table(Project).get(row.id), row.current_stage
-        if before is not None and before.current_stage == stage:
-            continue
-        status = stage_status.get(stage.casefold()) if stage else DEFAULT_STATUS
-        if stage and status is None:
-            plan.unknown_stages[stage] += 1
-        row.status = status or DEFAULT_STATUS
-        if before is not None:
-            cause = working.causes.found.get((row.id, "current_stage"))
-            working.causes.note(row.id, "status", cause.item if cause is not None else None, DERIVED)
+    for table, column in STAGES.items():
+        for row in working.touched(table):
+            before, stage = database.rows[table].get(row.id), getattr(row, column)
+            if before is not None and getattr(before, column) == stage:
+                continue
+            status = status_of(stage, stage_status)
+            if status is None:
+                plan.unknown_stages[stage] += 1
+            setattr(row, STATUS_COLUMN, status or DEFAULT_STATUS)
+            if before is not None:
+                cause = working.causes.found.get((row.id, column))
+                working.causes.note(row.id, STATUS_COLUMN, cause.item if cause is not None else None, DERIVED)
 
 
 def _depart(
@@ -451,7 +450,7 @@ def _as_it_was(before: ItemBase, base: ItemBase) -> bool:
 
 def _count_unparsed(state: ItemState, layout: Layout, plan: Plan) -> None:
     for slot in layout.slots:
-        if slot.table == "properties":
-            address = state.values[slot.at["address"]]
+        if (joint := SPECS[slot.table].joint) is ADDRESS:
+            address = state.values[slot.at[joint.columns[0]]]
             if isinstance(address, tuple) and not any(address[1:]):
                 plan.unparsed_addresses += 1

@@ -8,7 +8,7 @@ what monday shows of those right now. Nothing is sent to a place where an edit c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, Project, Row, RowId, User
+from models import NAME_OF, TABLES, UNREADABLE, Row, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
+from reconcile.boards import BOARD_SPECS
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
 from reconcile.conflicts import Conflict, winner
 from reconcile.database_state import ItemKey
 from reconcile.decide import Verdict, agreed, decide, edited_in_postgres, edited_on_monday, same
+from reconcile.derived import DEFAULT_STATUS, STAGES, STATUS_COLUMN, status_of
 from reconcile.edits import Edits
 from reconcile.encode import Labels, write_form
 from reconcile.errors import CellError
@@ -29,9 +31,9 @@ from reconcile.fields import FieldValue, Unplaced, completed_value, whole_name
 from reconcile.foretold import BoardRules, Held, foretell, missing, standing, written
 from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot
-from reconcile.plan_pull import DEFAULT_STATUS, Update
+from reconcile.plan_pull import Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
-from reconcile.tables import row_keys
+from reconcile.tables import SPECS, certain_keys
 
 FAN_OUT = 25
 """Items that one changed row may rewrite without a person's leave."""
@@ -124,7 +126,7 @@ class _Planner:
         self._whole: dict[RowId, Row] = {}
         self._settled: set[tuple[RowId, str]] = set()
         self._unplaced: dict[tuple[RowId, str], Unplaced] = {}
-        self._new_people: dict[str, RowId] = {}
+        self._new_records: dict[tuple[str, str], RowId] = {}
         self._labels: dict[str, dict[str, dict[str, int | None]]] = {
             board: {column_id: dict(known) for column_id, known in columns.items()}
             for board, columns in options.labels.items()
@@ -503,8 +505,9 @@ class _Planner:
             row[field] = whole = field.completed(row[field], None if was is FORCE else was)
             if isinstance(whole, Unplaced):
                 self._unplaced[place] = whole
-            if isinstance(row, Project) and field.columns == ("current_stage",):
-                self._derive_status(row, edited=was is not FORCE and not same(field, whole, was))
+            table = NAME_OF[type(row)]
+            if field.columns == (STAGES.get(table),):
+                self._derive_status(table, row, edited=was is not FORCE and not same(field, whole, was))
         return self._unplaced[place] if place in self._unplaced else row[field]
 
     def _met(self, place: tuple[RowId, str]) -> BaseValue:
@@ -527,10 +530,11 @@ class _Planner:
                         found.setdefault((link, layout.fields[number].columns[0]), base.postgres[number])
         return found
 
-    def _derive_status(self, row: Project, *, edited: bool) -> None:
+    def _derive_status(self, table: str, row: Row, *, edited: bool) -> None:
         """`projects.status` follows the stage that a person typed; nobody types it."""
-        if edited or row.status is None:
-            row.status = self._options.stage_status.get((row.current_stage or "").casefold(), DEFAULT_STATUS)
+        if edited or getattr(row, STATUS_COLUMN) is None:
+            status = status_of(getattr(row, STAGES[table]), self._options.stage_status)
+            setattr(row, STATUS_COLUMN, status or DEFAULT_STATUS)
 
     def _cap_fan_out(self) -> None:
         if self._options.allow_fanout:
@@ -550,8 +554,8 @@ class _Planner:
         record = self._row(table, row_id)
         if record is None:
             return
-        if table == "users" and (other := self._known_person(row_id)) is not None:
-            self.push.duplicate_people.append((row_id, other))
+        if (other := self._known_record(table, row_id)) is not None:
+            self.push.duplicate_people.append((layout.board, row_id, other))
             return
         pointers = dict(layout.pointers)
         links = [
@@ -625,27 +629,29 @@ class _Planner:
     def _name(self, board: str, record: Row, table: str) -> str:
         """The item's name; "" when the row has none, which is listed. An empty name of the row takes it at once, as it
         would from the board."""
-        values: Sequence[Any] = ()
-        if isinstance(record, Project):
-            values = (record.item_name, record.name)
-        elif isinstance(record, User):
-            values = (whole_name((record.name, record.first_name, record.last_name)),)
+        joint, called = SPECS[table].joint, BOARD_SPECS[board].named_by
+        values = (
+            whole_name(record[joint]) if joint is not None and of == joint.columns[0] else getattr(record, of)
+            for of in called
+        )
         name = completed_value(next((value for value in values if value), None))
+        column = self._options.columns[board]["name"]
         try:
-            write_form(self._options.columns[board]["name"], name)
+            write_form(column, name)
         except CellError as error:
             self.push.rejected.append(Rejection(board, 0, f"{table}.{record.id}", str(error), ""))
             return ""
-        if isinstance(record, Project):
-            record.item_name, record.name = record.item_name or name, record.name or name
+        if column.target:
+            for of in called:
+                setattr(record, of, getattr(record, of) or name)
         return str(name)
 
-    def _known_person(self, row_id: RowId) -> RowId | None:
-        """Somebody on the staff board, or on the way there, who has one of a new person's e-mails."""
-        row = self._edits.rows["users"][row_id]
-        emails = [key for key in row_keys("users", row) if key.startswith("email:")]
-        for key in emails:
-            if (other := self._edits.staff.get(key, self._new_people.get(key))) is not None:
+    def _known_record(self, table: str, row_id: RowId) -> RowId | None:
+        """A record on its board, or on the way there, that has what no two share: one of a new person's e-mails."""
+        row = msgspec.structs.asdict(self._edits.rows[table][row_id])
+        keys = [(table, key) for key in certain_keys(table, row)]
+        for key in keys:
+            if (other := self._edits.known_records.get(key, self._new_records.get(key))) is not None:
                 return other
-        self._new_people |= dict.fromkeys(emails, row_id)
+        self._new_records |= dict.fromkeys(keys, row_id)
         return None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId
+from models import TABLES, RowId
 from reconcile.base import ItemBase
 from reconcile.columns import Value
 from reconcile.conflicts import Conflict, ConflictPlace
@@ -19,7 +18,6 @@ from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import ItemState, Layout
 from reconcile.plan_pull import Update
-from reconcile.tables import row_keys
 
 
 class CellEdit(msgspec.Struct, frozen=True):
@@ -167,8 +165,8 @@ class Push:
     """Items whose row a person deleted."""
     edited_since: int = 0
     """How many of them are kept, since they were edited."""
-    duplicate_people: list[tuple[RowId, RowId]] = field(default_factory=list)
-    """(new person, the known one with the same e-mail)."""
+    duplicate_people: list[tuple[str, RowId, RowId]] = field(default_factory=list)
+    """(board, new person, the known one with the same e-mail)."""
     deferred: int = 0
     """How many items only a run without a limit gets to."""
     suppressed: int = 0
@@ -195,19 +193,3 @@ class Push:
         if self.linked:
             digest.update(encode(sorted((*place, item_id) for place, item_id in self.linked.items())))
         return digest.hexdigest()[:12]
-
-
-# Keys of what monday was told of ------------------------------------------------------------------------------------
-
-
-def key_changes(
-    changed: Mapping[RowId, str],
-    rows: Mapping[str, Mapping[RowId, Row]],
-    owners: Mapping[str, Mapping[str, RowId]],
-) -> Iterator[tuple[str, RowId, set[str]]]:
-    """(table, row, the natural keys that its content owns now) of rows that monday was told of."""
-    for row_id, table in sorted(changed.items()):
-        row = rows[table].get(row_id)
-        if row is not None and table != "projects":
-            keys = set(row_keys(table, row))
-            yield table, row_id, {key for key in keys if owners[table].get(key, row_id) == row_id}

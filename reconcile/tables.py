@@ -1,15 +1,20 @@
 """The nine tables as the sync sees them, one declaration each: what finds a row again, who may write it, what it points
-at, what people call it. A new table is its model in `models.py`, its declaration here, and its columns in the mapping.
+at, what follows from what, what people call it. A new table is its model in `models.py`, its declaration here, its
+columns in the mapping and a migration: see docs/extending.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, get_args, get_type_hints
 
-from models import REFERENCES, TABLES, Row
+from models import TABLES, Row, RowId
+from reconcile.boards import BOARD_SPECS, BoardSpec
+from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError
-from reconcile.fields import ADDRESS_COLUMNS, NAME_COLUMNS
+from reconcile.fields import ADDRESS, PERSON_NAME, Joint
 from reconcile.keys import (
     customer_keys,
     firm_keys,
@@ -21,11 +26,17 @@ from reconcile.keys import (
     team_keys,
 )
 
+ITEM_ID = "monday_item_id"
+ARCHIVED_AT = "archived_at"
+OURS = frozenset({"id", ITEM_ID, ARCHIVED_AT})
+"""Columns that say which item a row is, and whether that is still there: nobody's value is in them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRule:
     """Which columns of a slot make its natural keys, strongest first. `parent` is (role, column): the slot whose row a
-    key begins with, and the foreign key to it.
+    key begins with, and the foreign key to it. `certain` are those columns of which no two things share a value: a new
+    row that has another one's becomes no item.
 
     `keys` takes field values as they are, empty and unread ones (None, UNSET: both falsy) among them.
     """
@@ -33,6 +44,22 @@ class KeyRule:
     columns: tuple[str, ...]
     keys: Callable[..., tuple[str, ...]]
     parent: tuple[str, str] | None = None
+    certain: tuple[str, ...] = ()
+
+    def of(self, value_of: Callable[[str], Any]) -> tuple[str, ...]:
+        """The keys of a row, of which this tells the value of a column."""
+        said = [value_of(column) for column in self.columns]
+        return self.keys(value_of(self.parent[1]), *said) if self.parent else self.keys(*said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookalike:
+    """What a row without an item has in common with an item that may be the same thing: a `number`, or one of `names`
+    and whose it is (`owner`, a foreign key)."""
+
+    number: str
+    names: tuple[str, ...]
+    owner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +67,35 @@ class TableSpec:
     """What the sync knows of one table beside its columns."""
 
     role: str
-    """The role of the slots that hold a row of it; a person's is `user:` and the column's role."""
+    """The role of the slots that hold a row of it; a person's is followed by `:` and the column's role."""
     key: KeyRule | None
-    """How its rows are found again; None where the key is the item itself."""
+    """How its rows are found again; None where the key is the item itself: only a board's records have that."""
     owned: bool = False
     """Whether an item edits the row it is linked to; else it selects one."""
     names: tuple[str, ...]
     """The columns of which the first that is filled is what people call a row."""
-    continuity: tuple[str, ...] = ("name", "phone")
+    continuity: tuple[str, ...] = ()
     """The identifying columns of which one must be as it was for a slot to still mean the same thing."""
-    points_at: tuple[str, ...] = ()
-    """Roles of the same item that its row has a foreign key to; those of the item's own row come from its columns."""
+    foreign_keys: Mapping[str, str] = field(default_factory=dict)
+    """Column → the table that it points at. A slot of the same item is meant by its role: `link_column`."""
+    derived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns that no cell tells and `reconcile.derived` works out → columns of the row that each follows from and is
+    written together with."""
     told_apart: str | None = None
     """The column with the name by which its rows are found, where two that look alike are reported."""
-    joint: tuple[str, ...] = ()
-    """Columns that are one field: a name and its parts."""
+    joint: Joint | None = None
+    """Columns that are one field: a name or an address, and its parts."""
     repeats: bool = False
     """Whether few rows of it are named by many items, so that one copy of each text is kept in memory."""
+    fan_in: tuple[str, str] | None = None
+    """(e-mail, name): an e-mail on many items under many names is a placeholder, by which no row is found."""
+    strangers: str | None = None
+    """The table of a board's records whose `certain` values find no row of this one: our own people's e-mails."""
+    lookalike: Lookalike | None = None
+    """How a row of a board's records is told to look like an item, where a person has to say which item it is."""
 
 
-SPECS: dict[str, TableSpec] = {
+SPECS: Mapping[str, TableSpec] = {
     "insurances": TableSpec(
         role="insurance",
         key=KeyRule(("company_name",), name_keys),
@@ -68,23 +104,40 @@ SPECS: dict[str, TableSpec] = {
         repeats=True,
     ),
     "sales_teams": TableSpec(
-        role="sales_team", key=KeyRule(("name",), team_keys), names=("name",), told_apart="name", repeats=True
+        role="sales_team",
+        key=KeyRule(("name",), team_keys),
+        names=("name",),
+        continuity=("name",),
+        told_apart="name",
+        repeats=True,
     ),
     "storms": TableSpec(role="storm", key=KeyRule(("date_of_loss",), storm_keys), names=("date_of_loss",)),
     "pa_law": TableSpec(
-        role="pa_law", key=KeyRule(("email", "name"), firm_keys), names=("name", "email"), told_apart="name"
+        role="pa_law",
+        key=KeyRule(("email", "name"), firm_keys),
+        names=("name", "email"),
+        continuity=("name", "phone"),
+        told_apart="name",
     ),
     "users": TableSpec(
         role="user",
-        key=KeyRule(("email", "rm_email", "name"), person_keys),
+        key=KeyRule(("email", "rm_email", "name"), person_keys, certain=("email", "rm_email")),
         names=("name", "email"),
-        points_at=("sales_team",),
+        continuity=("name", "phone"),
+        foreign_keys={"sales_team_id": "sales_teams"},
+        derived={"roles": ()},
         told_apart="name",
-        joint=NAME_COLUMNS,
+        joint=PERSON_NAME,
         repeats=True,
     ),
     "customers": TableSpec(
-        role="customer", key=KeyRule(("email",), customer_keys), owned=True, names=("name", "email")
+        role="customer",
+        key=KeyRule(("email",), customer_keys),
+        owned=True,
+        names=("name", "email"),
+        continuity=("name", "phone"),
+        fan_in=("email", "name"),
+        strangers="users",
     ),
     "properties": TableSpec(
         role="property",
@@ -92,8 +145,8 @@ SPECS: dict[str, TableSpec] = {
         owned=True,
         names=("address", "street"),
         continuity=("address",),
-        points_at=("customer",),
-        joint=ADDRESS_COLUMNS,
+        foreign_keys={"customer_id": "customers"},
+        joint=ADDRESS,
     ),
     "policies": TableSpec(
         role="policy",
@@ -101,11 +154,41 @@ SPECS: dict[str, TableSpec] = {
         owned=True,
         names=("policy_number",),
         continuity=("policy_number",),
-        points_at=("insurance",),
+        foreign_keys={"insurance_id": "insurances", "customer_id": "customers"},
+        derived={"customer_id": ()},
     ),
-    "projects": TableSpec(role="project", key=None, owned=True, names=("item_name", "name")),
+    "projects": TableSpec(
+        role="project",
+        key=None,
+        owned=True,
+        names=("item_name", "name"),
+        foreign_keys={
+            "customer_id": "customers",
+            "property_id": "properties",
+            "sales_team_id": "sales_teams",
+            "partner_id": "users",
+            "project_manager_id": "users",
+            "estimator_id": "users",
+            "superintendent_id": "users",
+            "sales_representative_id": "users",
+            "pa_law_id": "pa_law",
+            "policy_id": "policies",
+            "insurance_id": "insurances",
+            "storm_id": "storms",
+        },
+        derived={"status": ("current_stage",)},
+        lookalike=Lookalike(number="claim_number", names=("item_name", "name"), owner="customer_id"),
+    ),
 }
 """Table → what the sync knows of it."""
+
+
+RECORDS = frozenset(board.table for board in BOARD_SPECS.values())
+"""The tables of the boards' records."""
+HOMES = frozenset(table for table, spec in SPECS.items() if spec.key is not None and table in RECORDS)
+"""Those of them whose rows are found by keys too: a row is at home on its own board, and other boards choose it."""
+PEOPLE = frozenset(board.person for board in BOARD_SPECS.values() if board.person is not None)
+"""The roles of those who are on a board of people."""
 
 
 def spec_of(table: str) -> TableSpec:
@@ -119,31 +202,57 @@ def spec_of(table: str) -> TableSpec:
     return spec
 
 
-def refuse_incomplete(specs: dict[str, TableSpec] | None = None) -> None:
-    """Raises ConfigError for a declaration that lacks something, before anything is read or written with it."""
-    declared = SPECS if specs is None else specs
-    roles = {spec.role for spec in declared.values()}
-    for table, spec in declared.items():
-        model = TABLES.get(table)
-        if model is None:
-            raise ConfigError(
-                f"reconcile/tables.py declares {table}, which has no model: add it to TABLES in models.py"
-            )
-        columns = set(model.__struct_fields__)
-        parent = spec.key.parent if spec.key is not None else None
-        named = {*spec.names, *spec.joint, *filter(None, (spec.told_apart,))}
-        named |= {*(spec.key.columns if spec.key is not None else ()), *((parent[1],) if parent else ())}
-        if lacking := sorted(named - columns):
-            raise ConfigError(
-                f"{table} is declared with {', '.join(lacking)}, which its model in models.py does not have"
-            )
-        for role in (*spec.points_at, *((parent[0],) if parent else ())):
-            if role not in roles:
-                raise ConfigError(f"{table} is declared to point at a {role}, and no table has that role")
-            if f"{role}_id" not in columns or f"{role}_id" not in REFERENCES:
-                raise ConfigError(f"{table} points at a {role}: {role}_id is missing in its model, or in REFERENCES")
-    if missing := sorted(TABLES.keys() - declared.keys()):
-        raise ConfigError(f"models.py has {', '.join(missing)}, of which reconcile/tables.py declares nothing")
+def board_spec(board: str) -> BoardSpec:
+    """Raises ConfigError, by name, for a board that is mapped and not declared."""
+    spec = BOARD_SPECS.get(board)
+    if spec is None:
+        raise ConfigError(
+            f"monday_api.py maps the {board} board, of which reconcile/boards.py declares nothing: add its BoardSpec"
+        )
+    return spec
+
+
+def role_of(table: str, person: str | None) -> str:
+    """The role of a slot that holds a row of this table, of this person: `customer`, `user:Estimator`."""
+    role = spec_of(table).role
+    return f"{role}:{person}" if person else role
+
+
+def record_role(board: BoardSpec) -> str:
+    """The role of the slot whose row stands for an item of the board."""
+    return role_of(board.table, board.person)
+
+
+def home_roles() -> list[str]:
+    """The roles of all slots that are a row's home."""
+    return sorted(record_role(board) for board in BOARD_SPECS.values() if board.table in HOMES)
+
+
+def link_column(role: str) -> str:
+    """The foreign key that points at the row of a slot.
+
+    >>> link_column("customer"), link_column("user:Project Manager")
+    ('customer_id', 'project_manager_id')
+    """
+    return (role.partition(":")[2] or role).lower().replace(" ", "_") + "_id"
+
+
+def pointing_at(table: str) -> Iterator[tuple[str, str]]:
+    """(other table, its foreign key) for each foreign key that points at a table."""
+    for other, spec in SPECS.items():
+        yield from ((other, column) for column, target in spec.foreign_keys.items() if target == table)
+
+
+def target_of(place: str, table: str | None = None) -> str | None:
+    """The table that a column points at; None for one that is no pointer. `place` is `table.column`, the id of a field,
+    or a column of `table`.
+
+    >>> target_of("projects.customer_id"), target_of("customer_id", "policies"), target_of("customers.name/master:x")
+    ('customers', 'customers', None)
+    """
+    first, dot, column = place.partition("/")[0].partition(".")
+    spec = SPECS.get(first if dot else table or "")
+    return spec.foreign_keys.get(column if dot else first) if spec is not None else None
 
 
 def row_keys(table: str, row: Row) -> tuple[str, ...]:
@@ -151,5 +260,130 @@ def row_keys(table: str, row: Row) -> tuple[str, ...]:
     rule = SPECS[table].key
     if rule is None:
         return ()
-    said = [getattr(row, column) for column in rule.columns]
-    return rule.keys(getattr(row, rule.parent[1]), *said) if rule.parent else rule.keys(*said)
+    return rule.of(partial(getattr, row))
+
+
+def certain_columns(table: str) -> tuple[str, ...]:
+    """The columns of which no two rows share a value: see `KeyRule.certain`."""
+    rule = SPECS[table].key
+    return rule.certain if rule is not None else ()
+
+
+def certain_keys(table: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of a row's keys that no two rows share, from its values by column; () for a table without such."""
+    rule, columns = SPECS[table].key, certain_columns(table)
+    return rule.of({column: values.get(column) for column in columns}.get) if rule is not None and columns else ()
+
+
+# Is everything declared? ----------------------------------------------------------------------------------------------
+
+
+def refuse_incomplete(specs: Mapping[str, TableSpec] | None = None) -> None:
+    """Raises ConfigError for a declaration that lacks something, before anything is read or written with it."""
+    declared = SPECS if specs is None else specs
+    for table, spec in declared.items():
+        if table not in TABLES:
+            raise ConfigError(
+                f"reconcile/tables.py declares {table}, which has no model: add it to TABLES in models.py"
+            )
+        _refuse_lacking(table, spec)
+        _refuse_foreign_keys(table, spec, declared)
+    if missing := sorted(TABLES.keys() - declared.keys()):
+        raise ConfigError(f"models.py has {', '.join(missing)}, of which reconcile/tables.py declares nothing")
+    if len(guarded := [table for table, spec in declared.items() if spec.fan_in]) > 1:
+        raise ConfigError(f"{' and '.join(guarded)} are declared with fan_in: one table can have it")
+
+
+def _refuse_lacking(table: str, spec: TableSpec) -> None:
+    """Columns that a declaration names and the model does not have."""
+    columns = TABLES[table].__struct_fields__
+    named = {*spec.names, *spec.continuity, *spec.foreign_keys, *spec.derived, *(spec.fan_in or ())}
+    named |= {column for follows in spec.derived.values() for column in follows}
+    named |= {spec.told_apart} if spec.told_apart is not None else set()
+    named |= set(spec.joint.columns) if spec.joint is not None else set()
+    if spec.key is not None:
+        named |= {*spec.key.columns, *spec.key.certain, *(spec.key.parent or ())[1:]}
+    if spec.lookalike is not None:
+        named |= {spec.lookalike.number, *spec.lookalike.names, spec.lookalike.owner}
+    if lacking := sorted(named - set(columns)):
+        raise ConfigError(f"{table} is declared with {', '.join(lacking)}, which its model in models.py does not have")
+    if spec.joint is not None:
+        start = columns.index(spec.joint.columns[0])
+        if columns[start : start + len(spec.joint.columns)] != spec.joint.columns:
+            raise ConfigError(
+                f"{', '.join(spec.joint.columns)} of {table} are one field: they stand together in models.py, in this "
+                "order"
+            )
+
+
+def _refuse_foreign_keys(table: str, spec: TableSpec, declared: Mapping[str, TableSpec]) -> None:
+    order, roles = list(TABLES), {known.role: other for other, known in declared.items()}
+    undeclared = sorted(_pointers_of(table) - spec.foreign_keys.keys())
+    if undeclared:
+        raise ConfigError(f"{', '.join(undeclared)} of {table} is a RowId in models.py, and not among its foreign_keys")
+    for column, target in spec.foreign_keys.items():
+        if target not in declared:
+            raise ConfigError(f"{table}.{column} is declared to point at {target}, and there is no such table")
+        if order.index(target) >= order.index(table):
+            raise ConfigError(
+                f"{table}.{column} points at {target}, which stands behind {table} in models.py: parents come first"
+            )
+    if spec.key is not None and spec.key.parent is not None:
+        role, column = spec.key.parent
+        if role not in roles:
+            raise ConfigError(f"the keys of {table} begin with a {role}, and no table has that role")
+        if link_column(role) != column or spec.foreign_keys.get(column) != roles[role]:
+            raise ConfigError(f"the keys of {table} begin with a {role}: {column} is no foreign key to that")
+
+
+def _pointers_of(table: str) -> set[str]:
+    hints = get_type_hints(TABLES[table])
+    return {column for column, hint in hints.items() if column != "id" and RowId in (hint, *get_args(hint))}
+
+
+def refuse_incomplete_boards(mappings: Mapping[str, ColumnMap], boards: Mapping[str, BoardSpec] = BOARD_SPECS) -> None:
+    """Raises ConfigError for a board of which something is not declared. `mappings` are the columns of all boards."""
+    if missing := sorted(mappings.keys() - boards.keys()):
+        raise ConfigError(f"monday_api.py maps the board {missing[0]}, of which reconcile/boards.py declares nothing")
+    tables: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    for board, spec in boards.items():
+        if board not in mappings:
+            raise ConfigError(f"reconcile/boards.py declares the {board} board, and monday_api.py maps no column of it")
+        if lack := next(_lacks_of_board(spec, mappings[board]), None):
+            raise ConfigError(f"the {board} board is not declared whole: {lack}")
+        if (other := tables.setdefault(spec.table, board)) != board:
+            raise ConfigError(
+                f"the boards {other} and {board} both have their records in {spec.table}, and a row holds one item's id"
+            )
+        if (other := settings.setdefault(spec.setting, board)) != board:
+            raise ConfigError(f"the boards {other} and {board} both have their id in {spec.setting}")
+
+
+def _lacks_of_board(spec: BoardSpec, columns: ColumnMap) -> Iterator[str]:
+    """What a board's declaration and its columns lack, a sentence each."""
+    record = spec_of(spec.table)
+    if spec.levels != 1:
+        yield f"items of {spec.levels} levels are asked for, and one level alone is synced"
+    for missing in sorted({ITEM_ID, ARCHIVED_AT, *spec.named_by} - {*TABLES[spec.table].__struct_fields__}):
+        yield f"its records are in {spec.table}, of which the model in models.py has no {missing}"
+    if spec.person is not None and "roles" not in record.derived:
+        yield f"its records are people, and {spec.table} has no derived column roles"
+    if "name" not in columns:
+        yield "its columns lack name, without which no item can be made"
+    told = [(column_id, column) for column_id, column in columns.items() if column.target]
+    told += [(column_id, replace(column, target=column.also, role=None)) for column_id, column in told if column.also]
+    if not any((column.table, column.role) == (spec.table, spec.person) for _, column in told):
+        yield f"none of its columns tells a {record_role(spec)}, which is its record"
+    pointers = {pointer for _, column in told for pointer in spec_of(column.table).foreign_keys}
+    for column_id, column in told:
+        role = role_of(column.table, column.role)
+        if column.column not in TABLES[column.table].__struct_fields__:
+            yield f"{column_id} tells {column.target}, which the model in models.py does not have"
+        if role != record_role(spec) and spec_of(column.table).key is None:
+            yield f"{column_id} tells {column.target}, whose rows are found as items of their own board alone"
+        if role != record_role(spec) and link_column(role) not in pointers:
+            yield (
+                f"{column_id} tells {column.target} of a {role}, and nothing points at that: give {spec.table} the "
+                f"foreign key {link_column(role)}"
+            )

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from models import NAME_OF, TABLES, Record, Row, RowId
+from models import TABLES, Record, Row, RowId
 from reconcile.changes import Cause
-from reconcile.database_state import DatabaseState, ItemKey, R
+from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.layout import Slot
 
 ItemRows = list[Row | None]
@@ -68,9 +68,9 @@ class WorkingRows:
         """The row that stands for an item."""
         return self.row(table, row_id)  # type: ignore[return-value]  # the tables of records have what a record has
 
-    def touched(self, model: type[R]) -> Iterator[R]:
+    def touched(self, table: str) -> Iterator[Row]:
         """Every row of a table that was asked for, in no order."""
-        return iter(self._rows[NAME_OF[model]].values())  # type: ignore[arg-type]  # they are rows of that model
+        return iter(self._rows[table].values())
 
     def changed(self, table: str) -> Iterator[tuple[Row | None, Row]]:
         """(before, after) of new and of changed rows, by id: the order of locks.

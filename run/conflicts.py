@@ -10,11 +10,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import REFERENCES, RowId
+from models import RowId
 from postgres.conflicts import shown
 from postgres.state import ConflictLine
 from reconcile.conflicts import Conflict
 from reconcile.layout import Layout
+from reconcile.tables import SPECS
 
 Names = Mapping[str, str]
 """What people call a row, where a foreign key points at it."""
@@ -56,7 +57,7 @@ def pointed_at(lines: Iterable[ConflictLine]) -> dict[str, set[RowId]]:
     """Table → rows that these lines name by foreign key."""
     found: dict[str, set[RowId]] = {}
     for line in lines:
-        if table := REFERENCES.get(line.field):
+        if table := _target(line):
             rows = (line.kept, line.lost, line.monday, line.postgres, line.agreed)
             found.setdefault(table, set()).update(RowId(row) for row in rows if row)
     return found
@@ -99,11 +100,16 @@ def _place(line: ConflictLine, boards: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
+def _target(line: ConflictLine) -> str | None:
+    """The table that a foreign key points at; None for any other field."""
+    return SPECS[line.table_name].foreign_keys.get(line.field) if line.table_name in SPECS else None
+
+
 def _value(value: str | None, line: ConflictLine, names: Names) -> str | None:
     """A value as a person reads it: of a field of several parts the whole, of a foreign key the other row's name."""
     if value is None:
         return None
-    if line.field in REFERENCES:
+    if _target(line) is not None:
         return names.get(value, value)
     if value.startswith("["):
         try:

@@ -22,6 +22,7 @@ from postgres.transaction import Transaction
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError, Exit, SyncError
 from reconcile.layout import Layout
+from reconcile.tables import refuse_incomplete_boards
 from run.calls import DailyCalls
 from run.logs import configure, current_redactor, event
 from run.memory import tune_allocator
@@ -73,7 +74,7 @@ class Run:
     @property
     def every_board(self) -> Mapping[str, int]:
         """The ids of all boards, whether this run is about them or not."""
-        return _ids(self.settings)
+        return self.settings.board_ids
 
     @property
     def client(self) -> MondayClient:
@@ -201,6 +202,7 @@ def opened(options: Options, direction: str) -> Iterator[Run]:
         monitor: Monitor | None = None
         try:
             with _reasons(report):
+                refuse_incomplete_boards(BOARDS)
                 settings = _settings(options, stack)
                 logs = stack.enter_context(
                     configure(settings.secrets(), report.run_id, log_dir=settings.log_dir, verbosity=options.verbosity)
@@ -249,7 +251,7 @@ def _working(
     timings: timing.Timings,
     log_trouble: Callable[[], str],
 ) -> Iterator[Run]:
-    board_ids: dict[str, int] = {name: board_id for name, board_id in _ids(settings).items() if name in options.boards}
+    board_ids = {name: board_id for name, board_id in settings.board_ids.items() if name in options.boards}
     run = Run(report.run_id, options, settings, board_ids, _database(settings), report, progress, timings, log_trouble)
     try:
         with _reasons(report):
@@ -260,10 +262,6 @@ def _working(
         raise
     finally:
         run.close()
-
-
-def _ids(settings: Settings) -> dict[str, int]:
-    return {"master": settings.board_id_data, "staff": settings.board_id_users}
 
 
 def _settings(options: Options, stack: ExitStack) -> Settings:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reconcile.tables import SPECS
+
 _LONGEST = 300
 _SIDES = {"postgres": "PostgreSQL"}
 
@@ -16,7 +18,8 @@ def place_text(detail: Mapping[str, Any]) -> str:
     'item 67273 "Roof", users.email (Estimator)'
     """
     field, _, place = str(detail["field"]).partition("/")
-    person = place.partition(":")[2] if detail["table"] == "users" else ""
+    role = place.partition(":")[2]
+    person = role if role != SPECS[detail["table"]].role else ""
     name = f' "{_cut(detail["name"])}"' if detail["name"] else ""
     where = field if "." in field else f"{detail['table']}.{field}"
     return f"item {detail['item']}{name}, {where}{f' ({person})' if person else ''}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from postgres.by_hand import LIST_UNSEEN
+from postgres.records import Present
 from postgres.state import OpenIssues, unsent_rows
 from postgres.told import (
     UNSEEN,
@@ -13,7 +14,6 @@ from postgres.told import (
     VALUE,
     Judged,
     Notice,
-    Present,
     Unseen,
     lists_told,
     now_told,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from models import TABLES
+from monday_api import BOARDS
 from postgres.by_hand import ADD_ITEM_ID
 from reconcile.errors import Exit
 from run.edited import lost_text, place_text, waiting_text
@@ -348,22 +349,15 @@ def _tables(report: Report, width: int) -> Iterator[str]:
     may = _may(report)
     rows = [
         (name, f"{entry.insert:,}", f"{entry.update:,}", f"{entry.unchanged:,}")
-        for name, entry in sorted(report.tables.items(), key=lambda pair: _TABLE_ORDER.index(pair[0]))
+        for name, entry in ((name, report.tables[name]) for name in _order())
     ]
     yield from table(("table", f"{may}insert", f"{may}update", "unchanged"), rows, width)
 
 
-_TABLE_ORDER = (
-    "projects",
-    "customers",
-    "properties",
-    "users",
-    "sales_teams",
-    "pa_law",
-    "policies",
-    "insurances",
-    "storms",
-)
+def _order() -> list[str]:
+    """The tables as the boards speak of them, the first one's records first."""
+    told = (column.table for columns in BOARDS.values() for column in columns.values() if column.table)
+    return [*dict.fromkeys([*told, *TABLES])]
 
 
 def _ended_well(report: Report) -> bool:

@@ -11,7 +11,8 @@ from monday_api import BOARDS
 from postgres import migrate, schema
 from postgres.encoding import narrowed
 from postgres.ids import astray_query
-from postgres.state import Known, Present, SyncState, keep_hashes, read_sync_state, standing_query
+from postgres.records import Present
+from postgres.state import Known, SyncState, keep_hashes, read_sync_state, standing_query
 from postgres.transaction import Transaction
 from reconcile.base import is_open
 from reconcile.change_filter import hash_key

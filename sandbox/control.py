@@ -178,6 +178,15 @@ class Control:
 
     # changing the boards themselves
 
+    def add_board(self, board_id: int, name: str, groups: list[str] | None = None) -> None:
+        """Another board, without columns and items. `groups` are titles; one group where none is named."""
+        with self.world.lock:
+            if board_id in self.world.boards:
+                raise ValueError(f"there is a board {board_id}")
+            made = [Group(f"group_{number}", title) for number, title in enumerate(groups or ["Items"], 1)]
+            board = self.world.boards[board_id] = Board(board_id, name, [], made)
+            self.world.restructured(board)
+
     def add_column(
         self, board_id: int, column_id: str, title: str, column_type: str, labels: list[str] | None = None
     ) -> None:

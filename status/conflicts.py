@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from models import REFERENCES, RowId
+from models import RowId
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.names import row_names
@@ -18,6 +18,7 @@ from postgres.window_conflicts import LoggedConflict, list_conflicts
 from postgres.window_items import Items, known_items, read_items, read_present
 from postgres.window_state import read_about
 from reconcile.errors import Exit
+from reconcile.tables import target_of
 from run.edited import waiting_text
 from status.ids import conflict_id
 from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
@@ -193,15 +194,16 @@ def _arranged(
 
 
 def _told(conflict: LoggedConflict, names: Mapping[str, str]) -> list[str]:
+    target = target_of(conflict.field, conflict.table)
     monday, postgres, agreed, lost = (
-        value_shown(value, conflict.field, names)
+        value_shown(value, target, names)
         for value in (conflict.monday, conflict.postgres, conflict.agreed, conflict.lost)
     )
     said = waiting_text({"monday": monday, "postgres": postgres, "agreed": agreed, "ever_agreed": conflict.ever_agreed})
     lines = [f"{said} (seen {local(conflict.at)} by run {conflict.run_id})"]
     if conflict.open:
         return [*lines, f"open: {why(conflict)}"]
-    kept = f' with "{value_shown(conflict.kept, conflict.field, names) or ""}"' if conflict.kept is not None else ""
+    kept = f' with "{value_shown(conflict.kept, target, names) or ""}"' if conflict.kept is not None else ""
     loser = {"postgres": "PostgreSQL"}.get(conflict.lost_from, conflict.lost_from)
     gone = "" if loser == "nobody" else f", {loser} lost {_quoted(lost)}"
     when = f", {local(conflict.settled_at)} by run {conflict.settled_by}" if conflict.settled_at else ""
@@ -243,7 +245,7 @@ def _pointed_at(conflicts: Sequence[LoggedConflict]) -> dict[str, set[RowId]]:
     """Table → rows that conflicts about foreign keys name."""
     found: dict[str, set[RowId]] = {}
     for each in conflicts:
-        if table := REFERENCES.get(each.field.partition("/")[0].rpartition(".")[2]):
+        if table := target_of(each.field, each.table):
             values = (each.kept, each.lost, each.monday, each.postgres, each.agreed)
             found.setdefault(table, set()).update(RowId(value) for value in values if value)
     return found

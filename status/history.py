@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from models import REFERENCES, TABLES
+from models import TABLES
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.transaction import Transaction
@@ -18,6 +18,7 @@ from postgres.window_open import AtWork, read_at_work
 from postgres.window_runs import RunLine, list_runs, read_run, run_ids
 from postgres.window_state import read_about
 from reconcile.errors import Exit
+from reconcile.tables import target_of
 from status.gaps import gaps
 from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
 from status.picking import ItemId, Since, field_name, known_item, one_of, row_place
@@ -285,7 +286,7 @@ def change_text(change: ChangeLine, names: Mapping[str, str]) -> str:
 
 def _named(value: Any, field: str, names: Mapping[str, str]) -> Any:
     """A value as a person reads it: of a foreign key the row's name, of a list its parts."""
-    if isinstance(value, str) and field.rpartition(".")[2] in REFERENCES:
+    if isinstance(value, str) and target_of(field):
         return names.get(value, value)
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models import REFERENCES
 from monday_api import BOARDS
 from postgres.by_window import forget_letter, look_at_row, look_at_shared
 from postgres.window_items import Items
 from postgres.window_open import Kind, OpenThing
+from reconcile.tables import target_of
 from run.edited import waiting_text
 from status import ids
 from status.window import Words
@@ -113,15 +113,16 @@ def column_of(field: str, table: str) -> str:
 def _says(thing: OpenThing, names: Mapping[str, str]) -> str:
     if thing.values is None:
         return thing.reason
-    monday, postgres, agreed = (value_shown(value, thing.place, names) for value in thing.values)
+    target = target_of(thing.place, thing.table)
+    monday, postgres, agreed = (value_shown(value, target, names) for value in thing.values)
     detail: dict[str, Any] = {"monday": monday, "postgres": postgres, "agreed": agreed}
     return waiting_text(detail | {"ever_agreed": thing.ever_agreed})
 
 
-def value_shown(value: str | None, field: str, names: Mapping[str, str]) -> str | None:
-    """A value of the log as a person reads it: of a field of several parts the whole, of a foreign key the row's
-    name."""
-    if value is not None and field.partition("/")[0].rpartition(".")[2] in REFERENCES:
+def value_shown(value: str | None, target: str | None, names: Mapping[str, str]) -> str | None:
+    """A value of the log as a person reads it: of a field of several parts the whole, of a foreign key the name of the
+    row of `target`."""
+    if value is not None and target is not None:
         return names.get(value, value)
     return whole(value)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from models import REFERENCES, RowId
+from models import RowId
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.names import row_names
@@ -17,6 +17,7 @@ from postgres.window_items import Items, read_items, read_present
 from postgres.window_open import OpenThing, read_at_work, read_open
 from postgres.window_state import read_about
 from reconcile.errors import Exit
+from reconcile.tables import target_of
 from status.lists import Column, Format, Listing, limited, list_options, show_list
 from status.things import Told, tell
 from status.window import ending, opened
@@ -81,7 +82,7 @@ def pointed_at(things: Sequence[OpenThing]) -> dict[str, set[RowId]]:
     """Table → rows that conflicts about foreign keys name."""
     found: dict[str, set[RowId]] = {}
     for thing in things:
-        table = REFERENCES.get(thing.place.partition("/")[0].rpartition(".")[2]) if thing.values else None
+        table = target_of(thing.place, thing.table) if thing.values else None
         if table is not None:
             found.setdefault(table, set()).update(RowId(value) for value in thing.values or () if value)
     return found

@@ -52,7 +52,7 @@ class Window:
     @property
     def board_ids(self) -> dict[str, int]:
         """Board → its id, of all boards."""
-        return {"master": self.settings.board_id_data, "staff": self.settings.board_id_users}
+        return dict(self.settings.board_ids)
 
     def read(self, work: Callable[[Transaction], T], label: str, *, since: int = 0) -> T:
         """Run `work` in one transaction that can write nothing. `since` is the version of the schema that it needs.

@@ -317,8 +317,8 @@ SAFEGUARDS = (
     Safeguard(
         "a row that is not there is not left behind",
         "postgres/ids.py",
-        '"t.id IS NOT NULL AND t.monday_item_id IS NULL',
-        '"t.monday_item_id IS NULL',
+        '"t.id IS NOT NULL AND {}"',
+        '"{}"',
         ("tests/commands/test_item_ids.py::test_rows_that_come_back_with_other_uuids",),
     ),
     Safeguard(
@@ -384,10 +384,31 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "the row that says a key takes it from the one that did",
-        "postgres/write_push.py",
-        "if (table, key) in taken]\n",
-        "if (table, key) in ()]\n",
-        ("tests/commands/test_given_up_emails.py::test_an_email_that_somebody_had_is_the_customers_who_has_it_now",),
+        "reconcile/derived.py",
+        "if entry[:2] in taken and entry not in moves.claimed}\n",
+        "if entry[:2] in () and entry not in moves.claimed}\n",
+        ("tests/unit/test_derived.py::test_the_keys_of_rows_that_monday_was_told_of",),
+    ),
+    Safeguard(
+        "a job without a customer takes nobody's policy away",
+        "reconcile/derived.py",
+        "if first is not None and first.moved and first.points_at is not None else held\n",
+        "if first is not None and first.moved else held\n",
+        ("tests/unit/test_derived.py::test_what_follows_the_first_item",),
+    ),
+    Safeguard(
+        "who is to become an item keeps the word that says so",
+        "reconcile/derived.py",
+        "    dropped = set(ours) - (frozenset() if has_item else PEOPLE)\n",
+        "    dropped = set(ours)\n",
+        ("tests/unit/test_derived.py::test_the_roles_of_a_person",),
+    ),
+    Safeguard(
+        "what follows from an edit is no edit itself",
+        "push/follow.py",
+        "        keep_in_step(tx, present, table, [",
+        "        keep_in_step(tx, present, table, () and [",
+        ("tests/commands/test_derived.py::test_it_is_the_same_whichever_side_was_edited",),
     ),
     Safeguard(
         "a slot of which monday refused one cell waits as a whole",
@@ -441,7 +462,7 @@ SAFEGUARDS = (
     Safeguard(
         "a refusal costs the column alone",
         "postgres/row_writer.py",
-        "            if not mine & _ALWAYS and (new := frozenset(mine - omit)):\n",
+        "            if not mine & _with_row(job.table) and (new := frozenset(mine - omit)):\n",
         "            if not mine and (new := frozenset(mine - omit)):\n",
         ("tests/faults/test_own_rules.py::test_a_refused_value_costs_its_column_alone",),
     ),

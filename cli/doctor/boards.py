@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -20,6 +20,7 @@ from monday.responses import Aliases, ApiVersion, Document
 from monday.versions import Answered
 from monday_api import BOARDS, MARKER, MARKER_TITLE, MondayClient
 from reconcile.errors import ConfigError, DriftError, Exit, SyncError, Unavailable
+from reconcile.tables import SPECS, refuse_incomplete, refuse_incomplete_boards
 from settings import Settings
 
 _PATIENCE_S: Final = 1.0
@@ -51,10 +52,16 @@ class _Access(msgspec.Struct):
     access_level: str = ""
 
 
+def examine_mapping() -> Iterator[Finding]:
+    """Whether every board and table is declared whole: else no run begins."""
+    refuse_incomplete()
+    refuse_incomplete_boards(BOARDS)
+    yield ok("mapping", f"{len(BOARDS)} boards and {len(SPECS)} tables are declared whole")
+
+
 def examine_monday(settings: Settings) -> Iterator[Finding]:
     """Everything about monday.com, in seven requests; it ends early when nothing could be asked any more."""
-    boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
-    with _client(settings, boards) as client:
+    with _client(settings, settings.board_ids) as client:
         try:
             yield from _examine_token(client)
         except DriftError as error:
@@ -67,12 +74,12 @@ def examine_monday(settings: Settings) -> Iterator[Finding]:
             if isinstance(error, Unavailable):
                 return
         yield from guarded("budget", partial(_examine_budget, client, settings.daily_calls))
-    for name, board_id in boards.items():
+    for name, board_id in settings.board_ids.items():
         with _client(settings, {name: board_id}) as client:
             yield from guarded(f"{name} board", partial(_examine_board, client))
 
 
-def _client(settings: Settings, boards: dict[str, int]) -> MondayClient:
+def _client(settings: Settings, boards: Mapping[str, int]) -> MondayClient:
     return MondayClient(
         settings.monday_api_key or "",
         boards,

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from cli.doctor.boards import examine_monday
+from cli.doctor.boards import examine_mapping, examine_monday
 from cli.doctor.database import examine_database
 from cli.doctor.finding import Finding, guarded, ok, verdict
 from cli.doctor.machine import examine_folders, examine_settings, read_settings
@@ -52,6 +52,10 @@ def command(*, demo: bool, as_json: bool, verbose: int) -> None:
 
 
 def _findings(demo: bool, stack: ExitStack) -> Iterator[Finding]:
+    mapping = list(guarded("mapping", examine_mapping))
+    yield from mapping
+    if any(finding.state == "problem" for finding in mapping):  # nothing else could be told with it
+        return
     told: list[Finding] = []
     for_monday, for_database = _demo(stack, told) if demo else read_settings(told)
     yield from told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -206,8 +207,7 @@ def _is_field(table: str, column: str) -> bool:
 
 
 def _narrow(place: tuple[str, str], column: str) -> bool:
-    usual = {("projects", "estimated_value"), ("projects", "total_payment")}
-    return column != "id" and place not in usual
+    return column != "id" and fields_of(place[0])[place[1]] is not Decimal
 
 
 def _examine_values(tx: Transaction) -> Iterator[Finding]:
@@ -278,7 +278,7 @@ def _examine_place(settings: Settings, database: Database, tx: Transaction) -> I
     place = read_itself(tx).at(database.host, database.port)
     yield ok("place", place.shown)
     installed = migrate.state(tx)
-    boards = {"master": settings.board_id_data, "staff": settings.board_id_users}
+    boards = settings.board_ids
     bound = read_bound(tx, list(boards.values())) if installed and installed.version >= migrate.PLACES else {}
     for board, board_id in boards.items():
         local = recall(settings, board_id, installed.instance if installed else None)

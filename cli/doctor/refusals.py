@@ -69,12 +69,11 @@ def examine_refusals(settings: Settings) -> Iterator[Finding]:
     keywords = keywords_of(settings)
     if keywords is None:
         return
-    board_ids = {"master": settings.board_id_data, "staff": settings.board_id_users}
     run_id = new_run_id()
     report = Report(run_id, PUSH, dry_run=True, items=ItemsReport())
     with Progress(quiet=True, plain=True) as progress:
         database = Database(keywords, sleep=lambda wait_s: time.sleep(min(wait_s, _PATIENCE_S)))
-        run = Run(run_id, Options(test=True), settings, board_ids, database, report, progress)
+        run = Run(run_id, Options(test=True), settings, dict(settings.board_ids), database, report, progress)
         try:
             found = _planned(run)
         except SyncError as error:  # another check has said so, or there was no first run yet

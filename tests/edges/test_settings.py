@@ -34,8 +34,7 @@ def test_what_is_not_set_has_its_default(tmp_path: Path) -> None:
         monday_api_key=TOKEN,
         monday_api_url="https://api.monday.com/v2",
         monday_api_version="2026-10",
-        board_id_users=5764059860,
-        board_id_data=6727219152,
+        board_ids={"master": 6727219152, "staff": 5764059860},
         database="embedded",
         cache_dir=tmp_path / "cache",
         log_dir=tmp_path / "logs",
@@ -52,7 +51,7 @@ def test_the_environment_wins_over_dotenv_and_stays_as_it_was(tmp_path: Path) ->
     before = dict(os.environ)
     settings = load_settings({"MONDAY_BOARD_ID_DATA": "33"}, root=tmp_path)
     assert dict(os.environ) == before
-    assert (settings.monday_api_key, settings.board_id_data, settings.board_id_users) == (TOKEN, 33, 22)
+    assert (settings.monday_api_key, dict(settings.board_ids)) == (TOKEN, {"master": 33, "staff": 22})
     assert isinstance(settings.database, DatabaseTarget)
     assert settings.database.keywords["password"] == "a${HOME}b"
 

@@ -281,7 +281,7 @@ def test_what_is_listed_is_what_cannot_be_loaded(database: Database, place: tupl
         def work(tx: Any) -> tuple[Any, list[Any]]:
             tx.execute(f"DELETE FROM public.{table}")
             tx.execute(f"INSERT INTO public.{table} ({column}) VALUES (%s)", (value,))
-            query = f"SELECT {read_column('t', column).as_string(tx.connection)} FROM public.{table} t"
+            query = f"SELECT {read_column(table, column).as_string(tx.connection)} FROM public.{table} t"
             return tx.one(query)[0], unreadable_in(tx, {table: [column]})
 
         loaded, found = database.transact(work, read_only=False, label="trying a value")

@@ -10,11 +10,12 @@ from typing import Any
 
 from psycopg2 import extensions
 
-from models import REFERENCES, TABLES
+from models import TABLES
 from monday_api import MARKER
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from tests.support.company import Company
 from tests.support.killing import Companies
+from tests.support.kit import REFERENCES
 from tests.support.servers import Keywords
 
 PUSHED = ("--propagate-deletes", "--on-conflict", "pg")

@@ -17,11 +17,15 @@ from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
 from reconcile.identity import resolve
 from reconcile.items import decode_item
 from reconcile.keys import email_key
-from reconcile.layout import STAFF_ROLE, ItemState, Layout, compile_layout
+from reconcile.layout import ItemState, Layout, compile_layout
 from reconcile.plan_pull import Gone, Plan, is_archived, last_good, plan_pull
+from reconcile.tables import SPECS
 
 BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}
+STAFF_ROLE = "user:Sales Staff"
+REFERENCES = {column: target for spec in SPECS.values() for column, target in spec.foreign_keys.items()}
+"""Foreign key, in whichever table → the table that it points at."""
 EARLY = "2026-05-01T08:00:00Z"
 
 FILLED: dict[str, Any] = {

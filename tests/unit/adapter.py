@@ -15,12 +15,13 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import UNSET
 
-from models import REFERENCES, TABLES, Record, Row, RowId, User
+from models import TABLES, Record, Row, RowId, User
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.base import FORCE, ItemBase, pairs_from_json
 from reconcile.change_filter import ChangeFilter, hash_key, hash_of
 from reconcile.columns import Policy
 from reconcile.database_state import DatabaseState, Elsewhere, ItemKey
+from reconcile.derived import keys_after_push
 from reconcile.edits import Edits
 from reconcile.guards import Thresholds, guard_plan, guard_push
 from reconcile.identity import adopted_links, resolve
@@ -28,14 +29,14 @@ from reconcile.ids import Astray, IdPlace, follow
 from reconcile.items import decode_item, raw_item
 from reconcile.journal_ops import ChangeOp, CreateOp, change_op, changed_base, create_op, created_base
 from reconcile.keys import email_key, item_key
-from reconcile.layout import STAFF_ROLE, ItemState
+from reconcile.layout import ItemState
 from reconcile.merge import Adopt
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import NOW, Gone, Plan, is_archived, last_good, plan_pull
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
-from reconcile.push_plan import Push, input_of, key_changes
+from reconcile.push_plan import Push, input_of
 from reconcile.tables import SPECS, row_keys
-from tests.support.kit import LAYOUTS
+from tests.support.kit import LAYOUTS, REFERENCES, STAFF_ROLE
 
 KEY = hash_key({})
 FIELDS = {
@@ -448,7 +449,11 @@ def edits_of(memory: Memory) -> Edits:
     }
     edits.hashes |= {row: memory.content(table, row) for table, row in pointed}
     for table, keys in memory.keys.items():
-        edits.owners[table] = {key: row for key, row in keys.items() if row in memory.rows[table]}
+        for said, owner in keys.items():
+            if owner in memory.rows[table] and said in row_keys(table, memory.rows[table][owner]):
+                edits.owners[table][said] = owner
+            else:
+                edits.outdated.add((table, said, owner))
     return edits
 
 
@@ -474,7 +479,7 @@ def _load_fresh(memory: Memory, edits: Edits) -> None:
         for key in row_keys("users", memory.rows["users"][row]) if row in memory.rows["users"] else ():
             for other, user in sorted(users(memory).items()):
                 if user.monday_item_id is not None and key in row_keys("users", user):
-                    edits.staff.setdefault(key, other)
+                    edits.known_records.setdefault(("users", key), other)
 
 
 @dataclass(slots=True)
@@ -558,9 +563,8 @@ def _mark_told(
         if row in edits.changed or row in created or (row in shown and row not in fresh)
     }
     memory.in_step |= {row: hashes[row] for row in told}
-    for table, row, keys in key_changes(told, memory.rows, edits.owners):
-        owned = memory.keys[table]
-        for key in [k for k, r in owned.items() if r == row and keys and k not in keys and not k.startswith("slot:")]:
-            del owned[key]
-        for key in keys:
-            owned.setdefault(key, row)
+    moves = keys_after_push(told, memory.rows, edits.owners, edits.outdated)
+    for table, key, row in moves.released:
+        assert memory.keys[table].pop(key) == row
+    for table, key, row in sorted(moves.claimed):
+        memory.keys[table].setdefault(key, row)

@@ -8,6 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from monday_api import BOARDS
+from reconcile import fields
 from reconcile.errors import CellError
 from reconcile.fields import (
     Shape,
@@ -21,9 +22,9 @@ from reconcile.fields import (
     whole_name,
 )
 
-PARTNER = shape_of(BOARDS["master"]["partner_name__1"], 1)
-SALES_REP = shape_of(BOARDS["master"]["text22__1"], 2)
-ADDRESS = shape_of(BOARDS["master"]["dup__of_job_address0__1"], 1)
+PARTNER = shape_of(BOARDS["master"]["partner_name__1"], 1, fields.PERSON_NAME)
+SALES_REP = shape_of(BOARDS["master"]["text22__1"], 2, fields.PERSON_NAME)
+ADDRESS = shape_of(BOARDS["master"]["dup__of_job_address0__1"], 1, fields.ADDRESS)
 NOTES = shape_of(BOARDS["master"]["text43__1"], 1)
 OAK = ("1 Oak St, Reno, NV 89501", "1 Oak St", "Reno", "NV", "89501")
 

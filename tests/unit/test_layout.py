@@ -12,8 +12,8 @@ from msgspec import UNSET
 from models import TABLES, Property, RowId
 from monday_api import BOARDS
 from reconcile.items import decode_item
-from reconcile.layout import STAFF_ROLE, compile_layout, together
-from tests.support.kit import LAYOUTS, column_of, raw_json, state
+from reconcile.layout import compile_layout, together
+from tests.support.kit import LAYOUTS, STAFF_ROLE, column_of, raw_json, state
 
 MASTER, STAFF = LAYOUTS["master"], LAYOUTS["staff"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-import pytest
-
 from models import UNREADABLE
-from reconcile.plan_pull import Plan, Update, is_natural
+from reconcile.plan_pull import Plan, Update
 from tests.unit.adapter import AN_INSTANT
 from tests.unit.script import (
     ARCHIVED,
@@ -553,17 +551,3 @@ def test_equal_plans_have_equal_digests() -> None:
     other.tolerated = Counter(master=3)
     assert one.digest() == other.digest() != Plan().digest()
     assert (one.writes, Plan().writes) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("key", "natural"),
-    [
-        ("email:ann@x.co", True),
-        ("name:ann", True),
-        ("-|1 oak st", True),
-        ("slot:master:1:customer", False),
-        ("item:staff:9", False),
-    ],
-)
-def test_a_natural_key(key: str, natural: bool) -> None:
-    assert is_natural(key) is natural

@@ -5,12 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from models import TABLES, Customer, Project, Row, RowId
+from models import RowId
 from reconcile.base import ItemBase
 from reconcile.conflicts import Conflict
-from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of, key_changes
+from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, input_of
 from tests.support.kit import LAYOUTS, column_of, state
 
 MASTER = LAYOUTS["master"]
@@ -82,25 +80,6 @@ def test_a_field_that_has_no_write_is_left_out_without_its_cells() -> None:
     made.cells[column_of("master", "customers.phone")] = CellEdit(None, None, None)
     made.forget(number("customers.phone"), MASTER)
     assert column_of("master", "customers.phone") in made.cells, "another field may need the cell"
-
-
-@pytest.mark.parametrize(
-    ("changed", "owners", "keys"),
-    [
-        ("ann@x.co", {}, {"email:ann@x.co"}),
-        ("ann@x.co", {"email:ann@x.co": ANN}, {"email:ann@x.co"}),
-        ("ann@x.co", {"email:ann@x.co": BOB}, set()),
-        (None, {"email:old@x.co": ANN}, set()),
-    ],
-    ids=["a free one", "its own", "somebody else's", "none any more"],
-)
-def test_the_keys_of_a_row_that_was_told(changed: str | None, owners: dict[str, RowId], keys: set[str]) -> None:
-    rows: dict[str, dict[RowId, Row]] = {table: {} for table in TABLES}
-    rows["customers"][ANN] = Customer(ANN, "Ann", changed)
-    rows["projects"][RECORD] = Project(RECORD)
-    owned = {table: dict[str, RowId]() for table in TABLES} | {"customers": owners}
-    told = {ANN: "customers", RECORD: "projects", BOB: "customers"}
-    assert list(key_changes(told, rows, owned)) == [("customers", ANN, keys)]
 
 
 def test_equal_pushes_have_equal_digests() -> None:

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from models import REFERENCES, UNREADABLE
+from models import UNREADABLE
 from reconcile.columns import Policy
+from tests.support.kit import REFERENCES
 from tests.unit.script import ARCHIVED, SILENT, STAFF_FROM, Sides, key_of
 
 PHONES = ["+12025550172", "(202) 555-0172", "+13035550199", ""]

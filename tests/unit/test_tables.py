@@ -9,8 +9,17 @@ import pytest
 
 from models import TABLES
 from reconcile.errors import ConfigError
+from reconcile.fields import PERSON_NAME
 from reconcile.keys import name_keys
-from reconcile.tables import SPECS, KeyRule, TableSpec, refuse_incomplete, spec_of
+from reconcile.tables import (
+    SPECS,
+    KeyRule,
+    TableSpec,
+    certain_keys,
+    pointing_at,
+    refuse_incomplete,
+    spec_of,
+)
 
 
 def test_the_nine_tables_are_declared_whole() -> None:
@@ -18,8 +27,19 @@ def test_the_nine_tables_are_declared_whole() -> None:
     assert list(SPECS) == list(TABLES)
 
 
+def test_what_no_two_rows_share() -> None:
+    person = {"email": "Ann@x.co", "rm_email": None, "name": "Ann"}
+    assert certain_keys("users", person) == ("email:ann@x.co",)
+    assert (certain_keys("users", {"name": "Ann"}), certain_keys("customers", person)) == ((), ())
+
+
+def test_what_points_at_a_table() -> None:
+    assert list(pointing_at("sales_teams")) == [("users", "sales_team_id"), ("projects", "sales_team_id")]
+    assert list(pointing_at("projects")) == []
+
+
 LACKING: dict[str, tuple[dict[str, TableSpec | None], str]] = {
-    "a table without a declaration": ({"storms": None}, "models.py has storms"),
+    "a table without a declaration": ({"projects": None}, "models.py has projects"),
     "one without a model": ({"crews": TableSpec(role="crew", key=None, names=("name",))}, "crews, which has no model"),
     "a key of a column that is not there": (
         {"storms": replace(SPECS["storms"], key=KeyRule(("day",), name_keys))},
@@ -29,10 +49,45 @@ LACKING: dict[str, tuple[dict[str, TableSpec | None], str]] = {
         {"storms": replace(SPECS["storms"], names=("title",))},
         "storms is declared with t",
     ),
-    "a role that no table has": ({"storms": replace(SPECS["storms"], points_at=("crew",))}, "point at a crew"),
+    "a name's place that is not there": (
+        {"storms": replace(SPECS["storms"], continuity=("phone",))},
+        "storms is declared with phone",
+    ),
+    "a key that begins with what no table holds": (
+        {"policies": replace(SPECS["policies"], key=KeyRule(("policy_number",), name_keys, ("crew", "customer_id")))},
+        "begin with a crew, and no table has that role",
+    ),
+    "a key that begins with no foreign key": (
+        {"policies": replace(SPECS["policies"], key=KeyRule(("policy_number",), name_keys, ("storm", "customer_id")))},
+        "begin with a storm: customer_id is no foreign key to that",
+    ),
     "a foreign key that is not there": (
-        {"storms": replace(SPECS["storms"], points_at=("customer",))},
-        "customer_id is missing",
+        {"storms": replace(SPECS["storms"], foreign_keys={"customer_id": "customers"})},
+        "storms is declared with customer_id",
+    ),
+    "a foreign key that nobody declared": (
+        {"policies": replace(SPECS["policies"], foreign_keys={"customer_id": "customers"})},
+        "insurance_id of policies is a RowId in models.py, and not among its foreign_keys",
+    ),
+    "a foreign key to nowhere": (
+        {"users": replace(SPECS["users"], foreign_keys={"sales_team_id": "teams"})},
+        "users.sales_team_id is declared to point at teams, and there is no such table",
+    ),
+    "a foreign key to a table behind": (
+        {"users": replace(SPECS["users"], foreign_keys={"sales_team_id": "projects"})},
+        "users.sales_team_id points at projects, which stands behind users",
+    ),
+    "what is derived and not there": (
+        {"storms": replace(SPECS["storms"], derived={"size": ("date_of_loss",)})},
+        "storms is declared with size",
+    ),
+    "a joint field in another order": (
+        {"users": replace(SPECS["users"], joint=replace(PERSON_NAME, columns=("name", "last_name", "first_name")))},
+        "name, last_name, first_name of users are one field",
+    ),
+    "two tables with placeholders": (
+        {"users": replace(SPECS["users"], fan_in=("email", "name"))},
+        "users and customers are declared with fan_in",
     ),
 }
 
@@ -40,7 +95,7 @@ LACKING: dict[str, tuple[dict[str, TableSpec | None], str]] = {
 @pytest.mark.parametrize("case", LACKING)
 def test_what_a_declaration_lacks_is_named(case: str) -> None:
     changed, says = LACKING[case]
-    specs: dict[str, Any] = {table: spec for table, spec in (SPECS | changed).items() if spec is not None}
+    specs: dict[str, Any] = {table: spec for table, spec in {**SPECS, **changed}.items() if spec is not None}
     with pytest.raises(ConfigError, match=says):
         refuse_incomplete(specs)
 

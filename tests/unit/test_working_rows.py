@@ -49,11 +49,11 @@ def test_the_rows_of_an_item(first_load: bool) -> None:
 
 def test_the_rows_of_a_table_that_were_asked_for() -> None:
     working = WorkingRows(known(), {NEW: ("users", "email:eve@x.co")})
-    assert list(working.touched(User)) == [User(NEW)]
+    assert list(working.touched("users")) == [User(NEW)]
     record = working.record("users", ANN)
     assert record is not None
-    assert [user.id for user in working.touched(User)] == [NEW, record.id]
-    assert list(working.touched(Customer)) == []
+    assert [user.id for user in working.touched("users")] == [NEW, record.id]
+    assert list(working.touched("customers")) == []
 
 
 def test_only_what_changed_comes_out_by_id() -> None:
