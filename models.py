@@ -1,7 +1,7 @@
 """The nine tables, one frozen struct each: field order is column order, annotations are the column types.
 
-They declare the tables; rows travel through the program as tuples in this order. `created_at` and `updated_at` are the
-database's own business and are not here.
+What else there is to know of a table stands in `reconcile/tables.py`. Rows travel through the program as tuples in this
+order. `created_at` and `updated_at` are the database's own business and are not here.
 """
 
 from __future__ import annotations
@@ -142,19 +142,3 @@ class Insurance(msgspec.Struct, frozen=True):
 class Storm(msgspec.Struct, frozen=True):
     id: RowId
     date_of_loss: date | None = None
-
-
-Row = Project | Customer | Property | User | SalesTeam | PaLaw | Policy | Insurance | Storm
-
-TABLES: dict[str, type[Row]] = {
-    "insurances": Insurance,
-    "sales_teams": SalesTeam,
-    "storms": Storm,
-    "pa_law": PaLaw,
-    "users": User,
-    "customers": Customer,
-    "properties": Property,
-    "policies": Policy,
-    "projects": Project,
-}
-"""Table → model, parents before children: the order of locks, inserts and resolution."""

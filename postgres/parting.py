@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import TABLES, RowId
+from models import RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.records import Present
 from postgres.transaction import Transaction
@@ -13,6 +13,7 @@ from reconcile.base import ItemBase
 from reconcile.database_state import RowValues
 from reconcile.layout import Layout
 from reconcile.parting import BY_TEXT, Parting, part
+from reconcile.tables import TABLES
 
 
 @dataclass(slots=True)

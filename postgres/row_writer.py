@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES, FilesJson, RowId
+from models import FilesJson, RowId
 from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
@@ -25,7 +25,7 @@ from postgres.transaction import Transaction
 from reconcile.database_state import RowValues
 from reconcile.layout import together
 from reconcile.plan_pull import Update
-from reconcile.tables import OURS, SPECS
+from reconcile.tables import OURS, SPECS, TABLES
 from reconcile.working_rows import POSITION
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
-from models import TABLES, RowId
+from models import RowId
 from monday_api import BOARDS
 from postgres.state import ConflictLine, OpenIssues
 from postgres.write_pull import Applied, alike
@@ -17,7 +17,7 @@ from reconcile.decide import same
 from reconcile.errors import Exit
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Plan
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 from reconcile.working_rows import POSITION
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run

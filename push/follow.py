@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from models import TABLES, RowId
+from models import RowId
 from postgres.records import Present
 from postgres.transaction import Transaction
 from postgres.write_push import (
@@ -34,6 +34,7 @@ from reconcile.derived import (
 )
 from reconcile.identity import Links
 from reconcile.layout import Layout
+from reconcile.tables import TABLES
 from run.context import Run
 
 

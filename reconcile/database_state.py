@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.base import ItemBase
+from reconcile.tables import TABLES
 
 RowValues = tuple[Any, ...]
 """A row in its model's column order."""

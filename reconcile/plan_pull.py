@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, RowId
+from models import UNREADABLE, RowId
 from reconcile.base import ItemBase, is_as_refused
 from reconcile.columns import Policy
 from reconcile.conflicts import Conflict, ConflictPlace
@@ -37,7 +37,7 @@ from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
-from reconcile.tables import ARCHIVED_AT, ITEM_ID, SPECS, row_keys
+from reconcile.tables import ARCHIVED_AT, ITEM_ID, SPECS, TABLES, row_keys
 from reconcile.working_rows import POSITION, ItemRows, WorkingRows
 
 NOW = "now"

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, RowId
+from models import UNREADABLE, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
 from reconcile.boards import BOARD_SPECS
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
@@ -32,7 +32,7 @@ from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot, folded_row, unfolded_row
 from reconcile.plan_pull import Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
-from reconcile.tables import certain_keys
+from reconcile.tables import TABLES, certain_keys
 from reconcile.working_rows import POSITION
 
 FAN_OUT = 25

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.database_state import DatabaseState, RowValues
 from reconcile.layout import Slot, folded_row, unfolded_row
+from reconcile.tables import TABLES
 
 _EMPTY: dict[str, list[Any]] = {table: [None] * len(model.__struct_fields__) for table, model in TABLES.items()}
 ItemRows = list[list[Any] | None]

@@ -22,7 +22,7 @@ from psycopg2 import extensions
 import sync_monday_to_pg
 import sync_pg_to_monday
 from cli.doctor.command import command as doctor
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from tests.support.servers import Keywords
 

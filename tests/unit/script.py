@@ -28,12 +28,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from monday_api import BOARDS
 from reconcile.database_state import ItemKey
 from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
+from reconcile.tables import TABLES
 from tests.support.kit import FILLED, REFERENCES, column_of
 from tests.unit import adapter
 

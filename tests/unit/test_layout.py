@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from models import TABLES
 from monday_api import BOARDS
 from reconcile.items import decode_item
 from reconcile.layout import compile_layout, folded_row, together, unfolded_row
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, STAFF_ROLE, column_of, raw_json, view
 
 MASTER, STAFF = LAYOUTS["master"], LAYOUTS["staff"]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve
 from reconcile.layout import ItemState
 from reconcile.lookalikes import lookalikes
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, view
 
 ANN, BOB = RowId("ann"), RowId("bob")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.base import ItemBase
 from reconcile.database_state import DatabaseState
 from reconcile.parting import Parting, part, take_back
+from reconcile.tables import TABLES
 from reconcile.working_rows import POSITION, WorkingRows
 from tests.support.kit import LAYOUTS, view
 

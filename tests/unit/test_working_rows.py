@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.database_state import DatabaseState
 from reconcile.layout import folded_row, unfolded_row
+from reconcile.tables import TABLES
 from reconcile.working_rows import POSITION, WorkingRows
 from tests.support.kit import LAYOUTS
 
