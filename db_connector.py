@@ -18,7 +18,6 @@ from psycopg2 import extensions  # noqa: TID251
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from models import TABLES
 from postgres.connection import Sleep, connect
 from postgres.embedded import LocalPostgres
 from postgres.errors import DatabaseFault, as_sync_error, connection_lost, fault_of, not_text, server_name
@@ -28,6 +27,7 @@ from postgres.server import read_rights, read_session
 from postgres.transaction import DatabaseStats, Transaction, outcome_of, roll_back
 from postgres.url import connection_keywords, host_of, parse_database_url
 from reconcile.errors import SyncError
+from reconcile.tables import TABLES
 
 __all__ = ["Database", "DatabaseStats", "Transaction", "describe", "open_database", "parse_database_url"]
 

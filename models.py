@@ -1,7 +1,7 @@
 """The nine tables, one struct each: field order is column order, annotations are the column types.
 
-A row is one of these from the read to the write: its values go by their names. `created_at` and `updated_at` are the
-database's own business and are not here.
+What else there is to know of a table stands in `reconcile/tables.py`. A row is one of these from the read to the write:
+its values go by their names. `created_at` and `updated_at` are the database's own business and are not here.
 """
 
 from __future__ import annotations
@@ -176,20 +176,3 @@ class Insurance(Row):
 
 class Storm(Row):
     date_of_loss: date | None = None
-
-
-TABLES: dict[str, type[Row]] = {
-    "insurances": Insurance,
-    "sales_teams": SalesTeam,
-    "storms": Storm,
-    "pa_law": PaLaw,
-    "users": User,
-    "customers": Customer,
-    "properties": Property,
-    "policies": Policy,
-    "projects": Project,
-}
-"""Table → model, parents before children: the order of locks, inserts and resolution."""
-
-NAME_OF: dict[type[Row], str] = {model: table for table, model in TABLES.items()}
-"""Model → table."""

@@ -94,8 +94,11 @@ SALES_STAFF_COLUMN_MAP: ColumnMap = {
 
 # fmt: on
 
-BOARDS: dict[str, ColumnMap] = {"master": MASTER_PROJECT_COLUMN_MAP, "staff": SALES_STAFF_COLUMN_MAP}
-"""Board name, as `--board` takes it → its columns."""
+BOARDS: dict[str, ColumnMap] = {
+    "master": MASTER_PROJECT_COLUMN_MAP,
+    "staff": SALES_STAFF_COLUMN_MAP,
+}
+"""Board name, as `--board` takes it → its columns. What else there is to know of a board: `reconcile/boards.py`."""
 
 MARKER_TITLE = "Sync ID"
 """What `--setup-marker` calls the column `MARKER`, in which a new item carries the id of its row: by it the item is

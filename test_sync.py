@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from tests.support.company import Company, Ended
 from tests.support.servers import Keywords

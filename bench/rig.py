@@ -18,11 +18,11 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from bench.measure import PROJECT, Sample, cpu_s, ended_children_cpu_s, last_json, run
-from models import TABLES
 from monday.queries import LARGEST_PAGE, board_queries, oldest_first
 from monday_api import BOARDS
 from postgres.embedded import LocalPostgres
 from reconcile.errors import Exit
+from reconcile.tables import TABLES
 from sandbox.control import Remote
 
 STAFF = 500

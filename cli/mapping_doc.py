@@ -14,12 +14,11 @@ from typing import Final
 
 import click
 
-from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.boards import BOARD_SPECS
 from reconcile.errors import ConfigError, SyncError
 from reconcile.layout import Layout, Slot, compile_layout
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "monday_to_database_mapping.md"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from postgres.copy import CopyText, uuid_array
 from postgres.encoding import Encoding
 from postgres.records import Present
@@ -16,6 +16,7 @@ from postgres.transaction import Transaction
 from reconcile.base import ItemBase, pairs_from_json
 from reconcile.database_state import ItemKey
 from reconcile.layout import Layout
+from reconcile.tables import TABLES
 
 BASES = (
     "SELECT i.board_id, i.item_id, i.updated_at, i.links::text[], i.base::text, l.fields, l.slots, i.state,"

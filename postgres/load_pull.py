@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import RowId
 from postgres.bases import BASES, base_of_row, model_columns, places, read_bases, rows_by_id
 from postgres.ids import read_astray
 from postgres.parting import read_parting
@@ -25,7 +25,7 @@ from reconcile.keys import item_key
 from reconcile.layout import ItemState, Layout, Slot
 from reconcile.namesakes import NAMES
 from reconcile.plan_pull import Gone, is_archived, last_good
-from reconcile.tables import HOMES, ITEM_ID, SPECS, certain_columns, certain_keys, pointing_at, row_keys
+from reconcile.tables import HOMES, ITEM_ID, SPECS, TABLES, certain_columns, certain_keys, pointing_at, row_keys
 
 _SHARED = frozenset(table for table, spec in SPECS.items() if spec.owned and spec.key is not None)
 """Owned tables whose rows several items may show: each of those items has a say in a rename."""

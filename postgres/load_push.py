@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 from psycopg2 import sql
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from postgres.bases import BASES, base_of_row, model_columns, places, rows_by_id
 from postgres.ids import astray_of, astray_query, record_tables
 from postgres.records import Present, becomes_item
@@ -22,7 +22,7 @@ from reconcile.database_state import ItemKey
 from reconcile.edits import Edits
 from reconcile.ids import Astray, IdPlace, follow
 from reconcile.layout import Layout
-from reconcile.tables import RECORDS, SPECS, certain_columns, certain_keys, row_keys
+from reconcile.tables import RECORDS, SPECS, TABLES, certain_columns, certain_keys, row_keys
 
 _SHOWING = BASES + (  # noqa: S608  constants alone
     " WHERE i.state = 'active' AND (EXISTS (SELECT FROM unnest(i.links) AS n (row_id) WHERE n.row_id = ANY(%s::uuid[]))"

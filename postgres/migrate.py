@@ -128,7 +128,7 @@ def migrate(tx: Transaction, installed: Installed | None = None) -> Installed:
     shapes = read_shapes(tx)
     _refuse_misfits(shapes)
     for number, path in _files().items():
-        if number > (installed.version if installed else 0) and _NEEDED.get(number, _always)(shapes):
+        if number > (installed.version if installed else 0) and _is_needed(number, path, shapes):
             _apply(tx, path, shapes)
     unlinked = sorted({*_unlinked(shapes), *(installed.unlinked if installed else ())})
     recorded = tx.one(_RECORD, (newest(), unlinked))
@@ -232,13 +232,16 @@ def _lacks_something(shapes: Shapes) -> bool:
     return bool(missing(shapes))
 
 
-def _always(_shapes: Shapes) -> bool:
-    return True
+def _is_needed(number: int, path: Path, shapes: Shapes) -> bool:
+    """Whether a file is to be applied. One about the owner's tables is for what they lack; every other is about our own
+    schema."""
+    lacks = _NEEDED.get(number, _lacks_something if "{schema}" in path.read_text(encoding="utf-8") else None)
+    return lacks is None or lacks(shapes)
 
 
 _UNIQUE_ITEM: Final = "003_unique_item"
-_NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {1: _lacks_something, 3: _lacks_unique_item}
-"""What of the owner's tables a file is for: it runs where that is missing. Every other file is about our own schema."""
+_NEEDED: Final[dict[int, Callable[[Shapes], bool]]] = {3: _lacks_unique_item}
+"""What of the owner's tables a file is for, where that is no table and no column."""
 
 
 def _files() -> dict[int, Path]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from postgres.bases import BASES, base_of_row, rows_by_id
 from postgres.records import Present
 from postgres.transaction import Transaction
 from reconcile.base import ItemBase
 from reconcile.layout import Layout
 from reconcile.parting import BY_TEXT, Parting, part
+from reconcile.tables import TABLES
 
 
 @dataclass(slots=True)

@@ -14,9 +14,10 @@ import msgspec
 import psycopg2
 from psycopg2 import extensions, sql
 
-from models import TABLES, UNREADABLE, Unreadable
+from models import UNREADABLE, Unreadable
 from postgres.schema import fields_of
 from postgres.transaction import Transaction
+from reconcile.tables import TABLES
 
 MONEY_LIMIT: Final = Decimal("999999999999.995")
 """From here on numeric(14,2) rounds to more than it holds."""

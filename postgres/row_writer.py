@@ -14,7 +14,7 @@ import psycopg2
 from msgspec.structs import asdict, astuple
 from psycopg2 import sql
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from postgres.bases import rows_by_id
 from postgres.copy import CopyText
 from postgres.errors import is_rows_fault
@@ -24,7 +24,7 @@ from postgres.transaction import Transaction
 from postgres.updates import as_json, by_columns, changed_values, update_statement
 from reconcile.layout import together
 from reconcile.plan_pull import Update
-from reconcile.tables import OURS, SPECS
+from reconcile.tables import OURS, SPECS, TABLES
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

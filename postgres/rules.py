@@ -11,9 +11,8 @@ from functools import cached_property
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES
 from postgres.transaction import Transaction
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 
 _NOT_NULL = "23502"
 

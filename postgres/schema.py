@@ -10,8 +10,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, get_args, get_type_hints
 
-from models import TABLES, FilesJson, RowId
+from models import FilesJson, RowId
 from postgres.transaction import Transaction
+from reconcile.errors import ConfigError
+from reconcile.tables import TABLES
 
 INSTANTS: Final = ("created_at", "updated_at")
 """The columns that every table has and no model: the database's own business."""
@@ -178,9 +180,14 @@ def misfits(shapes: Mapping[str, TableShape]) -> list[str]:
 
 @cache
 def fields_of(table: str) -> Mapping[str, Any]:
-    """Column → Python type of a table's model, None aside: `{"id": RowId, "name": str, …}`."""
-    hints = get_type_hints(TABLES[table])
-    return MappingProxyType({name: _without_none(hint) for name, hint in hints.items()})
+    """Column → Python type of a table's model, None aside: `{"id": RowId, "name": str, …}`.
+
+    Raises ConfigError for a type that is not among `FAMILIES`.
+    """
+    kinds = {name: _without_none(hint) for name, hint in get_type_hints(TABLES[table]).items()}
+    if unknown := [name for name, kind in kinds.items() if kind not in FAMILIES]:
+        raise ConfigError(f"models.py gives {table}.{unknown[0]} a type that no column of PostgreSQL is known for")
+    return MappingProxyType(kinds)
 
 
 def _without_none(hint: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from psycopg2 import sql
 
-from models import TABLES, FilesJson, RowId
+from models import FilesJson, RowId
 from postgres import calls
 from postgres.place import BOUND, ITSELF, Itself, read_itself, rows_with_system
 from postgres.readable import MONEY_LIMIT, Unreadables, unreadable_in, unreadable_values
@@ -23,7 +23,7 @@ from reconcile.boards import BOARD_SPECS
 from reconcile.ids import Claim
 from reconcile.namesakes import NAMES
 from reconcile.place import Bound
-from reconcile.tables import HOMES, ITEM_ID, OURS, RECORDS, SPECS, home_roles, pointing_at, record_role
+from reconcile.tables import HOMES, ITEM_ID, OURS, RECORDS, SPECS, TABLES, home_roles, pointing_at, record_role
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 import msgspec
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import RowId
 from postgres.records import Present, becomes_item, boards_present, has_no_item
 from postgres.transaction import Params, Transaction
-from reconcile.tables import HOMES, RECORDS, pointing_at
+from reconcile.tables import HOMES, RECORDS, TABLES, pointing_at
 
 UNSEEN: Final = "unseen"
 """Rows that no project shows, so that nothing of them travels; place: `table.row`."""

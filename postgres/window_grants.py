@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from models import TABLES
 from postgres.transaction import Transaction
+from reconcile.tables import TABLES
 
 # Asked of the catalogue alone, which every role may read.
 _MISSING: Final = """

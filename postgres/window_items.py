@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from psycopg2 import sql
 
-from models import TABLES
 from postgres.records import Present
 from postgres.schema import read_shapes
 from postgres.transaction import Transaction
+from reconcile.tables import TABLES
 
 _NAMED: Final = (("projects", "item_name"), ("projects", "name"), ("users", "name"))
 """Columns that hold an item's name, the best one first."""

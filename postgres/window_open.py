@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 from psycopg2 import sql
 
-from models import TABLES
 from postgres.ids import IS_CLAIM
 from postgres.lease import Holder
 from postgres.readable import unreadable_in
@@ -18,7 +17,7 @@ from postgres.state import LOOKALIKE, NAMESAKE, row_hash, still_alike
 from postgres.told import ALIKE, FANNED
 from postgres.transaction import Transaction
 from reconcile.boards import BOARD_SPECS
-from reconcile.tables import record_role
+from reconcile.tables import TABLES, record_role
 
 Kind = Literal["conflict", "cell", "row", "claim", "value", "op", "would-merge", "fanned", "deleted", "doubt"]
 KINDS: Final[tuple[Kind, ...]] = (

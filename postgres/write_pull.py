@@ -15,7 +15,7 @@ import psycopg2
 from msgspec import UNSET
 from psycopg2 import sql
 
-from models import TABLES, UNREADABLE, Row, RowId
+from models import UNREADABLE, Row, RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.conflicts import OpenConflict, Winner, add_conflicts, open_conflicts, settle
 from postgres.copy import CopyText
@@ -35,7 +35,7 @@ from reconcile.fields import FieldValue
 from reconcile.identity import WouldMerge
 from reconcile.layout import Field, Layout, together
 from reconcile.plan_pull import Plan, Update
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import SPECS, TABLES, row_keys
 
 _AGAIN_AT_ONCE = 100
 """Items of which something was refused that the next run tries again: one request. The others wait for the next whole
@@ -71,7 +71,7 @@ class Applied:
 
 
 class Applier:
-    """Writes one plan. Tables go in the order of `models.TABLES` and rows by id: every writer locks alike."""
+    """Writes one plan. Tables go in the order of `TABLES` and rows by id: every writer locks alike."""
 
     def __init__(self, tx: Transaction, layouts: Mapping[str, Layout], database: DatabaseState, run_id: str) -> None:
         self._tx = tx

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2 import sql
 
-from models import TABLES, RowId
+from models import RowId
 from postgres.bases import places, rows_by_id, write_items
 from postgres.errors import is_rows_fault
 from postgres.readable import READABLE_WORDS
@@ -27,7 +27,7 @@ from reconcile.derived import KeysAfterPush, OwnedKey
 from reconcile.layout import Layout
 from reconcile.plan_pull import Update
 from reconcile.push_plan import Rejection
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 
 logger = logging.getLogger(__name__)
 

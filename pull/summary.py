@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
-from models import TABLES, RowId
+from models import RowId
 from monday_api import BOARDS
 from postgres.by_hand import link_row
 from postgres.state import ConflictLine, OpenIssues
@@ -17,7 +17,7 @@ from reconcile.changes import Change, count_pull_changes, pull_changes
 from reconcile.conflicts import Conflict
 from reconcile.decide import same
 from reconcile.plan_pull import Plan
-from reconcile.tables import SPECS, target_of
+from reconcile.tables import SPECS, TABLES, target_of
 from run.changes import SAMPLES, entries, line, samples
 from run.conflicts import Names, as_line, item_name, pointed_at, settled, waiting
 from run.context import Run

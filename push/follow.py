@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from postgres.records import Present
 from postgres.transaction import Transaction
 from postgres.write_push import (
@@ -33,6 +33,7 @@ from reconcile.derived import (
 )
 from reconcile.identity import Links
 from reconcile.layout import Layout
+from reconcile.tables import TABLES
 from run.context import Run
 
 

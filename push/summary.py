@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from models import TABLES, RowId
+from models import RowId
 from monday_api import BOARDS
 from postgres.state import ConflictLine, OpenIssues
 from postgres.told import ALIKE, FANNED, WAITING, Judged, Notice
@@ -19,7 +19,7 @@ from reconcile.conflicts import Conflict
 from reconcile.database_state import ItemKey
 from reconcile.errors import Exit
 from reconcile.push_plan import Push
-from reconcile.tables import SPECS, certain_columns
+from reconcile.tables import SPECS, TABLES, certain_columns
 from run.changes import entries, line, samples
 from run.conflicts import as_line, settled, waiting
 from run.context import Run

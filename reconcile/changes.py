@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.columns import ColumnMap
 from reconcile.database_state import ItemKey
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 
 if TYPE_CHECKING:
     from reconcile.base import ItemBase

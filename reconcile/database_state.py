@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from models import NAME_OF, TABLES, Record, Row, RowId
+from models import Record, Row, RowId
 from reconcile.base import ItemBase
+from reconcile.tables import NAME_OF, TABLES
 
 ItemKey = tuple[str, int]
 """(board, item id)"""

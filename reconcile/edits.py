@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from reconcile.base import ItemBase
 from reconcile.database_state import ItemKey
 from reconcile.ids import LeftBehind
+from reconcile.tables import TABLES
 
 
 @dataclass(slots=True)

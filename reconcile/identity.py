@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from reconcile.base import ItemBase
 from reconcile.columns import MARKER
 from reconcile.database_state import DatabaseState, ItemKey
@@ -22,7 +22,7 @@ from reconcile.decide import edited_on_monday
 from reconcile.fields import FieldValue
 from reconcile.keys import email_key, item_key, normal, slot_key
 from reconcile.layout import ItemState, Layout, Slot
-from reconcile.tables import HOMES, SPECS
+from reconcile.tables import HOMES, SPECS, TABLES
 
 NAMESPACE = UUID("6d6f6e64-6179-5f73-796e-635f726f7773")
 _NAMED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)

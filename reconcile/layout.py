@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from reconcile.columns import MARKER, Codec, Column, ColumnMap, Policy, Value
 from reconcile.errors import CellError
 from reconcile.fields import Build, FieldValue, or_item_name, shape_of
 from reconcile.items import Cell, Item, instant
-from reconcile.tables import SPECS, board_spec, link_column, record_role, refuse_incomplete, role_of
+from reconcile.tables import SPECS, TABLES, board_spec, link_column, record_role, refuse_incomplete, role_of
 
 Cells = Mapping[str, Cell]
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from reconcile.base import FORCE, ItemBase
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.keys import PLACEHOLDER_EMAILS, STREET_WORDS, bounded, email_key, policy_key
 from reconcile.layout import Layout, Slot
-from reconcile.tables import ITEM_ID, SPECS, row_keys
+from reconcile.tables import ITEM_ID, SPECS, TABLES, row_keys
 from reconcile.working_rows import WorkingRows
 
 Keys = Mapping[str, Mapping[str, RowId]]

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, UNREADABLE, Row, RowId
+from models import UNREADABLE, Row, RowId
 from reconcile.base import ItemBase, is_as_refused
 from reconcile.changes import DERIVED, EDITED_ON_MONDAY, Cause
 from reconcile.columns import Policy
@@ -38,7 +38,7 @@ from reconcile.losses import Loss, how_lost, is_empty
 from reconcile.merge import Adopt, Merged, merge_fields, newest_first, next_base
 from reconcile.namesakes import namesakes
 from reconcile.parting import take_back
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import SPECS, TABLES, row_keys
 from reconcile.working_rows import ItemRows, WorkingRows
 
 NOW: Final = "now"

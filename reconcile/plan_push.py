@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from models import NAME_OF, TABLES, UNREADABLE, Row, RowId
+from models import UNREADABLE, Row, RowId
 from reconcile.base import FORCE, BaseValue, ItemBase, as_remembered
 from reconcile.boards import BOARD_SPECS
 from reconcile.columns import STATUS, ColumnMap, Policy, Value
@@ -33,7 +33,7 @@ from reconcile.items import Cell, decode_item
 from reconcile.layout import Field, ItemState, Layout, Slot
 from reconcile.plan_pull import Update
 from reconcile.push_plan import CellEdit, ItemCreate, ItemPush, Push, Rejection, input_of
-from reconcile.tables import SPECS, certain_keys
+from reconcile.tables import NAME_OF, SPECS, TABLES, certain_keys
 
 FAN_OUT = 25
 """Items that one changed row may rewrite without a person's leave."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.base import ItemBase
 from reconcile.columns import Value
 from reconcile.conflicts import Conflict, ConflictPlace
@@ -18,6 +18,7 @@ from reconcile.fields import FieldValue
 from reconcile.identity import Links
 from reconcile.layout import ItemState, Layout
 from reconcile.plan_pull import Update
+from reconcile.tables import TABLES
 
 
 class CellEdit(msgspec.Struct, frozen=True):

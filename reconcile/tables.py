@@ -10,7 +10,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, get_args, get_type_hints
 
-from models import TABLES, Row, RowId
+import models
+from models import (
+    Customer,
+    Insurance,
+    PaLaw,
+    Policy,
+    Project,
+    Property,
+    Row,
+    RowId,
+    SalesTeam,
+    Storm,
+    User,
+)
 from reconcile.boards import BOARD_SPECS, BoardSpec
 from reconcile.columns import ColumnMap
 from reconcile.errors import ConfigError
@@ -66,6 +79,8 @@ class Lookalike:
 class TableSpec:
     """What the sync knows of one table beside its columns."""
 
+    model: type[Row]
+    """Its columns, all but the two times that are the database's own."""
     role: str
     """The role of the slots that hold a row of it; a person's is followed by `:` and the column's role."""
     key: KeyRule | None
@@ -97,6 +112,7 @@ class TableSpec:
 
 SPECS: Mapping[str, TableSpec] = {
     "insurances": TableSpec(
+        model=Insurance,
         role="insurance",
         key=KeyRule(("company_name",), name_keys),
         names=("company_name",),
@@ -104,6 +120,7 @@ SPECS: Mapping[str, TableSpec] = {
         repeats=True,
     ),
     "sales_teams": TableSpec(
+        model=SalesTeam,
         role="sales_team",
         key=KeyRule(("name",), team_keys),
         names=("name",),
@@ -111,8 +128,9 @@ SPECS: Mapping[str, TableSpec] = {
         told_apart="name",
         repeats=True,
     ),
-    "storms": TableSpec(role="storm", key=KeyRule(("date_of_loss",), storm_keys), names=("date_of_loss",)),
+    "storms": TableSpec(model=Storm, role="storm", key=KeyRule(("date_of_loss",), storm_keys), names=("date_of_loss",)),
     "pa_law": TableSpec(
+        model=PaLaw,
         role="pa_law",
         key=KeyRule(("email", "name"), firm_keys),
         names=("name", "email"),
@@ -120,6 +138,7 @@ SPECS: Mapping[str, TableSpec] = {
         told_apart="name",
     ),
     "users": TableSpec(
+        model=User,
         role="user",
         key=KeyRule(("email", "rm_email", "name"), person_keys, certain=("email", "rm_email")),
         names=("name", "email"),
@@ -131,6 +150,7 @@ SPECS: Mapping[str, TableSpec] = {
         repeats=True,
     ),
     "customers": TableSpec(
+        model=Customer,
         role="customer",
         key=KeyRule(("email",), customer_keys),
         owned=True,
@@ -140,6 +160,7 @@ SPECS: Mapping[str, TableSpec] = {
         strangers="users",
     ),
     "properties": TableSpec(
+        model=Property,
         role="property",
         key=KeyRule(("address",), property_keys, ("customer", "customer_id")),
         owned=True,
@@ -149,6 +170,7 @@ SPECS: Mapping[str, TableSpec] = {
         joint=ADDRESS,
     ),
     "policies": TableSpec(
+        model=Policy,
         role="policy",
         key=KeyRule(("policy_number",), policy_keys, ("insurance", "insurance_id")),
         owned=True,
@@ -158,6 +180,7 @@ SPECS: Mapping[str, TableSpec] = {
         derived={"customer_id": ()},
     ),
     "projects": TableSpec(
+        model=Project,
         role="project",
         key=None,
         owned=True,
@@ -180,7 +203,12 @@ SPECS: Mapping[str, TableSpec] = {
         lookalike=Lookalike(number="claim_number", names=("item_name", "name"), owner="customer_id"),
     ),
 }
-"""Table → what the sync knows of it."""
+"""Table → what the sync knows of it, parents before children: the order of locks, inserts and resolution."""
+
+TABLES: Mapping[str, type[Row]] = {table: spec.model for table, spec in SPECS.items()}
+"""Table → its model, in that order."""
+NAME_OF: Mapping[type[Row], str] = {model: table for table, model in TABLES.items()}
+"""Model → its table."""
 
 
 RECORDS = frozenset(board.table for board in BOARD_SPECS.values())
@@ -196,8 +224,7 @@ def spec_of(table: str) -> TableSpec:
     spec = SPECS.get(table)
     if spec is None:
         raise ConfigError(
-            f"the mapping names the table {table}, of which reconcile/tables.py declares nothing: add its TableSpec, "
-            "and its model to models.py"
+            f"the mapping names the table {table}, of which reconcile/tables.py declares nothing: add its TableSpec"
         )
     return spec
 
@@ -281,22 +308,44 @@ def certain_keys(table: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 def refuse_incomplete(specs: Mapping[str, TableSpec] | None = None) -> None:
     """Raises ConfigError for a declaration that lacks something, before anything is read or written with it."""
     declared = SPECS if specs is None else specs
+    roles: dict[str, str] = {}
     for table, spec in declared.items():
-        if table not in TABLES:
-            raise ConfigError(
-                f"reconcile/tables.py declares {table}, which has no model: add it to TABLES in models.py"
-            )
-        _refuse_lacking(table, spec)
-        _refuse_foreign_keys(table, spec, declared)
-    if missing := sorted(TABLES.keys() - declared.keys()):
+        if lack := next(_lacks_of_table(table, spec, declared), None):
+            raise ConfigError(f"{table} is not declared whole: {lack}")
+        if (other := roles.setdefault(spec.role, table)) != table:
+            raise ConfigError(f"{other} and {table} are both declared with the role {spec.role}")
+    known = {spec.model for spec in declared.values()}
+    rows = [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, Row)]
+    if missing := [kind.__name__ for kind in rows if kind not in known and kind is not Row]:
         raise ConfigError(f"models.py has {', '.join(missing)}, of which reconcile/tables.py declares nothing")
     if len(guarded := [table for table, spec in declared.items() if spec.fan_in]) > 1:
         raise ConfigError(f"{' and '.join(guarded)} are declared with fan_in: one table can have it")
 
 
-def _refuse_lacking(table: str, spec: TableSpec) -> None:
-    """Columns that a declaration names and the model does not have."""
-    columns = TABLES[table].__struct_fields__
+def _lacks_of_table(table: str, spec: TableSpec, declared: Mapping[str, TableSpec]) -> Iterator[str]:
+    """What a table's declaration lacks, a sentence each."""
+    columns, name = spec.model.__struct_fields__, spec.model.__name__
+    if lacking := sorted(_named(spec) - set(columns)):
+        yield f"{name} in models.py has no {', '.join(lacking)}"
+    if spec.joint is not None and spec.joint.columns != _next_to(columns, spec.joint.columns):
+        yield f"{', '.join(spec.joint.columns)} are one field: in models.py they stand together, in this order"
+    order = list(declared)
+    for column in sorted(_pointers_of(spec.model) - spec.foreign_keys.keys()):
+        yield f"{column} is a RowId in models.py, and not among its foreign_keys"
+    for column, target in spec.foreign_keys.items():
+        if target not in declared:
+            yield f"{column} points at {target}, and there is no such table"
+        elif order.index(target) >= order.index(table):
+            yield f"{column} points at {target}, which stands behind it: parents come first"
+    if spec.key is not None and spec.key.parent is not None:
+        role, column = spec.key.parent
+        target = spec.foreign_keys.get(column, "")
+        if target not in declared or declared[target].role != role or link_column(role) != column:
+            yield f"its keys begin with a {role}, and {column} is no foreign key to that"
+
+
+def _named(spec: TableSpec) -> set[str]:
+    """All columns that a declaration names."""
     named = {*spec.names, *spec.continuity, *spec.foreign_keys, *spec.derived, *(spec.fan_in or ())}
     named |= {column for follows in spec.derived.values() for column in follows}
     named |= {spec.told_apart} if spec.told_apart is not None else set()
@@ -305,39 +354,16 @@ def _refuse_lacking(table: str, spec: TableSpec) -> None:
         named |= {*spec.key.columns, *spec.key.certain, *(spec.key.parent or ())[1:]}
     if spec.lookalike is not None:
         named |= {spec.lookalike.number, *spec.lookalike.names, spec.lookalike.owner}
-    if lacking := sorted(named - set(columns)):
-        raise ConfigError(f"{table} is declared with {', '.join(lacking)}, which its model in models.py does not have")
-    if spec.joint is not None:
-        start = columns.index(spec.joint.columns[0])
-        if columns[start : start + len(spec.joint.columns)] != spec.joint.columns:
-            raise ConfigError(
-                f"{', '.join(spec.joint.columns)} of {table} are one field: they stand together in models.py, in this "
-                "order"
-            )
+    return named
 
 
-def _refuse_foreign_keys(table: str, spec: TableSpec, declared: Mapping[str, TableSpec]) -> None:
-    order, roles = list(TABLES), {known.role: other for other, known in declared.items()}
-    undeclared = sorted(_pointers_of(table) - spec.foreign_keys.keys())
-    if undeclared:
-        raise ConfigError(f"{', '.join(undeclared)} of {table} is a RowId in models.py, and not among its foreign_keys")
-    for column, target in spec.foreign_keys.items():
-        if target not in declared:
-            raise ConfigError(f"{table}.{column} is declared to point at {target}, and there is no such table")
-        if order.index(target) >= order.index(table):
-            raise ConfigError(
-                f"{table}.{column} points at {target}, which stands behind {table} in models.py: parents come first"
-            )
-    if spec.key is not None and spec.key.parent is not None:
-        role, column = spec.key.parent
-        if role not in roles:
-            raise ConfigError(f"the keys of {table} begin with a {role}, and no table has that role")
-        if link_column(role) != column or spec.foreign_keys.get(column) != roles[role]:
-            raise ConfigError(f"the keys of {table} begin with a {role}: {column} is no foreign key to that")
+def _next_to(columns: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    start = columns.index(wanted[0])
+    return columns[start : start + len(wanted)]
 
 
-def _pointers_of(table: str) -> set[str]:
-    hints = get_type_hints(TABLES[table])
+def _pointers_of(model: type[Row]) -> set[str]:
+    hints = get_type_hints(model)
     return {column for column, hint in hints.items() if column != "id" and RowId in (hint, *get_args(hint))}
 
 

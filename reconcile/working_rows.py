@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from models import TABLES, Record, Row, RowId
+from models import Record, Row, RowId
 from reconcile.changes import Cause
 from reconcile.database_state import DatabaseState, ItemKey
 from reconcile.layout import Slot
+from reconcile.tables import TABLES
 
 ItemRows = list[Row | None]
 """The row of each slot of one item as it becomes; None where there is no link, or a person deleted the row."""

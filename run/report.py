@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from models import TABLES
 from monday_api import BOARDS
 from postgres.by_hand import ADD_ITEM_ID
 from reconcile.errors import Exit
+from reconcile.tables import TABLES
 from run.edited import lost_text, place_text, waiting_text
 from terminal.page import WIDEST, shortened, table, wrapped
 from terminal.signs import one_line

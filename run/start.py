@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import TABLES
 from monday_api import BOARDS
 from postgres import migrate, schema
 from postgres.encoding import narrowed
@@ -18,6 +17,7 @@ from reconcile.base import is_open
 from reconcile.change_filter import hash_key
 from reconcile.errors import DriftError
 from reconcile.layout import Layout, Limits, compile_layout
+from reconcile.tables import TABLES
 from run.context import PULL, Run
 from run.place import Owned, settle_owner
 from run.record import record_begun

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import click
 
-from models import TABLES
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.transaction import Transaction
@@ -18,7 +17,7 @@ from postgres.window_open import AtWork, read_at_work
 from postgres.window_runs import RunLine, list_runs, read_run, run_ids
 from postgres.window_state import read_about
 from reconcile.errors import Exit
-from reconcile.tables import target_of
+from reconcile.tables import TABLES, target_of
 from status.gaps import gaps
 from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
 from status.picking import ItemId, Since, field_name, known_item, one_of, row_place

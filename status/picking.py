@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import click
 
-from models import TABLES
 from reconcile.errors import ConfigError
+from reconcile.tables import TABLES
 from terminal.times import parse_span
 
 _ITEM: Final = re.compile(r"(?:.*/pulses/)?([1-9][0-9]{0,18})")

@@ -390,6 +390,27 @@ SAFEGUARDS = (
         ("tests/unit/test_derived.py::test_the_keys_of_rows_that_monday_was_told_of",),
     ),
     Safeguard(
+        "a migration of the owner's tables is for what they lack",
+        "postgres/migrate.py",
+        "    return lacks is None or lacks(shapes)\n",
+        "    return True\n",
+        ("tests/edges/test_migrate.py::test_a_later_file_about_the_tables_is_for_what_they_lack",),
+    ),
+    Safeguard(
+        "a board is declared whole before a run reads anything",
+        "run/context.py",
+        "                refuse_incomplete_boards(BOARDS)\n",
+        "",
+        ("tests/commands/test_new_table.py::test_a_step_that_was_left_out_is_named_before_anything_is_read",),
+    ),
+    Safeguard(
+        "a row that is at home on its board is only chosen by others",
+        "reconcile/merge.py",
+        "    return slot.table in HOMES and not slot.is_home and getattr",
+        "    return False and not slot.is_home and getattr",
+        ("tests/commands/test_new_table.py::test_a_board_whose_records_another_board_chooses",),
+    ),
+    Safeguard(
         "a job without a customer takes nobody's policy away",
         "reconcile/derived.py",
         "if first is not None and first.moved and first.points_at is not None else held\n",

@@ -13,7 +13,6 @@ from cli.doctor.finding import Finding, guarded, ok, problem, warning
 from cli.doctor.machine import compare_clocks
 from cli.doctor.runs import examine_boards, examine_runs
 from db_connector import Database
-from models import TABLES
 from monday.errors import next_reset
 from monday_api import BOARDS
 from postgres import migrate
@@ -31,6 +30,7 @@ from postgres.transaction import Transaction
 from postgres.url import is_local, is_verified, logs_in_unseen
 from reconcile.errors import Exit
 from reconcile.place import judge
+from reconcile.tables import TABLES
 from run.place_file import recall
 from settings import PROGRAM_DIR, DatabaseTarget, Settings
 

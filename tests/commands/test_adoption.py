@@ -24,7 +24,7 @@ import pytest
 from psycopg2 import extensions
 from psycopg2.extras import execute_values
 
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from sandbox.boards import TEAMS
 from sandbox.state import load, save

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from tests.support.company import PUSH, Company, small_world
 from tests.support.servers import Keywords

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg2 import extensions
 
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID
 from tests.support.company import PUSH, ROOT, Company, job_cells
 from tests.support.servers import Keywords

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg2 import extensions
 
-from models import TABLES
+from reconcile.tables import TABLES
 from tests.support.company import ROOT, Company
 from tests.support.pushing import jobs, project
 from tests.support.servers import Keywords, free_port

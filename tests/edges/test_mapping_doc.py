@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.mapping_doc import DOCUMENT, SECTIONS, main, render
-from models import TABLES
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.boards import BOARD_SPECS
 from reconcile.errors import ConfigError
+from reconcile.tables import TABLES
 
 
 def fresh() -> str:

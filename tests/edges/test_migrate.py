@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from psycopg2 import extensions
 
 from db_connector import Database, Transaction
-from models import TABLES
-from postgres.migrate import Installed, migrate, state, would_create
+from postgres.migrate import FOLDER, Installed, migrate, state, would_create
 from postgres.schema import INSTANTS, check, fields_of, read_shapes
 from reconcile.errors import ConfigError, DriftError
+from reconcile.tables import TABLES
 from tests.support.servers import Keywords, no_sleep
 
 # What another program may have made: an enum, lengths, a table of its own, columns we do not know, and a lot missing.
@@ -105,6 +107,23 @@ def test_running_the_tables_file_again_adds_no_constraint(database: Database) ->
     do(database, migrate)
     assert do(database, lambda tx: tx.one(constraints)) == before
     assert check(database.transact(read_shapes, read_only=True, label="looking")) == []
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_a_later_file_about_the_tables_is_for_what_they_lack(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: bool
+) -> None:
+    """So that a role that owns no table can use those which their owner has made complete."""
+    later = shutil.copytree(FOLDER, tmp_path / "migrations") / "900_size.sql"
+    later.write_text("ALTER TABLE {schema}.storms ADD COLUMN size integer;", encoding="utf-8")
+    monkeypatch.setattr("postgres.migrate.FOLDER", later.parent)
+    if lacking:
+        run(database, "ALTER TABLE public.storms DROP COLUMN date_of_loss")
+    installed = do(database, migrate)
+    assert isinstance(installed, Installed)
+    assert installed.version == 900
+    size = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'storms' AND column_name = 'size'"
+    assert do(database, lambda tx: tx.one(size)) == (int(lacking),)
 
 
 def test_repeated_item_ids_are_counted_and_refused(empty: Database) -> None:

@@ -20,7 +20,6 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from data_cache import FORMAT, CacheWriter, Header, list_caches, open_cache
-from models import TABLES
 from monday.activity import logged_writes
 from monday.faults import faults_in, retry_after
 from monday.labels import by_text, spelled
@@ -37,6 +36,7 @@ from reconcile.encode import write_form
 from reconcile.errors import CellError, ConfigError, DriftError
 from reconcile.items import Cell, RawItem, decode_item, raw_item
 from reconcile.layout import ItemState
+from reconcile.tables import TABLES
 from run.report import IssueList, Report, as_text
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from settings import load_settings

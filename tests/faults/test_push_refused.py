@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from models import TABLES
 from monday_api import BOARDS
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox
 from tests.support.company import BOARD_IDS, PUSH, Company, job_cells, small_world
 from tests.support.pushing import (

@@ -22,9 +22,10 @@ import pytest
 from psycopg2 import extensions
 
 from db_connector import Database, Transaction, describe
-from models import TABLES, RowId
+from models import RowId
 from postgres.schema import fields_of
 from postgres.state import row_hash, tracked_columns
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID
 from tests.support.company import PUSH, ROOT, Company, job_cells, small_world
 from tests.support.copies import EDITS, PULLED, PUSHED, boards_of, tables_of

@@ -23,7 +23,7 @@ import sync_monday_to_pg
 import sync_pg_to_monday
 import sync_status
 from cli.doctor.command import command as doctor
-from models import TABLES
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID, Sandbox, seed_world
 from tests.support.servers import Keywords
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg2 import extensions
 
-from models import TABLES
 from monday_api import MARKER
+from reconcile.tables import TABLES
 from sandbox import MASTER_BOARD_ID, STAFF_BOARD_ID
 from tests.support.company import Company
 from tests.support.killing import Companies

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from models import TABLES, Row, RowId
+from models import Row, RowId
 from monday_api import BOARDS
 from reconcile.base import ItemBase, as_remembered, pairs_from_json
 from reconcile.columns import Policy
@@ -19,7 +19,7 @@ from reconcile.items import decode_item
 from reconcile.keys import email_key
 from reconcile.layout import ItemState, Layout, compile_layout
 from reconcile.plan_pull import Gone, Plan, is_archived, last_good, plan_pull
-from reconcile.tables import SPECS
+from reconcile.tables import SPECS, TABLES
 
 BOARD_IDS = {"master": 6727219152, "staff": 5764059860}
 LAYOUTS: dict[str, Layout] = {name: compile_layout(name, BOARD_IDS[name], BOARDS[name]) for name in BOARDS}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import UNSET
 
-from models import TABLES, Record, Row, RowId, User
+from models import Record, Row, RowId, User
 from monday_api import BOARDS, STAGE_STATUS
 from reconcile.base import FORCE, ItemBase, pairs_from_json
 from reconcile.change_filter import ChangeFilter, hash_key, hash_of
@@ -35,7 +35,7 @@ from reconcile.namesakes import NAMES
 from reconcile.plan_pull import NOW, Gone, Plan, is_archived, last_good, plan_pull
 from reconcile.plan_push import CurrentItem, PushOptions, items_to_read, plan_push
 from reconcile.push_plan import Push, input_of
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import SPECS, TABLES, row_keys
 from tests.support.kit import LAYOUTS, REFERENCES, STAFF_ROLE
 
 KEY = hash_key({})

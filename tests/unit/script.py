@@ -28,7 +28,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from monday_api import BOARDS
 from reconcile.changes import Change, item_changes, op_changes, pull_changes, push_changes
 from reconcile.database_state import ItemKey
@@ -36,6 +36,7 @@ from reconcile.errors import UnsafePlan
 from reconcile.guards import Thresholds
 from reconcile.items import Cell
 from reconcile.journal_ops import ChangeOp, change_op
+from reconcile.tables import TABLES
 from tests.support.kit import FILLED, LAYOUTS, REFERENCES, column_of
 from tests.unit import adapter
 

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import pytest
 
-from models import TABLES, Customer, RowId
+from models import Customer, RowId
 from monday_api import BOARDS
 from reconcile.changes import Address, Change, count_pull_changes, from_json, op_changes, pull_changes, to_json
 from reconcile.journal_ops import ChangeOp
 from reconcile.plan_pull import Plan, Update
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, column_of
 from tests.unit.script import (
     ARCHIVED,

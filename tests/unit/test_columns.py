@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import TABLES
 from monday_api import BOARDS, MASTER_PROJECT_COLUMN_MAP
 from reconcile.address import UNPARSED, _parse_freely, parse
 from reconcile.columns import CODECS, DATE, EMAIL, FILES, LINK, MONEY, PHONE, STATUS, TEXT, Codec, Column, Value
@@ -21,6 +20,7 @@ from reconcile.fields import person_name
 from reconcile.items import Cell, decode_item
 from reconcile.keys import address_key, email_key, name_key, policy_key
 from reconcile.layout import compile_layout
+from reconcile.tables import TABLES
 from tests.support.kit import BOARD_IDS, raw_json
 
 FACTS = Path(__file__).resolve().parents[3] / "shared" / "monday" / "columns.csv"

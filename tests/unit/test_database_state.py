@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from models import TABLES
 from reconcile.database_state import DatabaseState
+from reconcile.tables import TABLES
 from tests.unit.script import Case, call, case, cases, expect, given, in_postgres, on_monday, pull
 
 ANN = {"customers.email": "ann@x.co", "customers.name": "Ann Lee"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, Customer, Project, Row, RowId
+from models import Customer, Project, Row, RowId
 from reconcile.derived import (
     FOLLOWING,
     STAGES,
@@ -20,6 +20,7 @@ from reconcile.derived import (
     roles_of,
     status_of,
 )
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS
 
 ANN, BOB, JOB = RowId("ann"), RowId("bob"), RowId("job")

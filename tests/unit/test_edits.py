@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from models import TABLES, Customer, RowId
+from models import Customer, RowId
 from reconcile.edits import Edits
+from reconcile.tables import TABLES
 from tests.unit import adapter
 from tests.unit.script import Case, Sides, case, cases, expect, given, in_postgres, push
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.base import ItemBase
 from reconcile.errors import UnsafePlan
 from reconcile.guards import (
@@ -28,6 +28,7 @@ from reconcile.guards import (
 from reconcile.identity import WouldMerge
 from reconcile.plan_pull import Departed, Plan, Update
 from reconcile.push_plan import CellEdit, ItemPush
+from reconcile.tables import TABLES
 from tests.support.kit import state
 from tests.unit.script import (
     ARCHIVED,

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import TABLES, Property, RowId
+from models import Property, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve, row_id
 from reconcile.layout import ItemState
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, Memory, state
 
 LATER = "2026-06-01T08:00:00Z"

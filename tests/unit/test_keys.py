@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.keys import (
     address_key,
     bare,
@@ -22,7 +22,7 @@ from reconcile.keys import (
     policy_key,
     slot_key,
 )
-from reconcile.tables import SPECS, row_keys
+from reconcile.tables import SPECS, TABLES, row_keys
 
 
 @pytest.mark.parametrize(

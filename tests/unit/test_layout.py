@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from models import TABLES, Property, RowId
+from models import Property, RowId
 from monday_api import BOARDS
 from reconcile.items import decode_item
 from reconcile.layout import compile_layout, together
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, STAFF_ROLE, column_of, raw_json, state
 
 MASTER, STAFF = LAYOUTS["master"], LAYOUTS["staff"]

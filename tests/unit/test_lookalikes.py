@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from models import TABLES, Customer, Project, RowId
+from models import Customer, Project, RowId
 from reconcile.database_state import DatabaseState
 from reconcile.identity import resolve
 from reconcile.layout import ItemState
 from reconcile.lookalikes import lookalikes
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, state
 
 ANN, BOB = RowId("ann"), RowId("bob")

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models import TABLES, RowId
+from models import RowId
 from reconcile.columns import Policy
 from reconcile.layout import ItemState
+from reconcile.tables import TABLES
 from tests.support.kit import LAYOUTS, Memory, state
 
 LATER = "2026-06-01T08:00:00Z"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models import TABLES
 from reconcile.namesakes import NAMES
+from reconcile.tables import TABLES
 from tests.unit.script import Case, case, cases, expect, given, in_postgres, on_monday, pull
 
 B, BPLUS = ({"insurances.company_name": name} for name in ("B Mutual", "B+ Mutual"))

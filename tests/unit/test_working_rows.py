@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models import TABLES, Customer, RowId, Storm, User
+from models import Customer, RowId, Storm, User
 from reconcile.database_state import DatabaseState
+from reconcile.tables import TABLES
 from reconcile.working_rows import WorkingRows
 from tests.support.kit import LAYOUTS
 
