@@ -36,7 +36,7 @@ from reconcile.changes import op_changes
 from reconcile.errors import DriftError, LeaseHeld
 from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, changed_base, created_base, seen
 from reconcile.push_plan import AMBIGUOUS, Rejection
-from reconcile.recovery import Answer, Candidates, Decision, OpDecision, Step, Verdict
+from reconcile.recovery import Answer, Candidates, OpDecision, Step, StepChoice, WriteState
 from reconcile.types import ItemBase, ItemKey, ItemState
 from run.context import PUSH, Run
 from run.report import counted
@@ -137,8 +137,10 @@ class JournalRecovery:
         self._boards = {board_id: board for board, board_id in run.board_ids.items()}
         self._gate = partial(require_lease, run)
         self._created: list[tuple[str, OpenBatch]] = []
+        self._doubtful: set[int] = set()
+        """Items that may be the new one of a request, or of several: a person has to say so."""
 
-    def settle(self, batch: OpenBatch, first: Decision) -> None:
+    def settle(self, batch: OpenBatch, first: StepChoice) -> None:
         """Bring one batch to its end, or leave it where that is not certain yet."""
         if first.step is Step.LEAVE:
             self._wait(batch, first)
@@ -151,7 +153,7 @@ class JournalRecovery:
         }
         steps[batch.kind](self._boards[batch.board_id], batch)
 
-    def _wait(self, batch: OpenBatch, decision: Decision) -> None:
+    def _wait(self, batch: OpenBatch, decision: StepChoice) -> None:
         _log(batch, decision.step.name, decision.reason, len(batch.ops))
         self.recovered.waiting.append(batch)
 
@@ -178,7 +180,7 @@ class JournalRecovery:
         states = {raw.id: state_of(self._run, self._start, board, raw, as_page=True) for raw in items}
         decisions = recovery.answered(batch.ops, _answers(results))
         self._record_changes(board, batch, decisions, states)
-        unread = [decision.op for decision in decisions if decision.verdict is Verdict.IN_DOUBT]
+        unread = [decision.op for decision in decisions if decision.verdict is WriteState.IN_DOUBT]
         if unread:  # the answer came, so that nothing of it runs any more
             self.read_changes(board, replace(batch, ops=unread))
 
@@ -195,8 +197,8 @@ class JournalRecovery:
         self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision], states: Mapping[int, ItemState]
     ) -> set[int]:
         layout = self._run.layouts[board]
-        settled = [decision for decision in decisions if decision.verdict is not Verdict.IN_DOUBT]
-        ops = _ops(settled, Verdict.DONE)
+        settled = [decision for decision in decisions if decision.verdict is not WriteState.IN_DOUBT]
+        ops = _ops(settled, WriteState.DONE)
         done = {op.item_id: op.content for op in ops if op.item_id is not None and op.item_id in states}
         outcome = WriteResult(batch.number, [decision.op.place for decision in settled])
         for item_id, base in self._bases(board, done).items():
@@ -232,7 +234,7 @@ class JournalRecovery:
             archived = {item_id for item_id, how in gone if how in (Gone.ARCHIVED, Gone.DELETED)}
             decisions = recovery.archives_shown(batch.ops, archived)
         outcome = WriteResult(batch.number, [op.place for op in batch.ops])
-        done = (op.item_id for op in _ops(decisions, Verdict.DONE))
+        done = (op.item_id for op in _ops(decisions, WriteState.DONE))
         outcome.archived = [(board, item_id) for item_id in done if item_id is not None]
         self._record(batch, outcome, decisions)
 
@@ -262,7 +264,7 @@ class JournalRecovery:
         rows = self._rows(board, [op.row for op in batch.unmade if op.row is not None])
         left = recovery.unlinked(batch.unmade, rows)
         candidates = self._candidates(board, batch, left, boards) if left else {}
-        return recovery.creates_found(batch.unmade, rows, candidates)
+        return recovery.creates_found(batch.unmade, rows, candidates, self._doubtful)
 
     def _candidates(
         self, board: str, batch: OpenBatch, ops: Sequence[JournalOp], boards: CurrentBoards
@@ -304,17 +306,18 @@ class JournalRecovery:
 
     def _take_new(self, board: str, batch: OpenBatch, decisions: Sequence[OpDecision]) -> OpenBatch:
         """Keep the ids of new items in the journal until the items are read, and drop what was not made; the rest."""
-        made = {decision.op.place: decision.items[0] for decision in decisions if decision.verdict is Verdict.DONE}
-        dropped = {op.place for op in _ops(decisions, Verdict.NOT_DONE)}
+        made = {decision.op.place: decision.items[0] for decision in decisions if decision.verdict is WriteState.DONE}
+        dropped = {op.place for op in _ops(decisions, WriteState.NOT_DONE)}
         outcome = WriteResult(batch.number, sorted(dropped), table=self._table(board))
         rows = {op.place: op.row for op in batch.ops}
         outcome.created = [(place, row, item_id) for place, item_id in made.items() if (row := rows[place])]
         self._record(batch, outcome, decisions)
         ops = [replace(op, item_id=made.get(op.place, op.item_id)) for op in batch.ops if op.place not in dropped]
         rest = replace(batch, ops=ops)
-        if _ops(decisions, Verdict.IN_DOUBT):
+        if _ops(decisions, WriteState.IN_DOUBT):
             self.recovered.waiting.append(rest)
-        if unsure := [decision for decision in decisions if decision.verdict is Verdict.AMBIGUOUS]:
+        if unsure := [decision for decision in decisions if decision.verdict is WriteState.AMBIGUOUS]:
+            self._doubtful |= {item_id for decision in unsure for item_id in decision.items}
             self.recovered.refused += [self._ambiguous(board, decision) for decision in unsure]
             self.recovered.undecided.append(replace(batch, ops=[decision.op for decision in unsure]))
         return rest
@@ -348,10 +351,10 @@ class JournalRecovery:
         for (verdict, reason), ops in alike.items():
             _log(batch, verdict.name, reason, ops)
         verdicts = Counter(decision.verdict for decision in decisions)
-        self.recovered.done += verdicts[Verdict.DONE]
-        self.recovered.dropped += verdicts[Verdict.NOT_DONE]
+        self.recovered.done += verdicts[WriteState.DONE]
+        self.recovered.dropped += verdicts[WriteState.NOT_DONE]
 
-    def _send(self, board: str, batch: OpenBatch, decision: Decision) -> Sequence[Result] | None:
+    def _send(self, board: str, batch: OpenBatch, decision: StepChoice) -> Sequence[Result] | None:
         """The results by place; None when the answer, be it the stored one, leaves open what ran.
 
         Raises SyncError for a refused token, spent calls, or a lease that is not ours any more.
@@ -401,7 +404,7 @@ def _answers(results: Sequence[Result]) -> list[Answer]:
     ]
 
 
-def _ops(decisions: Iterable[OpDecision], verdict: Verdict) -> list[JournalOp]:
+def _ops(decisions: Iterable[OpDecision], verdict: WriteState) -> list[JournalOp]:
     return [decision.op for decision in decisions if decision.verdict is verdict]
 
 

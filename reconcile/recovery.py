@@ -39,7 +39,7 @@ class Step(Enum):
     """Each op by what is known."""
 
 
-class Verdict(Enum):
+class WriteState(Enum):
     """What became of one op."""
 
     DONE = auto()
@@ -52,7 +52,7 @@ class Verdict(Enum):
     """Several items may be the new one, or one that nothing proves to be it: a person decides."""
 
 
-class Decision(NamedTuple):
+class StepChoice(NamedTuple):
     """The next step of a batch, and why."""
 
     step: Step
@@ -64,7 +64,7 @@ class OpDecision:
     """What became of one op, and why. `items`: the item that a new row became, or those that it may be."""
 
     op: JournalOp
-    verdict: Verdict
+    verdict: WriteState
     reason: str
     items: tuple[int, ...] = ()
 
@@ -101,67 +101,67 @@ def first_step(
     reads_only: bool,
     claimed: Collection[int] = (),
     version_known: bool = True,
-) -> Decision:
+) -> StepChoice:
     """Whether this run settles a batch. `boards` are the ids of those that are synced, `claimed` of those that another
     database has taken over since."""
     if reads_only:
-        return Decision(Step.LEAVE, "this run only reads, or the journal is another's")
+        return StepChoice(Step.LEAVE, "this run only reads, or the journal is another's")
     if batch.board_id not in boards:
-        return Decision(Step.LEAVE, "its board is none of this run's")
+        return StepChoice(Step.LEAVE, "its board is none of this run's")
     if batch.board_id in claimed:
-        return Decision(Step.LEAVE, "another database has taken its board over")
+        return StepChoice(Step.LEAVE, "another database has taken its board over")
     if not version_known:
-        return Decision(Step.LEAVE, "monday answers in a version that nobody tried")
-    return Decision(Step.SETTLE, "it is this run's to settle")
+        return StepChoice(Step.LEAVE, "monday answers in a version that nobody tried")
+    return StepChoice(Step.SETTLE, "it is this run's to settle")
 
 
-def change_step(shown: Collection[Seen], age_s: float) -> Decision:
+def change_step(shown: Collection[Seen], age_s: float) -> StepChoice:
     """Cells on their way, given what their items show. An item that somebody edited since is not written again: monday
     may have forgotten that it carried the request out, and the edit would be overwritten."""
     if Seen.NOT_DONE in shown and Seen.EDITED not in shown and age_s < RESEND_S:
-        return Decision(Step.SEND_AGAIN, "its items are as before: monday repeats its answer, or carries it out now")
+        return StepChoice(Step.SEND_AGAIN, "its items are as before: monday repeats its answer, or carries it out now")
     if any(seen is not Seen.DONE for seen in shown):
         return unanswered_change_step(age_s)
-    return Decision(Step.SETTLE, "its items tell")
+    return StepChoice(Step.SETTLE, "its items tell")
 
 
-def unanswered_change_step(age_s: float) -> Decision:
+def unanswered_change_step(age_s: float) -> StepChoice:
     """The same, where what the items show is not enough and no answer is to be had."""
     if age_s < LATEST_S:
-        return Decision(Step.WAIT, "it may still be running")
-    return Decision(Step.SETTLE, "it does not run any more: its items tell")
+        return StepChoice(Step.WAIT, "it may still be running")
+    return StepChoice(Step.SETTLE, "it does not run any more: its items tell")
 
 
-def archive_step(age_s: float) -> Decision:
+def archive_step(age_s: float) -> StepChoice:
     """Items to be archived: to do it again is harmless."""
     if age_s < RESEND_S:
-        return Decision(Step.SEND_AGAIN, "monday repeats its answer, or carries it out now")
-    return Decision(Step.LOOK, "its items tell")
+        return StepChoice(Step.SEND_AGAIN, "monday repeats its answer, or carries it out now")
+    return StepChoice(Step.LOOK, "its items tell")
 
 
-def create_step(age: Age) -> Decision:
+def create_step(age: Age) -> StepChoice:
     """New items. Sent again only while both clocks say that monday has its answer still: else they were made twice."""
     if max(age) < RESEND_S:
-        return Decision(Step.SEND_AGAIN, "monday repeats its answer, or carries it out now")
+        return StepChoice(Step.SEND_AGAIN, "monday repeats its answer, or carries it out now")
     return unanswered_create_step(age)
 
 
-def unanswered_create_step(age: Age) -> Decision:
+def unanswered_create_step(age: Age) -> StepChoice:
     """The same, where no answer is to be had."""
     if age.monday_s < LOOK_UP_S:
-        return Decision(Step.WAIT, "it may still be carried out: what is looked for now could be made later")
-    return Decision(Step.LOOK, "monday has forgotten it: what it made is there")
+        return StepChoice(Step.WAIT, "it may still be carried out: what is looked for now could be made later")
+    return StepChoice(Step.LOOK, "monday has forgotten it: what it made is there")
 
 
-def job_step(batch: OpenBatch, made: Mapping[int, int] | None) -> Decision:
+def job_step(batch: OpenBatch, made: Mapping[int, int] | None) -> StepChoice:
     """A bulk job, given what its report tells (place → item id), None where nothing does."""
     if batch.job_id is None:
-        return Decision(Step.SETTLE, "its job was never started: nothing was uploaded")
+        return StepChoice(Step.SETTLE, "its job was never started: nothing was uploaded")
     if made is not None:
-        return Decision(Step.SETTLE, "its job tells")
+        return StepChoice(Step.SETTLE, "its job tells")
     if batch.age_s < LATEST_S:
-        return Decision(Step.WAIT, "its file may be on the way, and new items not be found yet")
-    return Decision(Step.LOOK, "its job tells nothing: the marker does")
+        return StepChoice(Step.WAIT, "its file may be on the way, and new items not be found yet")
+    return StepChoice(Step.LOOK, "its job tells nothing: the marker does")
 
 
 # Its ops --------------------------------------------------------------------------------------------------------------
@@ -174,10 +174,10 @@ def answered(ops: Iterable[JournalOp], answers: Sequence[Answer]) -> list[OpDeci
 
 def _answered(op: JournalOp, answer: Answer) -> OpDecision:
     if answer.item_id is not None:
-        return OpDecision(op, Verdict.DONE, "monday answered so", (answer.item_id,))
+        return OpDecision(op, WriteState.DONE, "monday answered so", (answer.item_id,))
     if answer.unread:
-        return OpDecision(op, Verdict.IN_DOUBT, "the answer leaves it open")
-    return OpDecision(op, Verdict.NOT_DONE, "monday refused it")
+        return OpDecision(op, WriteState.IN_DOUBT, "the answer leaves it open")
+    return OpDecision(op, WriteState.NOT_DONE, "monday refused it")
 
 
 def changes_shown(ops: Iterable[JournalOp], shown: Mapping[int, Seen]) -> list[OpDecision]:
@@ -188,21 +188,21 @@ def changes_shown(ops: Iterable[JournalOp], shown: Mapping[int, Seen]) -> list[O
 def _change_shown(op: JournalOp, shown: Seen | None) -> OpDecision:
     match shown:
         case Seen.DONE:
-            return OpDecision(op, Verdict.DONE, "the item shows what was sent")
+            return OpDecision(op, WriteState.DONE, "the item shows what was sent")
         case Seen.NOT_DONE:
-            return OpDecision(op, Verdict.NOT_DONE, "the item is as before")
+            return OpDecision(op, WriteState.NOT_DONE, "the item is as before")
         case Seen.EDITED:
-            return OpDecision(op, Verdict.NOT_DONE, "the item shows something else")
+            return OpDecision(op, WriteState.NOT_DONE, "the item shows something else")
         case None:
-            return OpDecision(op, Verdict.NOT_DONE, "the item is gone from its board")
+            return OpDecision(op, WriteState.NOT_DONE, "the item is gone from its board")
 
 
 def archives_answered(ops: Iterable[JournalOp], answers: Sequence[Answer]) -> list[OpDecision]:
     """Items to be archived, by the answer; one that it leaves open is archived again, which is harmless."""
     return [
-        OpDecision(op, Verdict.DONE, "monday answered so")
+        OpDecision(op, WriteState.DONE, "monday answered so")
         if answers[op.place].item_id is not None
-        else OpDecision(op, Verdict.NOT_DONE, "monday did not say that it is archived")
+        else OpDecision(op, WriteState.NOT_DONE, "monday did not say that it is archived")
         for op in ops
     ]
 
@@ -210,9 +210,9 @@ def archives_answered(ops: Iterable[JournalOp], answers: Sequence[Answer]) -> li
 def archives_shown(ops: Iterable[JournalOp], archived: Collection[int]) -> list[OpDecision]:
     """Items to be archived, by whether they are."""
     return [
-        OpDecision(op, Verdict.DONE, "the item is archived")
+        OpDecision(op, WriteState.DONE, "the item is archived")
         if op.item_id in archived
-        else OpDecision(op, Verdict.NOT_DONE, "the item is still there")
+        else OpDecision(op, WriteState.NOT_DONE, "the item is still there")
         for op in ops
     ]
 
@@ -220,9 +220,9 @@ def archives_shown(ops: Iterable[JournalOp], archived: Collection[int]) -> list[
 def creates_told(ops: Iterable[JournalOp], made: Mapping[int, int]) -> list[OpDecision]:
     """New items of a bulk job, by its report or by the marker: place → item id."""
     return [
-        OpDecision(op, Verdict.DONE, "it is told which item it became", (made[op.place],))
+        OpDecision(op, WriteState.DONE, "it is told which item it became", (made[op.place],))
         if op.place in made
-        else OpDecision(op, Verdict.NOT_DONE, "no item was made of it")
+        else OpDecision(op, WriteState.NOT_DONE, "no item was made of it")
         for op in ops
     ]
 
@@ -233,13 +233,17 @@ def unlinked(ops: Iterable[JournalOp], rows: Mapping[RowId, int | None]) -> list
 
 
 def creates_found(
-    ops: Iterable[JournalOp], rows: Mapping[RowId, int | None], candidates: Mapping[int, Candidates]
+    ops: Iterable[JournalOp],
+    rows: Mapping[RowId, int | None],
+    candidates: Mapping[int, Candidates],
+    doubtful: Collection[int] = (),
 ) -> list[OpDecision]:
     """New items that were looked for: by what a person wrote, else by the one item that can be it.
 
-    `rows` as in `unlinked`, `candidates` by place. What cannot be told apart stays, so that nobody doubles it.
+    `rows` as in `unlinked`, `candidates` by place; `doubtful` are items that another request may have made, too. What
+    cannot be told apart stays, so that nobody doubles it.
     """
-    claims = Counter(item_id for found in candidates.values() for item_id in found.ids)
+    claims = Counter([*doubtful, *(item_id for found in candidates.values() for item_id in found.ids)])
     contested = {item_id for item_id, times in claims.items() if times > 1}
     return [_found(op, rows, candidates.get(op.place), contested) for op in ops]
 
@@ -249,14 +253,14 @@ def _found(
 ) -> OpDecision:
     linked = rows.get(op.row) if op.row is not None else None
     if linked:
-        return OpDecision(op, Verdict.DONE, "a person wrote the item's id into the row", (linked,))
+        return OpDecision(op, WriteState.DONE, "a person wrote the item's id into the row", (linked,))
     if candidates is None or not candidates.ids:
-        return OpDecision(op, Verdict.NOT_DONE, "no item can be it")
+        return OpDecision(op, WriteState.NOT_DONE, "no item can be it")
     if candidates.sure and len(candidates.ids) == 1 and candidates.ids[0] not in contested:
-        return OpDecision(op, Verdict.DONE, candidates.reason, tuple(candidates.ids))
+        return OpDecision(op, WriteState.DONE, candidates.reason, tuple(candidates.ids))
     if op.row not in rows:
-        return OpDecision(op, Verdict.NOT_DONE, "its row was deleted")
-    return OpDecision(op, Verdict.AMBIGUOUS, candidates.reason, tuple(candidates.ids))
+        return OpDecision(op, WriteState.NOT_DONE, "its row was deleted")
+    return OpDecision(op, WriteState.AMBIGUOUS, candidates.reason, tuple(candidates.ids))
 
 
 # Which items may be new ones of a request -----------------------------------------------------------------------------
@@ -278,11 +282,12 @@ def named_candidates(
     made since. `taken` are somebody's already.
 
     Items of the very name, if there are any. If there is none, somebody may have renamed it: then it may be any item
-    that bears no name of the request, and a person has to say so.
+    that bears no name of the request, or one that more items bear than were asked for, and a person has to say so.
     """
     names = {op.place: op.content.name.strip() for op in ops if isinstance(op.content, CreateOp)}
     free = {item: name.strip() for item, name in made.items() if item not in taken}
-    strangers = sorted(item for item, name in free.items() if name not in names.values())
+    asked, borne = Counter(names.values()), Counter(free.values())
+    strangers = sorted(item for item, name in free.items() if borne[name] > asked[name])
     found: dict[int, Candidates] = {}
     for place, wanted in names.items():
         same = sorted(item for item, name in free.items() if name == wanted)

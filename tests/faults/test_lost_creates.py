@@ -104,6 +104,39 @@ def test_a_lost_item_that_somebody_renamed_is_a_persons_to_decide(synced: Compan
     assert synced.counts()["projects"] == len(synced.sandbox.item_ids(MASTER_BOARD_ID))
 
 
+@pytest.mark.parametrize("requests", ["one", "two"])
+def test_a_lost_item_that_got_the_name_of_another_row_is_a_persons_to_decide(synced: Company, requests: str) -> None:
+    """It is no other row's, and its own row is not made into a second one. Of two requests the younger made nothing."""
+    if requests == "one":
+        other = new_project(synced, "Other job")
+    row = lose_the_answer(synced, made=True)
+    (item,) = named(synced, "New job")
+    passes(synced, 1)
+    if requests == "two":
+        other = new_project(synced, "Other job")
+        synced.sandbox.fault("reset_before", match="Create", times=0)
+        synced.push()
+        synced.sandbox.clear_faults()
+        assert synced.value("SELECT count(*) FROM monday_sync.sync_batch") == 2
+    synced.sandbox.rename(item, "Other job")
+    passes(synced, 40)
+    items = named(synced, "Other job")
+    for command in (synced.push, synced.sync):
+        ended = command()
+        assert ended.code == 5, ended.out
+        assert {cell["column"] for cell in ended.report["details"]["quarantined"]} == {
+            f"projects.{row}", f"projects.{other}",
+        }  # fmt: skip
+        assert named(synced, "New job") == []
+        assert named(synced, "Other job") == items
+    synced.sql("UPDATE projects SET monday_item_id = %s WHERE id = %s", item, row)
+    assert synced.push().code == 0
+    (second,) = set(named(synced, "Other job")) - {item}
+    assert synced.sync("--full").code == 0
+    assert synced.value("SELECT monday_item_id FROM projects WHERE id = %s", other) == second
+    assert synced.counts()["projects"] == len(synced.sandbox.item_ids(MASTER_BOARD_ID))
+
+
 def test_a_renamed_item_of_ours_is_left_alone_by_a_pull_while_its_request_is_in_doubt(synced: Company) -> None:
     lose_the_answer(synced, made=True)
     (item,) = named(synced, "New job")

@@ -10,7 +10,7 @@ import pytest
 from models import RowId
 from reconcile import recovery
 from reconcile.journal_ops import ChangeOp, CreateOp, JournalOp, OpenBatch, Seen, Sender
-from reconcile.recovery import Age, Answer, Candidates, OpDecision, Step, Verdict
+from reconcile.recovery import Age, Answer, Candidates, OpDecision, Step, WriteState
 
 MINUTE = 60.0
 MASTER, STAFF = 10, 20
@@ -38,7 +38,7 @@ def batch(
     return OpenBatch(1, MASTER, kind, "key", body, job_id, age_s, sender or Sender(), list(ops))
 
 
-def verdicts(decisions: Iterable[OpDecision]) -> dict[int, tuple[Verdict, tuple[int, ...]]]:
+def verdicts(decisions: Iterable[OpDecision]) -> dict[int, tuple[WriteState, tuple[int, ...]]]:
     told = list(decisions)
     assert all(decision.reason for decision in told)
     return {decision.op.place: (decision.verdict, decision.items) for decision in told}
@@ -143,19 +143,19 @@ def test_what_is_done_about_a_bulk_job(
 def test_an_answer_tells_of_each_op_by_its_place() -> None:
     answers = [Answer(101), Answer(), Answer(unread=True)]
     assert verdicts(recovery.answered([create(2), create(0), create(1)], answers)) == {
-        0: (Verdict.DONE, (101,)),
-        1: (Verdict.NOT_DONE, ()),
-        2: (Verdict.IN_DOUBT, ()),
+        0: (WriteState.DONE, (101,)),
+        1: (WriteState.NOT_DONE, ()),
+        2: (WriteState.IN_DOUBT, ()),
     }
 
 
 def test_items_tell_what_was_written_to_them() -> None:
     ops = [change(place, 100 + place) for place in range(4)]
     assert verdicts(recovery.changes_shown(ops, {100: DONE, 101: NOT_DONE, 102: EDITED})) == {
-        0: (Verdict.DONE, ()),
-        1: (Verdict.NOT_DONE, ()),
-        2: (Verdict.NOT_DONE, ()),
-        3: (Verdict.NOT_DONE, ()),
+        0: (WriteState.DONE, ()),
+        1: (WriteState.NOT_DONE, ()),
+        2: (WriteState.NOT_DONE, ()),
+        3: (WriteState.NOT_DONE, ()),
     }
 
 
@@ -163,14 +163,14 @@ def test_an_archive_that_is_not_proved_is_made_again() -> None:
     ops = [JournalOp(place, 100 + place, None, None) for place in range(3)]
     told = recovery.archives_answered(ops, [Answer(100), Answer(), Answer(unread=True)])
     shown = recovery.archives_shown(ops, {100, 999})
-    expected = {0: (Verdict.DONE, ()), 1: (Verdict.NOT_DONE, ()), 2: (Verdict.NOT_DONE, ())}
+    expected = {0: (WriteState.DONE, ()), 1: (WriteState.NOT_DONE, ()), 2: (WriteState.NOT_DONE, ())}
     assert verdicts(told) == verdicts(shown) == expected
 
 
 def test_a_job_tells_which_rows_became_items() -> None:
     assert verdicts(recovery.creates_told([create(0), create(1)], {1: 7})) == {
-        0: (Verdict.NOT_DONE, ()),
-        1: (Verdict.DONE, (7,)),
+        0: (WriteState.NOT_DONE, ()),
+        1: (WriteState.DONE, (7,)),
     }
 
 
@@ -185,15 +185,15 @@ def unsure(*ids: int) -> Candidates:
 @pytest.mark.parametrize(
     ("rows", "candidates", "found"),
     [
-        ({A: None}, {0: sure(7)}, {0: (Verdict.DONE, (7,))}),
-        ({A: None}, {0: sure()}, {0: (Verdict.NOT_DONE, ())}),
-        ({A: None}, {0: unsure()}, {0: (Verdict.NOT_DONE, ())}),
-        ({A: None}, {0: unsure(7)}, {0: (Verdict.AMBIGUOUS, (7,))}),
-        ({A: None}, {0: sure(7, 8)}, {0: (Verdict.AMBIGUOUS, (7, 8))}),
-        ({A: 9}, {}, {0: (Verdict.DONE, (9,))}),
-        ({}, {0: sure(7)}, {0: (Verdict.DONE, (7,))}),
-        ({}, {0: sure(7, 8)}, {0: (Verdict.NOT_DONE, ())}),
-        ({}, {0: unsure(7)}, {0: (Verdict.NOT_DONE, ())}),
+        ({A: None}, {0: sure(7)}, {0: (WriteState.DONE, (7,))}),
+        ({A: None}, {0: sure()}, {0: (WriteState.NOT_DONE, ())}),
+        ({A: None}, {0: unsure()}, {0: (WriteState.NOT_DONE, ())}),
+        ({A: None}, {0: unsure(7)}, {0: (WriteState.AMBIGUOUS, (7,))}),
+        ({A: None}, {0: sure(7, 8)}, {0: (WriteState.AMBIGUOUS, (7, 8))}),
+        ({A: 9}, {}, {0: (WriteState.DONE, (9,))}),
+        ({}, {0: sure(7)}, {0: (WriteState.DONE, (7,))}),
+        ({}, {0: sure(7, 8)}, {0: (WriteState.NOT_DONE, ())}),
+        ({}, {0: unsure(7)}, {0: (WriteState.NOT_DONE, ())}),
     ],
     ids=[
         "the one item",
@@ -210,7 +210,7 @@ def unsure(*ids: int) -> Candidates:
 def test_what_became_of_a_new_item_that_was_looked_for(
     rows: Mapping[RowId, int | None],
     candidates: Mapping[int, Candidates],
-    found: dict[int, tuple[Verdict, tuple[int, ...]]],
+    found: dict[int, tuple[WriteState, tuple[int, ...]]],
 ) -> None:
     assert verdicts(recovery.creates_found([create(0, A)], rows, candidates)) == found
 
@@ -218,18 +218,26 @@ def test_what_became_of_a_new_item_that_was_looked_for(
 @pytest.mark.parametrize(
     ("first", "second", "found"),
     [
-        (sure(7), sure(8), [(Verdict.DONE, (7,)), (Verdict.DONE, (8,))]),
-        (sure(7), sure(7), [(Verdict.AMBIGUOUS, (7,)), (Verdict.AMBIGUOUS, (7,))]),
-        (sure(7), unsure(7), [(Verdict.AMBIGUOUS, (7,)), (Verdict.AMBIGUOUS, (7,))]),
-        (sure(7), sure(7, 8), [(Verdict.AMBIGUOUS, (7,)), (Verdict.AMBIGUOUS, (7, 8))]),
-        (sure(7), unsure(8), [(Verdict.DONE, (7,)), (Verdict.AMBIGUOUS, (8,))]),
+        (sure(7), sure(8), [(WriteState.DONE, (7,)), (WriteState.DONE, (8,))]),
+        (sure(7), sure(7), [(WriteState.AMBIGUOUS, (7,)), (WriteState.AMBIGUOUS, (7,))]),
+        (sure(7), unsure(7), [(WriteState.AMBIGUOUS, (7,)), (WriteState.AMBIGUOUS, (7,))]),
+        (sure(7), sure(7, 8), [(WriteState.AMBIGUOUS, (7,)), (WriteState.AMBIGUOUS, (7, 8))]),
+        (sure(7), unsure(8), [(WriteState.DONE, (7,)), (WriteState.AMBIGUOUS, (8,))]),
     ],
 )
 def test_one_item_is_not_two_rows(
-    first: Candidates, second: Candidates, found: list[tuple[Verdict, tuple[int, ...]]]
+    first: Candidates, second: Candidates, found: list[tuple[WriteState, tuple[int, ...]]]
 ) -> None:
     decisions = recovery.creates_found([create(0, A), create(1, B)], {A: None, B: None}, {0: first, 1: second})
     assert list(verdicts(decisions).values()) == found
+
+
+def test_an_item_that_another_request_may_have_made_is_nobodys_for_certain() -> None:
+    decisions = recovery.creates_found([create(0, A)], {A: None}, {0: sure(7)}, {7})
+    assert verdicts(decisions) == {0: (WriteState.AMBIGUOUS, (7,))}
+    assert verdicts(recovery.creates_found([create(0, A)], {A: None}, {0: sure(7)}, {8})) == {
+        0: (WriteState.DONE, (7,))
+    }
 
 
 def test_what_a_person_has_linked_is_not_looked_for() -> None:
@@ -250,6 +258,8 @@ NAMES = {1: "A", 2: " A ", 3: "B", 4: "X"}
         ({0: "B"}, [3], {0: ([3], True)}),
         ({0: "B"}, [3, 4], {0: ([3], True)}),
         ({0: "A"}, [1, 2], {0: ([1, 2], True)}),
+        ({0: "A", 1: "C"}, [1, 2], {0: ([1, 2], True), 1: ([1, 2], False)}),
+        ({0: "A", 1: "A", 2: "C"}, [1, 2], {0: ([1, 2], True), 1: ([1, 2], True), 2: ([], False)}),
         ({0: "C"}, [4], {0: ([4], False)}),
         ({0: "C"}, [3, 4], {0: ([3, 4], False)}),
         ({0: "B", 1: "C"}, [3, 4], {0: ([3], True), 1: ([4], False)}),
