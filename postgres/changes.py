@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from postgres.copy import CopyText
+from postgres.copy import CopyLines, copy_value
 from postgres.encoding import Encoding
 from postgres.transaction import Params, Transaction
 from reconcile.changes import Address, Change, from_json, to_json
@@ -29,6 +29,7 @@ _COPY: Final = (
     "COPY monday_sync.sync_change (run_id, wrote, action, board_id, item_id, table_name, row_id, field, column_id,"
     " before, after, reason) FROM STDIN"
 )
+_NULL: Final = copy_value(None)
 _OLD: Final = "now() - make_interval(days => %(days)s)"
 # The oldest line is looked at first: where it is to stay, nothing else is read. Ids rise with time.
 _CHANGES: Final = f"""
@@ -62,30 +63,33 @@ def add_changes(tx: Transaction, layouts: Mapping[str, Layout], run_id: str, cha
     if first is not None:
         boards = {board: layout.board_id for board, layout in layouts.items()}
         lines = (_line(change, boards, run_id, tx.encoding) for change in chain([first], rest))
-        tx.copy_in(_COPY, CopyText(lines))
+        tx.copy_in(_COPY, CopyLines(lines))
 
 
-def _line(change: Change, boards: Mapping[str, int], run_id: str, encoding: Encoding) -> tuple[Any, ...]:
+def _line(change: Change, boards: Mapping[str, int], run_id: str, encoding: Encoding) -> str:
+    """A line of COPY text. Only values need an escape: there is one for each row of a first load, without."""
     at = change.address
-    return (
+    before, after = change.before, change.after
+    parts = (
         run_id,
         at.wrote,
         change.action,
-        boards.get(at.board) if at.board is not None else None,
+        None if at.board is None else boards.get(at.board),
         at.item,
         at.table,
         at.row,
         at.field,
         at.column,
-        _kept(change.before, encoding),
-        _kept(change.after, encoding),
+        None if before is None else _kept(before, encoding),
+        None if after is None else _kept(after, encoding),
         change.reason,
     )
+    return "\t".join([part if part.__class__ is str else _NULL if part is None else str(part) for part in parts]) + "\n"
 
 
-def _kept(value: Any, encoding: Encoding) -> str | None:
+def _kept(value: Any, encoding: Encoding) -> str:
     text = to_json(value)
-    return None if text is None else encoding.kept(text)
+    return _NULL if text is None else copy_value(encoding.kept(text))
 
 
 def change_of_row(

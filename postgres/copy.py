@@ -47,6 +47,17 @@ class CopyText:
         return next(self._chunks, "")
 
 
+class CopyLines:
+    """The same over lines of COPY text."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    def read(self, _size: int = -1) -> str:
+        """The next lines; "" at the end."""
+        return "".join(islice(self._lines, _ROWS_A_CHUNK))
+
+
 def _chunks(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     remaining = iter(rows)
     while chunk := list(islice(remaining, _ROWS_A_CHUNK)):
