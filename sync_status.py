@@ -1,4 +1,4 @@
-"""The operator's window: what happened, what is open, whether both sides agree, and how to settle it or take it back.
+"""The operator's window: what happened, what is open and how to settle it, and how to take a run back.
 
 python sync_status.py                    # one screen: is everything all right, and what to do next
 python sync_status.py history            # the runs; history RUN, --item, --row, --field
@@ -16,16 +16,16 @@ import click
 from options import CONTEXT_SETTINGS
 from terminal.streams import make_streams_safe
 
-COMMANDS: Final[dict[str, str]] = {
-    "history": "status.history",
-    "todo": "status.todo",
-    "conflicts": "status.conflicts",
-    "undo": "status.undo",
-    "metrics": "status.metrics",
-    "show": "status.plans:show",
-    "diff": "status.plans:diff",
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "history": ("status.history:command", "The runs; what one wrote; the life of an item or a cell."),
+    "todo": ("status.todo:command", "Everything open, each with what settles it."),
+    "conflicts": ("status.conflicts:command", "What both sides changed, and who won."),
+    "undo": ("status.undo:command", "Take back what a run changed, on both sides."),
+    "metrics": ("status.metrics:command", "Gauges for Prometheus."),
+    "show": ("status.plans:show", "A saved plan, every change of it."),
+    "diff": ("status.plans:diff", "What two saved plans differ in."),
 }
-"""Name → module of `status/` with the `command`, or its name there; in the order of the help."""
+"""Name → (module and name of the command, what the help says of it), in the order of the help."""
 
 _EPILOG: Final = (
     "Without a command: one screen of how things stand. Exit codes: 0 fine, 1 a bug, 2 usage or settings, 4 refused, "
@@ -43,9 +43,13 @@ class _Window(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute or "command")
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_place, says) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -65,7 +69,7 @@ class _Window(click.Group):
 @click.option("--max-age", metavar="AGE", help="End with 7 where a direction or a complete read is older, such as 2h.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """See what the sync did, settle what is open, prove that both sides agree, take a run back."""
+    """See what the sync did and what is open, and take a run back."""
     if ctx.invoked_subcommand is not None:
         if any(given.values()):
             raise click.UsageError(f"Options stand after the command: {ctx.invoked_subcommand} …")

@@ -46,7 +46,7 @@ _SHOWING = BASES + (  # noqa: S608  constants alone
 
 
 class PullLoader:
-    """Asks the database, resolves, and asks again while identity turns up keys that it had not asked for."""
+    """Asks the database, resolves, and asks again while identity needs keys that had not been asked for."""
 
     def __init__(
         self,

@@ -17,12 +17,6 @@ from postgres.transaction import Transaction
 from reconcile.changes import Change
 from reconcile.columns import ColumnMap
 
-_RUN: Final = "SELECT direction, finished_at IS NOT NULL FROM monday_sync.sync_run WHERE run_id = %s"
-_NEAR: Final = """
-SELECT run_id FROM monday_sync.sync_run ORDER BY abs(extract(epoch FROM started_at) - extract(epoch FROM
-    coalesce((SELECT started_at FROM monday_sync.sync_run WHERE run_id < %s ORDER BY run_id DESC LIMIT 1), now())))
-LIMIT 3
-"""
 _CHANGES: Final = f"SELECT {COLUMNS} FROM monday_sync.sync_change WHERE run_id = %s ORDER BY id"  # noqa: S608
 
 
@@ -32,16 +26,6 @@ class Touched:
 
     rows: Mapping[RowId, Mapping[str, Any]]
     hashes: Mapping[RowId, str]
-
-
-def known_run(tx: Transaction, run_id: str) -> bool:
-    """Whether there is such a run."""
-    return tx.one(_RUN, (run_id,)) is not None
-
-
-def near_runs(tx: Transaction, run_id: str) -> list[str]:
-    """The runs next to one that there is not."""
-    return [found for (found,) in tx.rows(_NEAR, (run_id,))]
 
 
 def changes_of_run(

@@ -22,7 +22,7 @@ FROM monday_sync.sync_board b
 
 
 @dataclass(frozen=True, slots=True)
-class BoardRead:
+class BoardAge:
     """When a board was last read so that nothing of it can be missing, and when it last came whole."""
 
     complete_at: datetime | None
@@ -39,10 +39,10 @@ class About:
     calls: float
 
 
-def read_boards(tx: Transaction) -> Mapping[str, BoardRead]:
+def read_boards(tx: Transaction) -> Mapping[str, BoardAge]:
     """Board → its last reads."""
     return {
-        board: BoardRead(max(filter(None, (whole, complete)), default=None), whole)
+        board: BoardAge(max(filter(None, (whole, complete)), default=None), whole)
         for board, whole, complete in tx.rows(_COMPLETE)
     }
 

@@ -105,11 +105,11 @@ def text_of(plan: SavedPlan, change: Change) -> Sequence[str]:
     """A change of a plan as columns of a line: where, what of it, from what to what."""
     at = change.address
     key = f"{at.board}/{at.item}"
-    items = {tuple_of(key): plan.items[key]} if key in plan.items else {}
+    items = {item_key(key): plan.items[key]} if key in plan.items else {}
     return line(change, items, plan.rows) if at.field else (*_whole(change, items), "")
 
 
-def tuple_of(key: str) -> ItemKey:
+def item_key(key: str) -> ItemKey:
     """`board/id` as a key of an item."""
     board, _, item_id = key.rpartition("/")
     return board, int(item_id)

@@ -55,11 +55,19 @@ def item_name(layout: Layout, values: PerField[FieldValue]) -> str | None:
 
 def pointed_at(lines: Iterable[ConflictLine]) -> dict[str, set[RowId]]:
     """Table → rows that these lines name by foreign key."""
+    return named_rows((line.field, (line.kept, line.lost, line.monday, line.postgres, line.agreed)) for line in lines)
+
+
+def named_rows(values: Iterable[tuple[str, Iterable[str | None]]]) -> dict[str, set[RowId]]:
+    """Table → rows that values of these fields name; a field is `column`, `table.column` or `table.column/slot`.
+
+    >>> named_rows([("projects.customer_id", ["c1", None]), ("users.email/master:Estimator", ["ann@x.co"])])
+    {'customers': {'c1'}}
+    """
     found: dict[str, set[RowId]] = {}
-    for line in lines:
-        if table := REFERENCES.get(line.field):
-            rows = (line.kept, line.lost, line.monday, line.postgres, line.agreed)
-            found.setdefault(table, set()).update(RowId(row) for row in rows if row)
+    for field, said in values:
+        if table := REFERENCES.get(field.partition("/")[0].rpartition(".")[2]):
+            found.setdefault(table, set()).update(RowId(value) for value in said if value)
     return found
 
 

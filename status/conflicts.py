@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from models import REFERENCES, RowId
+from models import RowId
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.names import row_names
@@ -18,9 +18,10 @@ from postgres.window_conflicts import LoggedConflict, list_conflicts
 from postgres.window_items import Items, known_items, read_items, read_present
 from postgres.window_state import read_about
 from reconcile.errors import Exit
+from run.conflicts import named_rows
 from run.edited import waiting_text
 from status.ids import conflict_id
-from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
+from status.lists import Format, ListColumn, Listing, list_options, rows_wanted, show_list
 from status.picking import ItemId, Since, field_name, known_item
 from status.things import column_of, field_shown, value_shown
 from status.window import Window, ending, opened
@@ -31,31 +32,31 @@ _OF_ONE_PATTERN: Final = 3
 """Conflicts of one pattern that a table shows one by one."""
 
 COLUMNS: Final = (
-    Column("id", "id"),
-    Column("age_s", "seen", lambda age: f"{span(age)} ago", right=True),
-    Column("state", "", str),
-    Column("field", "field", least=12),
-    Column("item", "item", str, least=20),
-    Column("outcome", "outcome", least=8),
-    Column("monday"),
-    Column("postgres"),
-    Column("agreed"),
-    Column("ever_agreed"),
-    Column("winner"),
-    Column("kept"),
-    Column("lost_from"),
-    Column("lost"),
-    Column("why"),
-    Column("seen_at"),
-    Column("seen_by"),
-    Column("settled_at"),
-    Column("settled_by"),
-    Column("board"),
-    Column("item_id"),
-    Column("name"),
-    Column("link"),
-    Column("table"),
-    Column("row"),
+    ListColumn("id", "id"),
+    ListColumn("age_s", "seen", lambda age: f"{span(age)} ago", right=True),
+    ListColumn("state", "", str),
+    ListColumn("field", "field", least=12),
+    ListColumn("item", "item", str, least=20),
+    ListColumn("outcome", "outcome", least=8),
+    ListColumn("monday"),
+    ListColumn("postgres"),
+    ListColumn("agreed"),
+    ListColumn("ever_agreed"),
+    ListColumn("winner"),
+    ListColumn("kept"),
+    ListColumn("lost_from"),
+    ListColumn("lost"),
+    ListColumn("why"),
+    ListColumn("seen_at"),
+    ListColumn("seen_by"),
+    ListColumn("settled_at"),
+    ListColumn("settled_by"),
+    ListColumn("board"),
+    ListColumn("item_id"),
+    ListColumn("name"),
+    ListColumn("link"),
+    ListColumn("table"),
+    ListColumn("row"),
 )
 
 
@@ -72,7 +73,7 @@ class Pattern:
         return f"{len(self.conflicts):,} of {self.column}: {self.outcome}"
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, short_help="What both sides changed, and who won.")
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.option("--all", "every", is_flag=True, help="Each one by itself, and those that ended without a loser too.")
 @click.option("--since", type=Since(), metavar="AGE", help="Seen or settled since then, such as 7d or 2026-11-01.")
 @click.option("--item", type=ItemId(), metavar="ID", help="Only of this item.")
@@ -106,7 +107,7 @@ def command(
                 which["item"] = known_item(item, known_items(tx))
             found = list_conflicts(tx, which, every=every)
             items = read_items(tx, present, window.board_ids, {each.item_id for each in found})
-            return found, items, row_names(tx, present, _pointed_at(found)), read_about(tx).now
+            return found, items, row_names(tx, present, _named(found)), read_about(tx).now
 
         found, items, names, now = window.read(read, "reading the conflicts", since=CHANGES)
         grouped = form == "table" and not every and field is None
@@ -129,6 +130,12 @@ def command(
             code=code,
         )
     return code
+
+
+def _named(conflicts: Sequence[LoggedConflict]) -> dict[str, set[RowId]]:
+    return named_rows(
+        (each.field, (each.kept, each.lost, each.monday, each.postgres, each.agreed)) for each in conflicts
+    )
 
 
 def patterns(conflicts: Sequence[LoggedConflict]) -> list[Pattern]:
@@ -237,13 +244,3 @@ def _again(window: Window, since: datetime | None, item: int | None, field: str 
         return window.command(" ".join(["conflicts", *picked, *fields, *filter(None, also)]))
 
     return command
-
-
-def _pointed_at(conflicts: Sequence[LoggedConflict]) -> dict[str, set[RowId]]:
-    """Table → rows that conflicts about foreign keys name."""
-    found: dict[str, set[RowId]] = {}
-    for each in conflicts:
-        if table := REFERENCES.get(each.field.partition("/")[0].rpartition(".")[2]):
-            values = (each.kept, each.lost, each.monday, each.postgres, each.agreed)
-            found.setdefault(table, set()).update(RowId(value) for value in values if value)
-    return found

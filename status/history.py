@@ -19,7 +19,7 @@ from postgres.window_runs import RunLine, list_runs, read_run, run_ids
 from postgres.window_state import read_about
 from reconcile.errors import Exit
 from status.gaps import gaps
-from status.lists import Column, Format, Listing, list_options, rows_wanted, show_list
+from status.lists import Format, ListColumn, Listing, list_options, rows_wanted, show_list
 from status.picking import ItemId, Since, field_name, known_item, one_of, row_place
 from status.standing import DIRECTIONS, outcome
 from status.window import Window, ending, opened
@@ -34,7 +34,7 @@ _VALUE: Final = 20
 _SIDES: Final = {"monday": "monday", "postgres": "PostgreSQL"}
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, short_help="The runs; what one wrote; the life of an item or a cell.")
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--since", type=Since(), metavar="AGE", help="Not older than that, such as 7d, 12h or 2026-11-01.")
 @click.option("--failed", is_flag=True, help="Only runs that failed or were killed.")
@@ -113,29 +113,29 @@ def missing_runs(runs: Sequence[RunLine], now: datetime) -> dict[str, timedelta]
     return found
 
 
-def _run_columns(runs: Sequence[RunLine]) -> list[Column]:
+def _run_columns(runs: Sequence[RunLine]) -> list[ListColumn]:
     """The zone stands once over the times, unless it changes among them."""
     zones = {zone(run.started_at) for run in runs}
     one = len(zones) == 1
     head = f"begun ({zones.pop()})" if one else "begun"
     return [
-        Column("run_id", "run", lambda run_id: str(run_id)[-6:]),
-        Column("started_at", head, lambda at: local(at)[:16] if one else local(at), least=16),
-        Column("direction", "direction", lambda name: DIRECTIONS.get(name, name), least=9),
-        Column("took_s", "took", lambda took: "" if took is None else span(took), right=True),
-        Column("outcome", "outcome"),
-        Column("monday", "items", _count, right=True),
-        Column("postgres", "rows", _count, right=True),
-        Column("new", "new", _count, right=True),
-        Column("calls", "calls", lambda calls: f"{calls:,g}", right=True),
-        Column("exit_code"),
-        Column("finished_at"),
-        Column("reason"),
-        Column("plan"),
-        Column("options"),
-        Column("os_user"),
-        Column("host"),
-        Column("gap_s"),
+        ListColumn("run_id", "run", lambda run_id: str(run_id)[-6:]),
+        ListColumn("started_at", head, lambda at: local(at)[:16] if one else local(at), least=16),
+        ListColumn("direction", "direction", lambda name: DIRECTIONS.get(name, name), least=9),
+        ListColumn("took_s", "took", lambda took: "" if took is None else span(took), right=True),
+        ListColumn("outcome", "outcome"),
+        ListColumn("monday", "items", _count, right=True),
+        ListColumn("postgres", "rows", _count, right=True),
+        ListColumn("new", "new", _count, right=True),
+        ListColumn("calls", "calls", lambda calls: f"{calls:,g}", right=True),
+        ListColumn("exit_code"),
+        ListColumn("finished_at"),
+        ListColumn("reason"),
+        ListColumn("plan"),
+        ListColumn("options"),
+        ListColumn("os_user"),
+        ListColumn("host"),
+        ListColumn("gap_s"),
     ]
 
 
@@ -232,28 +232,28 @@ def _run_facts(run: RunLine, at_work: AtWork | None) -> dict[str, Any]:
     return {name: iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
-def _change_columns(changes: Sequence[ChangeLine], *, of_run: bool) -> list[Column]:
+def _change_columns(changes: Sequence[ChangeLine], *, of_run: bool) -> list[ListColumn]:
     zones = {zone(change.at) for change in changes}
     one = len(zones) == 1
     head = f"at ({zones.pop()})" if one else "at"
     return [
-        Column("at", "" if of_run else head, lambda at: local(at)[:16] if one else local(at)),
-        Column("run_id", "" if of_run else "run", lambda run_id: str(run_id)[-6:]),
-        Column("wrote", "wrote", lambda side: _SIDES.get(side, side)),
-        Column("place", "place", least=16),
-        Column("change", "before → after", str, least=30),
-        Column("reason", "reason", least=10),
-        Column("action"),
-        Column("board"),
-        Column("item_id"),
-        Column("item"),
-        Column("link"),
-        Column("table"),
-        Column("row"),
-        Column("field"),
-        Column("column_id"),
-        Column("before"),
-        Column("after"),
+        ListColumn("at", "" if of_run else head, lambda at: local(at)[:16] if one else local(at)),
+        ListColumn("run_id", "" if of_run else "run", lambda run_id: str(run_id)[-6:]),
+        ListColumn("wrote", "wrote", lambda side: _SIDES.get(side, side)),
+        ListColumn("place", "place", least=16),
+        ListColumn("change", "before → after", str, least=30),
+        ListColumn("reason", "reason", least=10),
+        ListColumn("action"),
+        ListColumn("board"),
+        ListColumn("item_id"),
+        ListColumn("item"),
+        ListColumn("link"),
+        ListColumn("table"),
+        ListColumn("row"),
+        ListColumn("field"),
+        ListColumn("column_id"),
+        ListColumn("before"),
+        ListColumn("after"),
     ]
 
 

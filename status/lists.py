@@ -44,7 +44,7 @@ def cell_text(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ListColumn:
     """One column: `name` in JSON and CSV, `title` in a table, which does not show one without. `shown` makes its text
     there. A table that is too wide cuts it to no less than `least` signs; None: never."""
 
@@ -61,7 +61,7 @@ class Listing:
     others. `above` and `below` are lines that a table has over and under a row, by its number; `facts` are what JSON
     has beside the rows; `empty` is what a table says where there is no row."""
 
-    columns: Sequence[Column]
+    columns: Sequence[ListColumn]
     rows: Sequence[Sequence[Any]]
     total: int
     more: str = ""
@@ -192,13 +192,13 @@ def _around(lines: Sequence[str], width: int, indent: str) -> Iterator[str]:
         yield from wrapped(line, width, first=indent, rest=indent + _GAP) if line else ("",)
 
 
-def _block(columns: Sequence[Column], row: Sequence[str], width: int) -> Iterator[str]:
+def _block(columns: Sequence[ListColumn], row: Sequence[str], width: int) -> Iterator[str]:
     for number, (column, text) in enumerate(zip(columns, row, strict=True)):
         if text:
             yield from wrapped(f"{column.title}: {text}", width, first=_GAP * (2 if number else 1), rest=_GAP * 3)
 
 
-def _fitted(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) -> list[int] | None:
+def _fitted(columns: Sequence[ListColumn], texts: Sequence[Sequence[str]], width: int) -> list[int] | None:
     """The width of each column, None where they do not fit."""
     sizes = [max(len(column.title), *(len(row[n]) for row in texts)) for n, column in enumerate(columns)]
     over = sum(sizes) + len(_GAP) * len(sizes) - width
@@ -214,7 +214,7 @@ def _fitted(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: in
     return sizes
 
 
-def _line(texts: Sequence[str], columns: Sequence[Column], sizes: Sequence[int]) -> str:
+def _line(texts: Sequence[str], columns: Sequence[ListColumn], sizes: Sequence[int]) -> str:
     cells = [
         f"{text:>{size}}" if column.right else f"{text:<{size}}"
         for text, column, size in zip(texts, columns, sizes, strict=True)

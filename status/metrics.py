@@ -50,7 +50,7 @@ HELP: Final[Mapping[str, str]] = {
 """Name, without the prefix → what it says; in the order of the file."""
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, short_help="Gauges for Prometheus.")
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.option(
     "-o",
     "--output",

@@ -14,7 +14,7 @@ from postgres.transaction import Transaction
 from postgres.window_items import read_present
 from postgres.window_open import AtWork, Kind, Waiting, read_at_work, read_open, read_waiting, summed
 from postgres.window_runs import RunLine, failed_since, good_run, newest_run
-from postgres.window_state import About, BoardRead, read_about, read_boards
+from postgres.window_state import About, BoardAge, read_about, read_boards
 from reconcile.errors import Exit
 from run.report import PROGRAMS
 from status.window import Words
@@ -76,7 +76,7 @@ class Standing:
 
     about: About
     directions: tuple[Direction, ...]
-    boards: Mapping[str, BoardRead]
+    boards: Mapping[str, BoardAge]
     waiting: Waiting
     open: Mapping[Kind, tuple[int, datetime | None]]
     at_work: AtWork | None
@@ -99,7 +99,7 @@ def read_all(tx: Transaction, board_ids: Mapping[str, int], calls_limit: int | N
     return Standing(
         read_about(tx),
         tuple(directions),
-        {board: BoardRead(None, None) for board in board_ids} | dict(read_boards(tx)),
+        {board: BoardAge(None, None) for board in board_ids} | dict(read_boards(tx)),
         read_waiting(tx, present),
         summed(read_open(tx, present, at_work)),
         at_work,

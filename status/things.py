@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from models import REFERENCES
 from monday_api import BOARDS
-from postgres.by_window import forget_letter, look_at_row, look_at_shared
+from postgres.by_hand import forget_letter, look_at_row, look_at_shared
 from postgres.window_items import Items
 from postgres.window_open import Kind, OpenThing
 from run.edited import waiting_text

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import click
 
-from models import REFERENCES, RowId
 from options import CONTEXT_SETTINGS
 from postgres.migrate import CHANGES
 from postgres.names import row_names
@@ -17,7 +16,8 @@ from postgres.window_items import Items, read_items, read_present
 from postgres.window_open import OpenThing, read_at_work, read_open
 from postgres.window_state import read_about
 from reconcile.errors import Exit
-from status.lists import Column, Format, Listing, limited, list_options, show_list
+from run.conflicts import named_rows
+from status.lists import Format, ListColumn, Listing, limited, list_options, show_list
 from status.things import Told, tell
 from status.window import ending, opened
 from terminal.times import span
@@ -25,26 +25,26 @@ from terminal.times import span
 _USUAL: Final = 50
 
 COLUMNS: Final = (
-    Column("id", "id"),
-    Column("age_s", "age", lambda age: "" if age is None else span(age), right=True),
-    Column("kind", "what", least=12),
-    Column("place", "place", least=12),
-    Column("item"),
-    Column("says"),
-    Column("settle"),
-    Column("since"),
-    Column("board"),
-    Column("item_id"),
-    Column("link"),
-    Column("table"),
-    Column("row"),
-    Column("monday"),
-    Column("postgres"),
-    Column("agreed"),
+    ListColumn("id", "id"),
+    ListColumn("age_s", "age", lambda age: "" if age is None else span(age), right=True),
+    ListColumn("kind", "what", least=12),
+    ListColumn("place", "place", least=12),
+    ListColumn("item"),
+    ListColumn("says"),
+    ListColumn("settle"),
+    ListColumn("since"),
+    ListColumn("board"),
+    ListColumn("item_id"),
+    ListColumn("link"),
+    ListColumn("table"),
+    ListColumn("row"),
+    ListColumn("monday"),
+    ListColumn("postgres"),
+    ListColumn("agreed"),
 )
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, short_help="Everything open, each with what settles it.")
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help=f"Show N; 0 for all. A table shows {_USUAL}.")
 @list_options
 @ending
@@ -56,7 +56,12 @@ def command(*, limit: int | None, form: Format, as_json: bool, demo: bool) -> Ex
             present = read_present(tx)
             things = read_open(tx, present, read_at_work(tx))
             items = read_items(tx, present, window.board_ids, {thing.item_id for thing in things})
-            return things, items, row_names(tx, present, pointed_at(things)), read_about(tx).now
+            return (
+                things,
+                items,
+                row_names(tx, present, named_rows((each.place, each.values or ()) for each in things)),
+                read_about(tx).now,
+            )
 
         things, items, names, now = window.read(read, "reading what is open", since=CHANGES)
         told = [tell(thing, items, names, window.words) for thing in things]
@@ -75,16 +80,6 @@ def command(*, limit: int | None, form: Format, as_json: bool, demo: bool) -> Ex
             code=code,
         )
     return code
-
-
-def pointed_at(things: Sequence[OpenThing]) -> dict[str, set[RowId]]:
-    """Table → rows that conflicts about foreign keys name."""
-    found: dict[str, set[RowId]] = {}
-    for thing in things:
-        table = REFERENCES.get(thing.place.partition("/")[0].rpartition(".")[2]) if thing.values else None
-        if table is not None:
-            found.setdefault(table, set()).update(RowId(value) for value in thing.values or () if value)
-    return found
 
 
 def _row(told: Told, items: Items, now: datetime) -> list[Any]:

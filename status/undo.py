@@ -21,23 +21,25 @@ from postgres.lease import Lease
 from postgres.runs import RunBegun, RunEnded
 from postgres.state import Present
 from postgres.transaction import Transaction
-from postgres.undo import changes_of_run, known_run, near_runs, touched_rows
+from postgres.undo import changes_of_run, touched_rows
+from postgres.window_runs import run_ids
 from postgres.write_push import prepare_rows
 from reconcile.changes import Change
-from reconcile.errors import ConfigError, Exit, UnsafePlan
+from reconcile.errors import ConfigError, Exit
+from reconcile.guards import Thresholds, guard_plan
 from reconcile.layout import Layout, compile_layout
+from reconcile.plan_pull import Plan
 from reconcile.undo import Left, Undo, plan_undo
 from run.changes import line
 from run.context import new_run_id
 from run.report import counted
 from run.runner import Runner
+from status.picking import ItemId, field_name, one_of, row_place
 from status.window import Window, common_options, ending, opened, refuse_older
 from terminal.page import aligned
 from terminal.say import say, say_json
 
 DIRECTION: Final = "undo"
-_MANY, _SHARE = 50, 0.3
-"""So many rows, and such a share of a table, are given back without being asked for by number."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class _Undone:
     """What one undo did, or would do. `refused` are rows that the database would not change, with the reason."""
 
     run_id: str
+    undone: str
     plan: str
     undo: Undo
     refused: Mapping[RowId, str] = field(default_factory=dict)
@@ -53,9 +56,9 @@ class _Undone:
 @click.command("undo", context_settings=CONTEXT_SETTINGS)
 @click.argument("run")
 @click.option("--test", is_flag=True, help="Show what would be given back, and write nothing.")
-@click.option("--item", type=int, metavar="ID", help="Only what belongs to this item.")
+@click.option("--item", type=ItemId(), metavar="ID", help="Only what belongs to this item.")
 @click.option("--row", metavar="TABLE/ID", help="Only this row.")
-@click.option("--field", "column", metavar="TABLE.COLUMN", help="Only this field.")
+@click.option("--field", metavar="TABLE.COLUMN", help="Only this field.")
 @click.option("--max-change", type=click.IntRange(min=0), metavar="N", help="Allow up to N rows to change.")
 @common_options
 @ending
@@ -72,18 +75,18 @@ def command(run: str, *, test: bool, as_json: bool, demo: bool, max_change: int 
             return _undo(window, tx, run, only, max_change=max_change, test=test, started=started)
 
         done = window.database.transact(work, read_only=test, label="taking a run back")
-        names = msgspec.to_builtins(done.undo.changes)
+        changes = msgspec.to_builtins(done.undo.changes)
         left = [{"why": each.why, "now": each.now, **msgspec.to_builtins(each.change)} for each in done.undo.left]
         code = Exit.PERSON_NEEDED if done.undo.left or done.refused else Exit.DONE
         if as_json:
             say_json(
                 {
-                    "version": 1, "exit_code": int(code), "run_id": done.run_id, "dry_run": test, "undone": run,
-                    "plan": done.plan, "changes": names, "left": left, "refused": dict(done.refused),
+                    "version": 1, "exit_code": int(code), "run_id": done.run_id, "dry_run": test, "undone": done.undone,
+                    "plan": done.plan, "changes": changes, "left": left, "refused": dict(done.refused),
                 }
             )  # fmt: skip
         else:
-            say(*_told(window, done, run, test=test))
+            say(*_told(window, done, test=test))
     return code
 
 
@@ -98,9 +101,7 @@ def _undo(
     started: float,
 ) -> _Undone:
     refuse_older(tx, migrate.CHANGES)
-    if not known_run(tx, run):
-        near = ", ".join(near_runs(tx, run)) or "none yet"
-        raise ConfigError(f"There is no run {run}: the nearest are {near}. {window.command('history')} lists them.")
+    run = one_of("run", run, run_ids(tx), ends=True)
     run_id, lease = new_run_id(), Lease()
     if not test:
         lease.acquire(tx)
@@ -117,7 +118,7 @@ def _undo(
     touched = touched_rows(tx, present, wanted)
     undo = plan_undo(run, changes, touched.rows, layouts)
     _guard(tx, undo, max_change)
-    done = _Undone(run_id, _number(undo), undo)
+    done = _Undone(run_id, run, _number(undo), undo)
     if test:
         return done
     hashes = {update.id: touched.hashes[update.id] for updates in undo.updates.values() for update in updates}
@@ -125,7 +126,7 @@ def _undo(
     done.refused = prepared.refused
     landed = [change for change in undo.changes if change.address.row not in prepared.refused]
     add_changes(tx, layouts, run_id, landed)
-    lease.release(tx, [_record(tx, done, run, only, time.monotonic() - started)])
+    lease.release(tx, [_record(tx, done, only, time.monotonic() - started)])
     return replace(done, undo=replace(undo, changes=landed))
 
 
@@ -135,15 +136,20 @@ def _layouts(window: Window, tx: Transaction, shapes: Mapping[str, schema.TableS
 
 
 def _chosen(changes: Sequence[Change], only: Mapping[str, Any]) -> list[Change]:
-    """The changes that the options name. Raises ConfigError where they name none."""
-    item, row, column = only["item"], only["row"], only["column"]
-    table, _, row_id = (row or "").rpartition("/")
+    """The changes that the options name. Raises ConfigError for a row or field that there is not, and where they name
+    none of the run's."""
+    item, row, field_id = only["item"], None, None
+    if only["field"] is not None:
+        field_id = field_name(only["field"])
+    if only["row"] is not None:
+        table, begun = row_place(only["row"])
+        row = table, one_of("row", begun, {change.address.row or "" for change in changes})
     found = [
         change
         for change in changes
         if item in (None, change.address.item)
-        and (row is None or (change.address.table, change.address.row) == (table, row_id))
-        and column in (None, change.address.field)
+        and row in (None, (change.address.table, change.address.row))
+        and field_id in (None, change.address.field)
     ]
     if changes and not found:
         fields = sorted({change.address.field for change in changes if change.address.field})
@@ -154,22 +160,9 @@ def _chosen(changes: Sequence[Change], only: Mapping[str, Any]) -> list[Change]:
 
 
 def _guard(tx: Transaction, undo: Undo, max_change: int | None) -> None:
-    """Raises UnsafePlan for more than people do between two runs."""
-    if max_change is not None:
-        if undo.writes > max_change:
-            raise UnsafePlan(
-                f"Refused, nothing was written: {undo.writes:,} rows would change, --max-change allows {max_change:,}."
-            )
-        return
-    for table, updates in undo.updates.items():
-        if len(updates) <= _MANY:
-            continue
-        known = runs.count_rows(tx, table)
-        if len(updates) > _SHARE * known:
-            raise UnsafePlan(
-                f"Refused, nothing was written: {len(updates):,} of {known:,} rows of {table} would change: look at it "
-                f"with --test, then allow it with --max-change {undo.writes}."
-            )
+    """Raises UnsafePlan for what no pull would do to the rows either."""
+    known = {table: runs.count_rows(tx, table) for table, updates in undo.updates.items() if updates}
+    guard_plan(Plan(updates=undo.updates, known_rows=known), {}, Thresholds(max_change=max_change))
 
 
 def _number(undo: Undo) -> str:
@@ -178,22 +171,23 @@ def _number(undo: Undo) -> str:
     return hashlib.sha256(encoded).hexdigest()[:12] if undo.writes else ""
 
 
-def _record(tx: Transaction, done: _Undone, run: str, only: Mapping[str, Any], took_s: float) -> Any:
+def _record(tx: Transaction, done: _Undone, only: Mapping[str, Any], took_s: float) -> Any:
     runner = Runner.myself()
-    options = {"undone": run, **{name: value for name, value in only.items() if value is not None}}
+    options = {"undone": done.undone, **{name: value for name, value in only.items() if value is not None}}
     begun = RunBegun(done.run_id, DIRECTION, took_s, options, runner.user, runner.host, runner.pid)
     code = Exit.PERSON_NEEDED if done.undo.left or done.refused else Exit.DONE
     summary = {"version": 1, "changes_count": len(done.undo.changes), "left": len(done.undo.left)}
     return runs.ended(tx.encoding, begun, RunEnded(int(code), summary, took_s, {}, "", done.plan))
 
 
-def _told(window: Window, done: _Undone, run: str, *, test: bool) -> Iterator[str]:
-    undo = done.undo
+def _told(window: Window, done: _Undone, *, test: bool) -> Iterator[str]:
+    undo, run = done.undo, done.undone
+    rows = {change.address.row for change in undo.changes}
     head = f"Undo of {run} · run {done.run_id}" if not test else f"Undo of {run} · DRY RUN, nothing was written"
     yield f"{head} · plan {done.plan}" if done.plan else head
     would = "would be" if test else "were"
     yield ""
-    yield f"{counted(len(undo.changes), 'value')} of {counted(undo.writes, 'row')} {would} given back (now → then):"
+    yield f"{counted(len(undo.changes), 'value')} of {counted(len(rows), 'row')} {would} given back (now → then):"
     yield from (f"  {text}" for text in aligned([line(change, {}, {}) for change in undo.changes]))
     for row, why in done.refused.items():
         yield f"  row {row[:8]} was refused by the database: {why}"

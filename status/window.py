@@ -17,7 +17,6 @@ from postgres import migrate
 from postgres.transaction import Transaction
 from postgres.window_grants import missing_grants
 from reconcile.errors import ConfigError, Exit, SyncError
-from run.redact import Redactor
 from settings import PROGRAM_DIR, DatabaseTarget, Settings, load_settings
 from terminal.say import say_error, say_json
 
@@ -152,8 +151,3 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")(
         command
     )
-
-
-def redactor(settings: Settings) -> Redactor:
-    """What takes the secrets of these settings out of a text."""
-    return Redactor(settings.secrets())

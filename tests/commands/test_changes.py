@@ -257,7 +257,7 @@ RULES: dict[str, tuple[str, list[tuple[str, Any, Any]]]] = {
         [("projects.description", "Roof 1", "from the board")],
     ),
     "a trigger that leaves it out": (OWNERS.format(body="IF NEW.claim_number = 'C-1' THEN RETURN NULL; END IF;"), []),
-    "a trigger that stores something else": (
+    "a trigger that stores more": (
         OWNERS.format(body="NEW.claim_number := lower(NEW.claim_number); NEW.link := 'https://own.example';"),
         [
             ("projects.description", "Roof 1", "from the board"),

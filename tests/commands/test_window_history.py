@@ -27,7 +27,7 @@ def test_a_line_a_run(synced: Company) -> None:
     head, push, pull = ended.out.splitlines()
     assert words(head).startswith("run begun (")
     assert words(head).endswith("direction took outcome items rows new calls")
-    newest, first = synced.sql("SELECT right(run_id, 6) FROM monday_sync.sync_run ORDER BY run_id DESC")
+    newest, first = synced.sql("SELECT right(run_id, 6) FROM monday_sync.sync_run ORDER BY started_at DESC")
     assert push.split()[0] == newest[0]
     assert "PostgreSQL → monday" in push
     assert push.split()[-5:-3] == ["done", "1"]
@@ -220,6 +220,5 @@ def test_a_run_of_which_the_record_is_gone(told: tuple[Company, str, int, str]) 
 
 def test_it_is_the_same_behind_every_option_of_the_push(synced: Company) -> None:
     """What a run was told to do stands beside it."""
-    assert synced.run("--json", "--max-create", "0", program=PUSH).code == 0
-    run = synced.value("SELECT max(run_id) FROM monday_sync.sync_run")
+    run = synced.run("--json", "--max-create", "0", program=PUSH).report["run_id"]
     assert "max_create=0" in synced.window("history", run).out

@@ -156,7 +156,8 @@ def test_a_pair_is_over_when_its_row_is_gone(synced: Company) -> None:
 
 def test_a_request_that_is_under_way_is_no_doubt(synced: Company) -> None:
     in_doubt(synced)
-    synced.sql("UPDATE monday_sync.sync_batch SET run_id = (SELECT max(run_id) FROM monday_sync.sync_run)")
+    newest = "SELECT run_id FROM monday_sync.sync_run ORDER BY started_at DESC LIMIT 1"
+    synced.sql(f"UPDATE monday_sync.sync_batch SET run_id = ({newest})")
     synced.sql("UPDATE monday_sync.sync_run SET finished_at = NULL, exit_code = NULL, pid = 4711, host = 'elsewhere'")
     synced.sql("UPDATE monday_sync.sync_lease SET holder = 'elsewhere:4711:a.b.c', expires_at = now() + interval '1 h'")
     assert rows(synced) == []

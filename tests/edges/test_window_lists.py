@@ -17,14 +17,19 @@ import status.ids
 import status.lists
 import status.things
 import terminal.times
-from postgres import by_window, window_open
+from postgres import by_hand, window_open
 from reconcile.errors import Exit
-from status.lists import Column, Listing, as_csv, as_json, as_table, limited, rows_wanted, show_list
+from status.lists import ListColumn, Listing, as_csv, as_json, as_table, limited, rows_wanted, show_list
 from terminal.signs import printable
 
 AT = datetime(2026, 11, 28, 12, 25, 3, tzinfo=UTC)
 LONG = "x" * 5_000
-COLUMNS = (Column("id", "id"), Column("says", "says", least=8), Column("count", "count", right=True), Column("more"))
+COLUMNS = (
+    ListColumn("id", "id"),
+    ListColumn("says", "says", least=8),
+    ListColumn("count", "count", right=True),
+    ListColumn("more"),
+)
 
 
 def listing(*rows: tuple[Any, ...], total: int | None = None, **given: Any) -> Listing:
@@ -33,7 +38,7 @@ def listing(*rows: tuple[Any, ...], total: int | None = None, **given: Any) -> L
 
 @pytest.mark.parametrize(
     "module",
-    [status.gaps, status.ids, status.lists, status.things, terminal.times, by_window, window_open],
+    [status.gaps, status.ids, status.lists, status.things, terminal.times, by_hand, window_open],
     ids=lambda module: module.__name__,
 )
 def test_the_examples_are_true(module: Any) -> None:
@@ -65,7 +70,7 @@ def test_a_long_value_is_cut_in_a_table_and_whole_elsewhere(width: int) -> None:
 
 
 def test_what_does_not_fit_gets_lines_of_its_own() -> None:
-    columns = [Column(f"c{number}", f"column {number}") for number in range(9)]
+    columns = [ListColumn(f"c{number}", f"column {number}") for number in range(9)]
     lines = list(as_table(Listing(columns=columns, rows=[["value"] * 9], total=1), 40))
     assert lines == ["  column 0: value", *[f"    column {number}: value" for number in range(1, 9)]]
 
