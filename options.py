@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 import click
 
-VERSION: Final = "1.4.0"
+VERSION: Final = "1.5.0"
 
 Board = Literal["master", "staff"]
 Side = Literal["monday", "pg"]
