@@ -132,7 +132,7 @@ def prepare_push(run: Run, start: RunStart, edits: Edits) -> PreparedPush:
         found.push = plan_push(edits, run.layouts, {}, first, options, not_looked_at=set(wanted) - set(looked))
         _put_off_creates(run, found.push, (), edits)
         return found
-    shown = _look(run, start, looked, found)
+    current_items = _look(run, start, looked, found)
     assert found.boards is not None
     options = replace(
         options,
@@ -144,9 +144,9 @@ def prepare_push(run: Run, start: RunStart, edits: Edits) -> PreparedPush:
             for board, schema in found.boards.schemas.items()
         },
     )
-    found.looked = set(shown)
+    found.looked = set(current_items)
     found.unseen -= found.looked  # one that has gone, too: an old state may say so, and the next read will know
-    found.push = plan_push(edits, run.layouts, shown, first, options, not_looked_at=found.unseen)
+    found.push = plan_push(edits, run.layouts, current_items, first, options, not_looked_at=found.unseen)
     found.push.deferred = len(wanted) - len(looked)  # what was looked for and is not there goes with no other run
     edits.bases.clear()  # what is still needed of it is in the plan
     _put_off_creates(run, found.push, looked, edits)
@@ -249,21 +249,21 @@ def _look(run: Run, start: RunStart, looked: Sequence[ItemKey], found: PreparedP
             items_count=schema.items_count,
         )
     found.gone = sorted(boards.gone)
-    shown: dict[ItemKey, CurrentItem] = {}
+    current_items: dict[ItemKey, CurrentItem] = {}
     told = found.told_at = run.client.answered_at
     told_s = told.timestamp() if told is not None else None
-    for key, raw in boards.items.items():
-        state = state_of(run, start, key[0], raw, as_page=False)
-        if is_outdated(state.updated_at.timestamp(), found.edits.bases[key].updated_at.timestamp(), told_s):
+    for item, raw in boards.items.items():
+        state = state_of(run, start, item[0], raw, as_page=False)
+        if is_outdated(state.updated_at.timestamp(), found.edits.bases[item].updated_at.timestamp(), told_s):
             found.outdated += 1
             continue
-        shown[key] = CurrentItem(state, raw.raw)
-        if name := item_name(run.layouts[key[0]], state.values):
-            found.names[key] = name
-    boards.items.clear()  # they live on in `shown`, as long as the plan is made
+        current_items[item] = CurrentItem(state, raw.raw)
+        if name := item_name(run.layouts[item[0]], state.values):
+            found.names[item] = name
+    boards.items.clear()  # they live on in `current_items`, as long as the plan is made
     if found.outdated:
         run.report.notes.append(
             f"{counted(found.outdated, 'item')} came in an older state than was synced before: nothing was sent to "
             "them, the next run looks again."
         )
-    return shown
+    return current_items

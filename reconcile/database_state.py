@@ -1,4 +1,4 @@
-"""What the database says, as far as one plan needs it: the input of identity and merge beside the items themselves."""
+"""What PostgreSQL holds, as far as one plan needs it: the input of identity and merge beside the items themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _per_table() -> dict[str, dict[Any, Any]]:
 
 @dataclass(slots=True)
 class DatabaseState:
-    """What PostgreSQL holds around the items of a plan, and around those that share an owned row with one of them."""
+    """`database`: what PostgreSQL holds around the items of a plan, and those that share an owned row with one."""
 
     rows: dict[str, dict[RowId, Row]] = field(default_factory=_per_table)
     """By table: row id → the row."""
@@ -35,23 +35,23 @@ class DatabaseState:
     contested_keys: dict[str, dict[str, RowId]] = field(default_factory=_per_table)
     """By table: a key that a pending row has beside its owner → that row."""
     unrecorded_keys: dict[str, set[str]] = field(default_factory=lambda: {table: set() for table in TABLES})
-    """Keys that nobody wrote down, by table: the present content of a pending row has them."""
+    """By table: keys that the content of a pending row has and that no run has written down yet."""
     placeholders: frozenset[str] = frozenset()
-    """E-mail addresses that so many customers share that they name nobody."""
+    """Natural keys of e-mails that so many customers share that they name nobody."""
     bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
-    """What is remembered of each item."""
+    """What is remembered of each item, by (board, item id)."""
     elsewhere: dict[RowId, dict[str, Elsewhere]] = field(default_factory=dict)
-    """Slots of items outside this plan, by the row that they are linked to."""
+    """By row: the slots of items outside this plan that are linked to it, by role."""
     pending: set[RowId] = field(default_factory=set)
-    """Rows that people changed or added since the last sync."""
+    """Rows that people changed or added in PostgreSQL since the last sync."""
     unknown: set[RowId] = field(default_factory=set)
     """Rows that were never synced."""
     taken: set[RowId] = field(default_factory=set)
     """Ids that new rows may not use."""
     cleared_fields: set[tuple[RowId, str]] = field(default_factory=set)
-    """(row, its first column) of fields that a person emptied, of rows that a slot of the plan is new to."""
+    """(row, first column of the field) of what a person emptied in rows that a slot of the plan is new to."""
     adopted: dict[ItemKey, Links] = field(default_factory=dict)
-    """Links of items whose rows were there before the first sync."""
+    """Links of items whose rows were there before the first sync: what those rows' foreign keys point at."""
     staff_emails: frozenset[str] = frozenset()
     """E-mail keys of everybody on the staff board."""
     counts: dict[str, int] = field(default_factory=dict)
@@ -59,23 +59,23 @@ class DatabaseState:
     duplicate_keys: Counter[str] = field(default_factory=Counter)
     """How many rows of each table the first sync found beside another one with their key."""
     gone: frozenset[ItemKey] = frozenset()
-    """Items that this run saw to be gone for good."""
+    """Items that are archived or deleted, as far as this run knows."""
     names: dict[str, dict[str, tuple[RowId, str]]] = field(default_factory=_per_table)
-    """By table: key → (row, name) of all that rows are known by, where the plan may write a key down."""
+    """By table: every key that is made of a name → (row, the name), where the plan may write such a key down."""
     strangers: set[SlotPlace] = field(default_factory=set)
     """Slots that an older rule of keys alone linked to their row."""
     rekeyed: dict[str, dict[str, RowId]] = field(default_factory=dict)
-    """Where an older rule made the keys, by table: all of them as they are today."""
+    """Where an older rule of keys made the stored ones, by table: all keys by the rule of today."""
     outdated: dict[str, dict[str, RowId]] = field(default_factory=dict)
-    """The same as they were."""
+    """The same by the older rule, as they are stored."""
     moved: set[ItemKey] = field(default_factory=set)
     """Items that the ids in rows link to another row than the one they are remembered with: see `reconcile.ids`."""
     anew: dict[ItemKey, int] = field(default_factory=dict)
-    """Items that meet their row as on the first day, with how many of their cells were tolerated before."""
+    """Items that are compared with their row as at first contact → how many of their fields were tolerated before."""
     unsure: set[ItemKey] = field(default_factory=set)
-    """Items that were read and whose row holds an id that nobody knows."""
+    """Items that were read and whose row holds the id of no known item."""
     copies: set[ItemKey] = field(default_factory=set)
-    """Items that a person was told of, since they carry the id of another item's row."""
+    """Items that carry the id of another item's row: they are listed as copies for a person."""
     marked: set[ItemKey] = field(default_factory=set)
     """Those of `adopted` that carry the id of their row."""
     remembers: bool = False

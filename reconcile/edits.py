@@ -16,32 +16,32 @@ class Edits:
     rows: dict[str, dict[RowId, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
     """All rows of the items in `bases` and of `new_rows`, by table."""
     changed: dict[RowId, str] = field(default_factory=dict)
-    """Known rows whose content is not what it was when both sides last agreed, with their table."""
+    """Known rows whose content changed since monday.com last showed all of it → their table."""
     hashes: dict[RowId, str] = field(default_factory=dict)
-    """The content of changed and new rows as it was read: what is remembered once monday was told."""
+    """Changed and new rows → the hash of their content as it was read, which is remembered once monday shows it."""
     bases: dict[ItemKey, ItemBase] = field(default_factory=dict)
-    """The active items that show a changed row."""
+    """The bases of active items that show a changed row."""
     new_rows: list[tuple[str, RowId]] = field(default_factory=list)
     """(board, row) of rows that have no item yet."""
     owners: dict[str, dict[str, RowId]] = field(default_factory=lambda: {table: {} for table in TABLES})
-    """Which row a natural key belongs to, by table, as long as the row says it."""
+    """By table: natural key → its row, as long as the row's content has the key."""
     outdated: set[tuple[str, str, RowId]] = field(default_factory=set)
-    """(table, key, row) of keys whose row does not say them any more."""
+    """(table, key, row) of keys that the content of their row has no longer."""
     staff: dict[str, RowId] = field(default_factory=dict)
-    """Who is on the staff board with an e-mail of a new person, be it his key or not."""
+    """E-mail key of a new person → the row on the staff board that has the e-mail, as its key or not."""
     rejected: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """What monday would not take: (board, item, column) → a hash of the value."""
     letters: set[tuple[str, int, str]] = field(default_factory=set)
-    """The places of all of those that a person was told of."""
+    """(board, item, column) of every value of a push that is listed as refused."""
     in_flight: set[ItemKey | RowId] = field(default_factory=set)
-    """Items and rows that an unfinished journal still speaks of."""
+    """Items and rows of requests whose outcome is not known yet: they wait."""
     elsewhere: set[RowId] = field(default_factory=set)
-    """Changed rows that a board outside this run shows."""
+    """Changed rows that items of a board outside this run show."""
     items: dict[str, int] = field(default_factory=dict)
-    """Known items of each board."""
+    """How many known items each board has."""
     moved: set[ItemKey] = field(default_factory=set)
     """Items that the ids in rows link to another row than the one they are remembered with: see `reconcile.ids`."""
     left_behind: list[LeftBehind] = field(default_factory=list)
-    """Rows that lost their item so."""
+    """Rows that no longer stand for their item, since another row holds its id now."""
     lost: set[RowId] = field(default_factory=set)
-    """Rows of items that are there no more."""
+    """Rows that items were linked to and that are deleted, where another row holds the item's id."""

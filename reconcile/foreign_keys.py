@@ -90,10 +90,7 @@ def next_tolerated_links(
         return base.tolerated_links if base is not None else {}
     before = base if base is not None and base.links[layout.record] == links[layout.record] else None
     tolerated: dict[str, RowId | None] = {}
-    for slot in layout.referenced:
-        postgres, link = foreign_key(record, slot), links[slot]
-        if postgres == link:
-            continue
+    for slot, postgres, link in _moved(layout, links, record):
         known = postgres if before is None else before.tolerated_links.get(slot.role, before.links[slot])
         if known != link:
             tolerated[slot.role] = known
@@ -108,11 +105,19 @@ def waits_for_push(layout: Layout, links: Links, rows: ItemRows, tolerated: Mapp
     if record is None:
         return False
     return any(
-        postgres not in (links[slot], tolerated.get(slot.role, links[slot]))
+        postgres != tolerated.get(slot.role, link)
         and (postgres is not None or rows[slot] is not None)  # a person deleted the row
-        for slot in layout.referenced
-        for postgres in (foreign_key(record, slot),)
+        for slot, postgres, link in _moved(layout, links, record)
     )
+
+
+def _moved(layout: Layout, links: Links, record: Row) -> list[tuple[Slot, RowId | None, RowId | None]]:
+    """(slot, foreign key, link) where the record's foreign key does not point at the slot's row."""
+    return [
+        (slot, postgres, link)
+        for slot in layout.referenced
+        if (postgres := foreign_key(record, slot)) != (link := links[slot])
+    ]
 
 
 def edited_in_postgres(
@@ -134,7 +139,7 @@ def edited_in_postgres(
 
 def foreign_key(row: Row, slot: Slot) -> RowId | None:
     """What a row points at, in the column that is for the row of this slot of its item."""
-    points: RowId | None = getattr(row, str(slot.link))
+    points: RowId | None = getattr(row, slot.link or "")
     return points
 
 

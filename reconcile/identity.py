@@ -6,10 +6,11 @@ rules allow it, and is re-pointed to the key's owner, or to one new row for that
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec import UNSET
@@ -83,15 +84,15 @@ class Resolution:
     """Which row each slot of each item belongs to, and what follows for the keys."""
 
     links: dict[ItemKey, Links]
-    new_rows: dict[RowId, tuple[str, str]] = field(default_factory=dict)
+    new_rows: dict[RowId, tuple[str, str]] = dataclasses.field(default_factory=dict)
     """Id → (table, its key) of rows that are not there yet."""
-    claimed: dict[str, dict[str, RowId]] = field(default_factory=dict)
+    claimed: dict[str, dict[str, RowId]] = dataclasses.field(default_factory=dict)
     """By table: natural keys that rows take."""
-    released: dict[str, set[str]] = field(default_factory=dict)
+    released: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     """By table: natural keys that nobody owns any more."""
-    placeholders: set[str] = field(default_factory=set)
+    placeholders: set[str] = dataclasses.field(default_factory=set)
     """Customers' e-mails that name nobody from now on."""
-    would_merge: list[WouldMerge] = field(default_factory=list)
+    would_merge: list[WouldMerge] = dataclasses.field(default_factory=list)
 
 
 def row_id(table: str, key: str, n: int = 0) -> RowId:
@@ -254,7 +255,7 @@ class _Table:
         if known.row_before is None:
             emptied = linked is None and not known.is_home and self.table != "projects"
             if emptied and not _shows_something_new(slot, state, base):
-                known.keys = ()  # a person emptied the slot in PostgreSQL: what it shows is what it showed then
+                known.keys = ()  # a person emptied it in PostgreSQL, and it shows what it showed then
             return known
         parent_before = None if parent is None else base.links[parent]
         keys_before = keys_shown(slot, base.monday, state.item, parent_before, self.nobody_before)
@@ -518,26 +519,27 @@ def _slots_of(table: str, layout: Layout) -> list[tuple[Slot, Slot | None]]:
 
 def _unchanged(slot: Slot, state: ItemState, base: ItemBase, column: str) -> bool:
     """Whether a field was filled at the base of its slot, and nobody has edited it since."""
-    one = slot.by_column.get(column)
-    if one is None or state[one] in (None, UNSET) or base.monday[one] in (None, UNSET):
+    field = slot.by_column.get(column)
+    if field is None or state[field] in (None, UNSET) or base.monday[field] in (None, UNSET):
         return False
-    return not edited_on_monday(one, state[one], base.monday[one])
+    return not edited_on_monday(field, state[field], base.monday[field])
 
 
 def _edited(slot: Slot, state: ItemState, base: ItemBase) -> bool:
     """Whether any field of the slot changed on monday since its base, or was first read since."""
     return any(
-        edited_on_monday(one, state[one], base.monday[one]) or (base.monday[one] is UNSET and state[one] is not UNSET)
-        for one in slot.fields
+        edited_on_monday(field, state[field], base.monday[field])
+        or (base.monday[field] is UNSET and state[field] is not UNSET)
+        for field in slot.fields
     )
 
 
 def _shows_something_new(slot: Slot, state: ItemState, base: ItemBase) -> bool:
     """Whether any field of the slot was edited since its base, or is filled now that it is read for the first time."""
     return any(
-        edited_on_monday(one, state[one], base.monday[one])
-        or (base.monday[one] is UNSET and state[one] is not UNSET and state[one] is not None)
-        for one in slot.fields
+        edited_on_monday(field, state[field], base.monday[field])
+        or (base.monday[field] is UNSET and state[field] is not UNSET and state[field] is not None)
+        for field in slot.fields
     )
 
 

@@ -18,35 +18,40 @@ from reconcile.types import ItemBase, ItemKey
 
 
 class IdPlace(Enum):
-    """Where the row of an item is: MOVED, another row holds its id; ANEW, that is one which was told of as another job
-    before, so that both meet for the first time; EMPTIED, its row's id was cleared; LEFT, its row is another item's
-    now, and no other row is its own; UNSURE, its row holds an id that no known item has.
-    """
+    """Where the row of an item is whose remembered row does not hold its id."""
 
     MOVED = auto()
+    """Another row holds its id."""
     ANEW = auto()
+    """So it is, and that row was listed before as one that looks like another job: the two are compared as at first
+    contact."""
     EMPTIED = auto()
+    """Its row's id was cleared."""
     LEFT = auto()
+    """Its row is another item's now, and no row holds its own id."""
     UNSURE = auto()
+    """Its row holds an id that no known item has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Astray:
-    """An active item whose remembered row (`link`) does not hold its id.
-
-    `there`: that row is there; `holds` is the id in it, `others` whether an active item has that one, `waits` whether
-    the row would become an item. `holder` is the row with the item's own id, `alike` whether it was listed as one that
-    looks like an item.
-    """
+    """An active item whose remembered row does not hold its id."""
 
     item: ItemKey
     link: RowId | None
+    """The row that it is remembered with."""
     there: bool
+    """Whether that row is there."""
     holds: int | None
+    """The item id in that row."""
     others: bool
+    """Whether an active item has that id."""
     waits: bool
+    """Whether that row would become a new item."""
     holder: RowId | None
+    """The row that holds the item's own id."""
     alike: bool
+    """Whether that one was listed as a row that looks like an item."""
 
     def place(self, known: Container[ItemKey] = ()) -> IdPlace:
         """`known` are items that are about to become known."""

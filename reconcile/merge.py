@@ -238,14 +238,15 @@ def _fill(
     for slot, row in zip(item.layout.slots, item.rows, strict=True):
         if row is None:
             continue
-        shown = state.values.of(slot)
-        if slot.values_of(row) == shown:
+        shown, held = state.values.of(slot), slot.values_of(row)
+        if held == shown:
             continue
-        base = item.base_of(slot) if not selects_only(slot, row) else None
-        for field, monday in zip(slot.fields, shown, strict=True):
+        base = item.base_of(slot)
+        if base is not None and selects_only(slot, row):
+            base = None
+        for field, monday, postgres in zip(slot.fields, shown, held, strict=True):
             if monday is None or monday is UNSET:
                 continue
-            postgres = row[field]
             if postgres is not None and not _lacks_parts(postgres, monday):
                 continue
             if base is not None and base.monday[field] is not UNSET:
@@ -253,7 +254,7 @@ def _fill(
             if settled and (row.id, field.column) in settled:
                 continue
             reason = FIRST_CONTACT
-            if (row.id, field.column) in database.cleared_fields:
+            if database.cleared_fields and (row.id, field.column) in database.cleared_fields:
                 if selects_only(slot, row) or winner(field, policy) != "monday":
                     continue
                 edit = _SlotEdit(state, slot, row, field, Pair(UNSET, None))
@@ -291,11 +292,14 @@ def next_base(item: PlannedItem, merged: Merged) -> NextBase:
     base = ItemBase(state.board, state.id, state.updated_at, item.links, state.values, state.values)
     after = NextBase(base)
     for slot, row in zip(item.layout.slots, item.rows, strict=True):
-        if row is None or slot.values_of(row) == state.values.of(slot):
+        if row is None:
+            continue
+        shown, held = state.values.of(slot), slot.values_of(row)
+        if held == shown:
             continue
         before = item.base_of(slot)
-        for field in slot.fields:
-            if state[field] != row[field]:
+        for field, monday, postgres in zip(slot.fields, shown, held, strict=True):
+            if monday != postgres:
                 _next_pair(after, field, row, before[field] if before is not None else None, merged)
     return after
 

@@ -112,7 +112,7 @@ class Plan:
     edited_items: int = 0
     """Items that lost a value on monday since they were last seen."""
     again: set[RowId] = dataclasses.field(default_factory=set)
-    """Rows of items of which something was refused and that nobody has edited since: what is tried again is no news."""
+    """Rows of items of which something was refused and that nobody has edited since: no guard counts a second try."""
     edited_fields: Counter[Loss] = dataclasses.field(default_factory=Counter)
     """What they lost: (field, how) → how often."""
     adopted_fields: int = 0
@@ -247,8 +247,8 @@ def last_good(states: Sequence[ItemState], database: DatabaseState) -> None:
 
 
 def _keep_keys(database: DatabaseState, links: Mapping[ItemKey, Links], working: WorkingRows, plan: Plan) -> None:
-    """Write down the keys of rows that are pending no more: until now their content told them in each run. A row that
-    people edited gives up those that its content has no longer.
+    """Write down the keys of rows that are pending no more: until now each run read them off the rows' content. A row
+    that people edited gives up those that its content has no longer.
     """
     known = database.unknown & {row for linked in links.values() for row in linked if row is not None}
     for table, keys in database.keys.items():
@@ -266,7 +266,7 @@ def _keep_keys(database: DatabaseState, links: Mapping[ItemKey, Links], working:
 
 
 def _rekey(database: DatabaseState, resolution: Resolution, plan: Plan) -> None:
-    """Write down anew what an older rule called otherwise, and count what was parted."""
+    """Write the keys of an older rule down as they are by the rule of today, and count the rows that are parted."""
     for table, now in database.rekeyed.items():
         before = database.outdated.get(table, {})
         released, claimed = plan.released.get(table, set()), plan.claimed.get(table, {})
@@ -281,7 +281,7 @@ def _rekey(database: DatabaseState, resolution: Resolution, plan: Plan) -> None:
 
 
 def is_natural(key: str) -> bool:
-    """Whether a key is made of what a row says, and not of the item that shows it."""
+    """Whether a key is made of the row's content, and not of the item that shows it."""
     return not key.startswith(("slot:", "item:"))
 
 

@@ -34,13 +34,17 @@ def input_of(value: Any) -> str:
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A cell that monday would not take; `input` is `input_of` its value, "" where another try is worth its price."""
+    """A cell that monday would not take."""
 
     board: str
     item_id: int
+    """0 for an item that is not made."""
     column_id: str
+    """`table.row` where a new item is refused as a whole."""
     reason: str
+    """In words, without the value; "" where it was listed before."""
     input: str
+    """`input_of` its value: while that stays, it is not tried again; "" where each run tries again."""
 
 
 AMBIGUOUS = "ambiguous"
@@ -145,7 +149,7 @@ class Push:
     items: list[ItemPush] = dataclasses.field(default_factory=list)
     """Items whose cells change."""
     candidates: dict[ItemKey, set[RowId]] = dataclasses.field(default_factory=dict)
-    """Items that have something to say, before monday was looked at, with the rows it comes from."""
+    """Items of which something is to be sent, before they were looked at → the rows that it comes from."""
     creates: list[ItemCreate] = dataclasses.field(default_factory=list)
     """Rows that become items."""
     archives: list[ItemKey] = dataclasses.field(default_factory=list)
@@ -155,17 +159,17 @@ class Push:
     completed: dict[str, list[Update]] = dataclasses.field(default_factory=lambda: {table: [] for table in TABLES})
     """Changes of rows, by table, that follow from an edit of one of their parts."""
     rejected: list[Rejection] = dataclasses.field(default_factory=list)
-    """Values that no cell takes, met in this run."""
+    """Values that no cell takes, found in this run."""
     still_rejected: set[tuple[str, int, str]] = dataclasses.field(default_factory=set)
     """(board, item, column) of cells that were rejected before and hold the same value."""
     conflicts: list[Conflict] = dataclasses.field(default_factory=list)
     """Conflicts that a person has to settle."""
     agreed: dict[ConflictPlace, FieldValue] = dataclasses.field(default_factory=dict)
-    """What both sides say where that is the same."""
+    """Fields of which both sides hold the same → that value."""
     pending_rows: set[RowId] = dataclasses.field(default_factory=set)
-    """Rows that still have something to tell afterwards, beside those of the writes themselves."""
+    """Rows of which monday.com does not show everything afterwards, beside those that a failed write leaves so."""
     set_aside: set[RowId] = dataclasses.field(default_factory=set)
-    """Those among them of which a person is told why."""
+    """Those among them for which a reason is listed."""
     awaiting_pull: int = 0
     """How many items wait for the other direction."""
     over_fan_out: dict[RowId, int] = dataclasses.field(default_factory=dict)
@@ -204,7 +208,7 @@ class Push:
         return digest.hexdigest()[:12]
 
 
-# Keys of what monday was told of ------------------------------------------------------------------------------------
+# Keys of rows that monday shows now ----------------------------------------------------------------------------------
 
 
 def key_changes(
@@ -212,7 +216,7 @@ def key_changes(
     rows: Mapping[str, Mapping[RowId, Row]],
     owners: Mapping[str, Mapping[str, RowId]],
 ) -> Iterator[tuple[str, RowId, set[str]]]:
-    """(table, row, the natural keys that its content owns now) of rows that monday was told of."""
+    """(table, row, the natural keys that its content owns now) of rows of which monday shows everything."""
     for row_id, table in sorted(changed.items()):
         row = rows[table].get(row_id)
         if row is not None and table != "projects":

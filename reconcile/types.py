@@ -204,29 +204,29 @@ def _changed(values: PerField[Any], field: Field, value: Any) -> PerField[Any]:
 
 
 class PerSlot(Generic[T]):
-    """One thing per slot of an item: `links[slot]`, or all of them in the order of `Layout.slots`."""
+    """A value per slot of an item: `links[slot]`, or all of them in the order of `Layout.slots`."""
 
-    __slots__ = ("_things",)
+    __slots__ = ("_values",)
 
-    def __init__(self, things: Iterable[T]) -> None:
-        self._things = list(things)
+    def __init__(self, values: Iterable[T]) -> None:
+        self._values = list(values)
 
     def __getitem__(self, slot: Slot) -> T:
-        return self._things[slot._number]
+        return self._values[slot._number]
 
-    def __setitem__(self, slot: Slot, thing: T) -> None:
-        self._things[slot._number] = thing
+    def __setitem__(self, slot: Slot, value: T) -> None:
+        self._values[slot._number] = value
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._things)
+        return iter(self._values)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PerSlot) and self._things == other._things
+        return isinstance(other, PerSlot) and self._values == other._values
 
     __hash__ = None  # type: ignore[assignment]  # it is changed
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._things!r})"
+        return f"{type(self).__name__}({self._values!r})"
 
 
 class Links(PerSlot[RowId | None]):

@@ -28,7 +28,7 @@ EDITED: Final = "edited since"
 UNREAD: Final = "the row holds something that cannot be read"
 UNMAPPED: Final = "the column is not mapped any more"
 
-Row = Mapping[str, Any]
+RowContent = Mapping[str, Any]
 """Column → value."""
 
 
@@ -54,7 +54,9 @@ class Undo:
         return sum(map(len, self.updates.values()))
 
 
-def plan_undo(run_id: str, changes: Sequence[Change], rows: Mapping[RowId, Row], layouts: Mapping[str, Layout]) -> Undo:
+def plan_undo(
+    run_id: str, changes: Sequence[Change], rows: Mapping[RowId, RowContent], layouts: Mapping[str, Layout]
+) -> Undo:
     """Decide for each change of a run, in the order in which they were made. `rows` are those that they name, as they
     are now. Of a value that the run changed several times, the first state before counts and the last after."""
     undo = Undo()
@@ -123,7 +125,7 @@ def _moved_slots(changes: Sequence[Change]) -> frozenset[tuple[str | None, int |
 def _given_back(
     first: Change,
     last: Change,
-    row: Row,
+    row: RowContent,
     layouts: Mapping[str, Layout],
     *,
     moved: frozenset[tuple[str | None, int | None, str | None]],
@@ -146,7 +148,7 @@ def _given_back(
     return _field_back(first, last, row, shown)
 
 
-def _field_back(first: Change, last: Change, row: Row, shown: Field) -> Mapping[str, Any] | Left:
+def _field_back(first: Change, last: Change, row: RowContent, shown: Field) -> Mapping[str, Any] | Left:
     """A cell is a part of a field: the field is made anew of what its cells say now and what this one said before."""
     held = tuple(row[name] for name in shown.columns)
     value = held if len(shown.columns) > 1 else held[0]

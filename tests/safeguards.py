@@ -378,8 +378,7 @@ SAFEGUARDS = (
     Safeguard(
         "a slot that a person emptied stays empty",
         "reconcile/identity.py",
-        "                known.keys = ()  # a person emptied the slot in PostgreSQL: what it shows is what it showed "
-        "then\n",
+        "                known.keys = ()  # a person emptied it in PostgreSQL, and it shows what it showed then\n",
         "                pass\n",
         ("tests/commands/test_emptied_slots.py::test_a_house_with_files_that_a_person_took_away",),
     ),
@@ -585,6 +584,22 @@ SAFEGUARDS = (
         "            if not row or row not in self.database.rows[table] or row in known",
         "            if not row or row not in self.database.rows[table]",
         ("tests/faults/test_restored.py::test_of_an_item_and_its_copy_the_older_one_is_known_again",),
+    ),
+    Safeguard(
+        "a lost item that got the name of another row stays in doubt",
+        "reconcile/recovery.py",
+        "if borne[name] > asked[name])",
+        "if name not in asked)",
+        ("tests/unit/test_recovery.py::test_which_items_may_be_the_lost_one",),
+    ),
+    Safeguard(
+        "an item that one lost request may have made is not another one's",
+        "push/recover.py",
+        "recovery.creates_found(batch.unmade, rows, candidates, self._doubtful)",
+        "recovery.creates_found(batch.unmade, rows, candidates)",
+        (
+            "tests/faults/test_lost_creates.py::test_a_lost_item_that_got_the_name_of_another_row_is_a_persons_to_decide",
+        ),
     ),
     Safeguard(
         "any item of ours makes a lost create ambiguous, whatever its name",
@@ -1007,6 +1022,34 @@ SAFEGUARDS = (
         "                os.fchmod(file.fileno(), MODE)  # whatever the umask of cron is\n",
         "                pass\n",
         ("tests/commands/test_window_metrics.py::test_the_file_is_for_all_to_read_whatever_the_umask",),
+    ),
+    Safeguard(
+        "a change that did not land is in no line of the history",
+        "postgres/write_pull.py",
+        "        if update.id in self._refused or update.id in self._idle:\n            return Update",
+        "        if update.id in self._idle:\n            return Update",
+        ("tests/commands/test_changes.py::test_what_the_database_really_holds_counts[a trigger that leaves it out]",),
+    ),
+    Safeguard(
+        "the history has what a trigger stored",
+        "postgres/write_pull.py",
+        "        if update.id in self._rewritten:\n            found =",
+        "        if self._absent and update.id in self._rewritten:\n            found =",
+        ("tests/commands/test_changes.py::test_what_the_database_really_holds_counts[a trigger that stores more]",),
+    ),
+    Safeguard(
+        "what the journal settles is in the history",
+        "push/recover.py",
+        "            outcome.changes += op_changes(op, base, layout)\n",
+        "",
+        ("tests/commands/test_changes.py::test_a_lost_answer_is_written_down_once[made-push]",),
+    ),
+    Safeguard(
+        "no run takes away the whole of a long history",
+        "postgres/changes.py",
+        "    AND id < (SELECT min(id) + %(most)s FROM monday_sync.sync_change)\n",
+        "",
+        ("tests/commands/test_changes.py::test_a_run_takes_away_so_many_at_most",),
     ),
 )
 

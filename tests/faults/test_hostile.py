@@ -135,13 +135,13 @@ def test_an_item_of_the_right_outline_is_always_read(data: st.DataObject, board:
     values = data.draw(cells(board, text))
     raw = as_json({"id": "7", "updated_at": "2026-05-01T08:00:00Z", "name": name, "column_values": values})
     assert raw_item(raw).id == 7
-    view = decode(LAYOUTS[board], decode_item(raw))
-    assert isinstance(view, ItemState)
-    assert all(map(storable, view.values))
-    for _column, reason in view.bad:
+    state = decode(LAYOUTS[board], decode_item(raw))
+    assert isinstance(state, ItemState)
+    assert all(map(storable, state.values))
+    for _column, reason in state.bad:
         assert storable(reason)
         assert len(reason) < 300
-    for field, value in zip(LAYOUTS[board].fields, view.values, strict=True):
+    for field, value in zip(LAYOUTS[board].fields, state.values, strict=True):
         if value is not msgspec.UNSET:
             hash(field.compare_key(value))
             assert field.compare_key(value) == field.compare_key(value)
@@ -160,10 +160,10 @@ def test_an_item_of_another_outline_is_refused_whole(data: st.DataObject, board:
             break
     raw = as_json(item)
     try:
-        view = decode(LAYOUTS[board], decode_item(raw))
+        state = decode(LAYOUTS[board], decode_item(raw))
     except msgspec.DecodeError:
         return
-    assert all(map(storable, view.values))
+    assert all(map(storable, state.values))
 
 
 @seed(SEED)
