@@ -149,9 +149,8 @@ def test_a_dry_run_ends_with_10_where_it_would_write(synced: Company, *, push: b
     ended = run(*dry)
     assert (ended.code, ended.report["exit_code"]) == (10, 10)
     assert run("--test").code == 0
-    assert (
-        "exit 10 (something would be written)" in synced.run(*dry, program=PUSH if push else "sync_monday_to_pg.py").out
-    )
+    out = synced.run(*dry, program=PUSH if push else "sync_monday_to_pg.py").out
+    assert "exit 10 (something would be written)" in " ".join(out.split())  # however the page breaks it
     assert run().code == 0
     assert run(*dry).code == 0
 
