@@ -38,7 +38,7 @@ def plan_as_approved(
         left |= more
         made = plan_anew()
         difference = moved(without(approved.changes, left), pull_as_approved(made[1], run.layouts))
-    raise moved_error(approved, difference)
+    raise moved_error(run, approved, difference)
 
 
 def _leave(snapshot: Snapshot, subject: Subject) -> bool:

@@ -20,7 +20,7 @@ def keep_to_approved(run: Run, found: PreparedPush, approved: SavedPlan | None) 
     if not difference:
         return
     if not run.options.skip_moved:
-        raise moved_error(approved, difference)
+        raise moved_error(run, approved, difference)
     left = difference.subjects()
     _leave(run, found.push, left)
     note_left(run, approved, difference, left)

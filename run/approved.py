@@ -79,9 +79,10 @@ def _belongs(run: Run, start: RunStart) -> Belongs:
     )
 
 
-def moved_error(plan: SavedPlan, moved: Moved) -> MovedError:
-    """What to raise, with everything that is otherwise than it was."""
-    told = list(told_apart(plan, moved))
+def moved_error(run: Run, plan: SavedPlan, moved: Moved) -> MovedError:
+    """What to raise, with everything that is otherwise than it was; the report has all of it."""
+    run.report.moved = _entries(moved)
+    told = list(moved_lines(plan, moved))
     head = (
         f"The plan {plan.plan} is not what would be done now: {counted(len(told), 'change')} moved since it was "
         "approved, and nothing was written. Look at it anew with --test, or carry out the rest with --skip-moved."
@@ -90,18 +91,18 @@ def moved_error(plan: SavedPlan, moved: Moved) -> MovedError:
     return MovedError("\n".join([head, *(f"  {text}" for text in islice(told, LISTED)), *more]))
 
 
-def told_apart(plan: SavedPlan, moved: Moved) -> Iterator[str]:
+def moved_lines(plan: SavedPlan, moved: Moved) -> Iterator[str]:
     """Each change that is new, gone or different, on a line, with both versions."""
 
     def text(change: Change) -> str:
-        return "  ".join(text_of(plan, change))
+        return "  ".join(change_columns(plan, change))
 
     yield from (f"new, not approved: {text(change)}" for change in moved.new)
     yield from (f"approved, and gone: {text(change)}" for change in moved.gone)
     yield from (f"different: approved {text(then)}, now {text(now)}" for then, now in moved.different)
 
 
-def text_of(plan: SavedPlan, change: Change) -> Sequence[str]:
+def change_columns(plan: SavedPlan, change: Change) -> Sequence[str]:
     """A change of a plan as columns of a line: where, what of it, from what to what."""
     at = change.address
     key = f"{at.board}/{at.item}"
@@ -122,20 +123,20 @@ def _whole(change: Change, items: Mapping[ItemKey, str]) -> Sequence[str]:
     return (f"{change.action} {at.table or 'item'}", where + (f' "{name}"' if name else ""))
 
 
-def entry(kind: str, change: Change) -> dict[str, Any]:
-    """A change that moved, for `--json`."""
-    return {"moved": kind, **msgspec.to_builtins(change)}
+def _entries(moved: Moved) -> list[dict[str, Any]]:
+    """The changes that moved, for `--json`."""
+    return [
+        *({"moved": "new", **msgspec.to_builtins(change)} for change in moved.new),
+        *({"moved": "gone", **msgspec.to_builtins(change)} for change in moved.gone),
+        *({"moved": "different", **msgspec.to_builtins(now), "approved": then.after} for then, now in moved.different),
+    ]
 
 
 def note_left(run: Run, plan: SavedPlan, moved: Moved, left: Iterable[Subject]) -> None:
     """Put into the report what was left out of a plan that is carried out otherwise."""
-    told = list(told_apart(plan, moved))
+    told = list(moved_lines(plan, moved))
     subjects = counted(len(set(left)), "item or row", "items or rows")
     head = f"{subjects} left for the next run, since something of it has moved since the plan was approved:"
-    run.report.moved = [
-        *(entry("new", change) for change in moved.new),
-        *(entry("gone", change) for change in moved.gone),
-        *({**entry("different", now), "approved": then.after} for then, now in moved.different),
-    ]
+    run.report.moved = _entries(moved)
     notes = [head, *told[:LISTED], *([f"… and {len(told) - LISTED:,} more"] if len(told) > LISTED else [])]
     run.report.notes = list(dict.fromkeys([*run.report.notes, *notes]))

@@ -12,7 +12,7 @@ import msgspec
 from options import CONTEXT_SETTINGS
 from reconcile.approval import moved
 from reconcile.errors import Exit
-from run.approved import text_of, told_apart
+from run.approved import change_columns, moved_lines
 from run.report import PROGRAMS, counted
 from run.saved_plan import SavedPlan, load_plan
 from status.window import common_options, ending
@@ -35,7 +35,7 @@ def show(file: Path, *, redact: bool, as_json: bool, demo: bool) -> Exit:
         say_json(msgspec.to_builtins(plan))
         return Exit.DONE
     say(*_head(plan), "")
-    say(*aligned([text_of(plan, change) for change in plan.changes]))
+    say(*aligned([change_columns(plan, change) for change in plan.changes]))
     return Exit.DONE
 
 
@@ -55,7 +55,7 @@ def diff(before: Path, after: Path, *, as_json: bool, demo: bool) -> Exit:
         return code
     say(f"{before}: {_title(one)}", f"{after}: {_title(other)}", "")
     names = msgspec.structs.replace(other, items=one.items | other.items, rows=one.rows | other.rows)
-    say(*(told_apart(names, difference) if difference else ["Both plans are the same, change by change."]))
+    say(*(moved_lines(names, difference) if difference else ["Both plans are the same, change by change."]))
     return code
 
 

@@ -82,6 +82,7 @@ def test_what_has_moved_is_said_and_nothing_is_written(synced: Company, program:
     words = {"new": "new, not approved: ", "gone": "approved, and gone: ", "different": "different: approved "}
     assert words[kind] in refused.err
     assert ("C-3" in refused.err) == (kind == "different")
+    assert kind in {entry["moved"] for entry in refused.report["moved"]}
     assert landed(synced, program, one) == before
     assert run(synced, program).code == 0
 
